@@ -1,0 +1,62 @@
+//! Where observations and progress go. Bounded: a slow engine slows its sources down instead of filling the memory.
+
+use homeostat_model::Observation;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+/// Nobody listens any more: the program is shutting down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the receiver is gone")]
+pub struct Closed;
+
+/// Takes observations, and makes the sender wait while the engine is behind.
+#[derive(Debug, Clone)]
+pub struct ObservationSink(mpsc::Sender<Observation>);
+
+impl ObservationSink {
+    /// A sink that holds at most `capacity` observations, and its other end.
+    #[must_use]
+    pub fn bounded(capacity: usize) -> (Self, mpsc::Receiver<Observation>) {
+        let (sender, receiver) = mpsc::channel(capacity);
+        (Self(sender), receiver)
+    }
+
+    /// Waits for room, then sends.
+    ///
+    /// # Errors
+    /// [`Closed`] when nobody listens any more.
+    pub async fn send(&self, observation: Observation) -> Result<(), Closed> {
+        self.0.send(observation).await.map_err(|_| Closed)
+    }
+
+    /// How many observations would be taken at once; 0 means that a sender has to wait.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.0.capacity()
+    }
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// From 0 to 1, where it is known.
+    pub share: Option<f64>,
+}
+
+/// Takes progress; only the newest counts.
+#[derive(Debug, Clone)]
+pub struct ProgressSink(tokio::sync::watch::Sender<Progress>);
+
+impl ProgressSink {
+    /// A sink and its other end.
+    #[must_use]
+    pub fn new() -> (Self, tokio::sync::watch::Receiver<Progress>) {
+        let (sender, receiver) = tokio::sync::watch::channel(Progress { share: None });
+        (Self(sender), receiver)
+    }
+
+    /// Says how far the step is, from 0 to 1.
+    pub fn report(&self, share: f64) {
+        self.0.send_replace(Progress { share: Some(share.clamp(0.0, 1.0)) });
+    }
+}

@@ -1,0 +1,49 @@
+//! The words everything else is written in. Pure data: no clock, no I/O, no behaviour beyond checking itself.
+//!
+//! ```text
+//!   rack <-- host <-- vm        a resource is named kind/name and lives `on` another one
+//!              ^                samples and events are about one resource each
+//!              +----- container a plan is a DAG of steps, each one action on one resource
+//! ```
+//!
+//! Invariant: this crate knows no other crate of the project.
+//! Invariant: a value that was built is valid; text from outside goes through `FromStr` or serde and is refused there.
+//! Invariant: collections that are iterated are ordered, so that equal values are written as equal bytes.
+
+mod action;
+mod capability;
+mod duration;
+mod event;
+mod evidence;
+mod inventory;
+mod name;
+mod outcome;
+mod plan;
+mod quantity;
+mod record;
+mod resource;
+mod response;
+mod sample;
+mod timestamp;
+mod topology;
+mod truth;
+mod value;
+
+pub use action::{Action, Amount, Disruption, Verb};
+pub use capability::{Capabilities, KindCapability, MetricDescription};
+pub use duration::{Duration, ParseDurationError};
+pub use event::Event;
+pub use evidence::{Clause, Evidence};
+pub use inventory::{InventoryChange, Observation};
+pub use name::{AdapterName, EventType, InvalidName, Kind, MetricName, PolicyName};
+pub use outcome::{StepReport, StepResult};
+pub use plan::{Generation, IdempotencyKey, Mode, Plan, PlanId, PlanResult, Step, StepCommand, StepId};
+pub use quantity::{ParseQuantityError, Quantity, Unit};
+pub use record::{Entry, FindingRef, Hold, Notification, Record, Severity};
+pub use resource::{Capacity, Resource, ResourceId};
+pub use response::{Change, Resizing, Response};
+pub use sample::Sample;
+pub use timestamp::Timestamp;
+pub use topology::Topology;
+pub use truth::Truth;
+pub use value::Value;

@@ -1,0 +1,224 @@
+//! Plans: an immutable DAG of steps. A plan is executed or it is not, but never edited.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, AdapterName, Duration, Evidence, InvalidName, PolicyName, ResourceId, Timestamp};
+
+/// Counts the engine's incarnations (one a start of the driver). A step of an older generation is refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Generation(pub u32);
+
+/// Names a plan: the generation that made it and its number therein, written `p3-17`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PlanId {
+    /// The generation that made it.
+    pub generation: Generation,
+    /// Its number within that generation, from 1.
+    pub number: u64,
+}
+
+impl fmt::Display for PlanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("p{}-{}", self.generation.0, self.number))
+    }
+}
+
+impl FromStr for PlanId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let parse = || {
+            let (generation, number) = text.strip_prefix('p')?.split_once('-')?;
+            Some(Self { generation: Generation(generation.parse().ok()?), number: number.parse().ok()? })
+        };
+        parse().ok_or_else(|| InvalidName {
+            what: "plan id",
+            text: text.chars().take(64).collect(),
+            problem: "write it as it was printed, such as p1-7".into(),
+        })
+    }
+}
+
+impl TryFrom<String> for PlanId {
+    type Error = InvalidName;
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<PlanId> for String {
+    fn from(id: PlanId) -> Self {
+        id.to_string()
+    }
+}
+
+/// The number of a step within its plan, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u16);
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Names one deed once and for all: the same key is the same deed, however often it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key of a plan's step: `p3-17/2`.
+    #[must_use]
+    pub fn new(plan: PlanId, step: StepId) -> Self {
+        Self(format!("{plan}/{step}"))
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// How far a policy may go by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Findings only.
+    Observe,
+    /// Plans are made and shown, never executed.
+    Recommend,
+    /// Plans wait for a person.
+    Approve,
+    /// Plans are executed.
+    #[default]
+    Auto,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Observe => "observe",
+            Self::Recommend => "recommend",
+            Self::Approve => "approve",
+            Self::Auto => "auto",
+        })
+    }
+}
+
+/// One action in a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its number, from 1; greater than those of `after`.
+    pub id: StepId,
+    /// Steps that have to be done before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<StepId>,
+    /// What is acted on.
+    pub resource: ResourceId,
+    /// Through which adapter.
+    pub adapter: AdapterName,
+    /// What is done.
+    pub action: Action,
+    /// How long it may take before it counts as failed.
+    pub timeout: Duration,
+    /// Why this step, in a sentence without the resource's name.
+    pub reason: String,
+}
+
+/// What is to be done about a finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Its name.
+    pub id: PlanId,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The policy it is made for.
+    pub policy: PolicyName,
+    /// The resource whose finding it answers.
+    pub subject: ResourceId,
+    /// The policy's response it carries out, and its place in `then`, from 1.
+    pub response: String,
+    /// Which rung of the policy's ladder this is, from 1.
+    pub rung: u16,
+    /// What made the finding.
+    pub evidence: Evidence,
+    /// How far it may go by itself.
+    pub mode: Mode,
+    /// The policy's priority; the greater one owns a contested resource.
+    pub priority: i32,
+    /// What the plan is expected to change.
+    pub effect: String,
+    /// The steps, in the order of their ids; a step comes after those it depends on.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Every resource that the plan acts on or moves something to, in order and once each.
+    #[must_use]
+    pub fn touches(&self) -> std::collections::BTreeSet<ResourceId> {
+        let mut touched = std::collections::BTreeSet::from([self.subject.clone()]);
+        touched.extend(self.steps.iter().map(|step| step.resource.clone()));
+        touched
+    }
+
+    /// The step numbered `id`.
+    #[must_use]
+    pub fn step(&self, id: StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+}
+
+/// How a plan ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PlanResult {
+    /// Every step is done.
+    Succeeded,
+    /// A step was refused, failed or ran out of time; what depended on it was not begun.
+    Failed {
+        /// The first step that did not get done.
+        step: StepId,
+        /// Why.
+        reason: String,
+    },
+    /// It was called off.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A step as an adapter is handed it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepCommand {
+    /// The plan it belongs to.
+    pub plan: PlanId,
+    /// Its number therein.
+    pub step: StepId,
+    /// Names the deed: an adapter that has done it under this key does not do it again.
+    pub key: IdempotencyKey,
+    /// The engine's generation when it was dispatched; an adapter refuses one older than the newest it has seen.
+    pub generation: Generation,
+    /// The adapter that is asked.
+    pub adapter: AdapterName,
+    /// What is acted on.
+    pub resource: ResourceId,
+    /// What is done.
+    pub action: Action,
+    /// How long it may take.
+    pub timeout: Duration,
+}
