@@ -1,0 +1,128 @@
+//! A draft: the steps of a plan before it has a name.
+
+use std::collections::BTreeMap;
+
+use homeostat_model::{
+    Action, AdapterName, Capabilities, Duration, Resource, ResourceId, Response, Step, StepId, Topology, Verb,
+};
+use thiserror::Error;
+
+use crate::{Projection, evacuate, fisicalize, migrate, resize};
+
+/// What a planner looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// What exists.
+    pub topology: &'a Topology,
+    /// What each adapter can do.
+    pub capabilities: &'a BTreeMap<AdapterName, Capabilities>,
+    /// What the plans in flight will change.
+    pub projection: &'a Projection,
+}
+
+/// The steps that carry out a response, and what they are expected to change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// In the order of their ids; a step comes after those it depends on.
+    pub steps: Vec<Step>,
+    /// The expected change, in a sentence.
+    pub effect: String,
+}
+
+/// A response cannot be carried out here and now.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Infeasible(pub String);
+
+/// Works out the steps of `response` for `subject`.
+///
+/// # Errors
+/// [`Infeasible`] with the reason when it cannot be done here and now. [`Response::Notify`] has no steps and is refused too.
+pub fn draft(around: &Surroundings<'_>, subject: &ResourceId, response: &Response) -> Result<Draft, Infeasible> {
+    let subject =
+        around.topology.get(subject).ok_or_else(|| Infeasible(format!("{subject} does not exist any more")))?;
+    match response {
+        Response::Restart => restart(around, subject),
+        Response::Resize { vcpus, memory } => resize::draft(around, subject, vcpus.as_ref(), memory.as_ref()),
+        Response::Migrate => migrate::draft(around, subject),
+        Response::Evacuate => evacuate::draft(around, subject),
+        Response::Fisicalize { pool } => fisicalize::draft(around, subject, pool),
+        Response::Notify { .. } => Err(Infeasible("a notification needs no plan".into())),
+    }
+}
+
+fn restart(around: &Surroundings<'_>, subject: &Resource) -> Result<Draft, Infeasible> {
+    let mut steps = Steps::default();
+    steps.add(around, subject, Action::Restart { on: None }, &[], "it is to run again where it is".into())?;
+    Ok(Draft { steps: steps.done(), effect: format!("{} runs again", subject.id) })
+}
+
+/// Collects steps, numbers them and refuses what an adapter cannot do.
+#[derive(Debug, Default)]
+pub(crate) struct Steps(Vec<Step>);
+
+impl Steps {
+    /// Adds one action on `resource` after the steps in `after`.
+    pub(crate) fn add(
+        &mut self,
+        around: &Surroundings<'_>,
+        resource: &Resource,
+        action: Action,
+        after: &[StepId],
+        reason: String,
+    ) -> Result<StepId, Infeasible> {
+        let adapter = around.driver(resource, action.verb())?;
+        let id =
+            StepId(u16::try_from(self.0.len() + 1).map_err(|_| Infeasible("it would take over 65,535 steps".into()))?);
+        self.0.push(Step {
+            id,
+            after: after.to_vec(),
+            resource: resource.id.clone(),
+            adapter: adapter.clone(),
+            timeout: timeout(&action),
+            action,
+            reason,
+        });
+        Ok(id)
+    }
+
+    pub(crate) fn done(self) -> Vec<Step> {
+        self.0
+    }
+}
+
+impl Surroundings<'_> {
+    /// The adapter that can do `verb` to `resource`.
+    pub(crate) fn driver<'a>(&self, resource: &'a Resource, verb: Verb) -> Result<&'a AdapterName, Infeasible> {
+        let Some(adapter) = &resource.adapter else {
+            return Err(Infeasible(format!("{} is known from samples only; no adapter drives it", resource.id)));
+        };
+        if self.can(resource, verb) {
+            Ok(adapter)
+        } else {
+            Err(Infeasible(format!("adapter {adapter} cannot {verb} a {}", resource.id.kind())))
+        }
+    }
+
+    /// Whether the adapter of `resource` can do `verb` to it.
+    pub(crate) fn can(&self, resource: &Resource, verb: Verb) -> bool {
+        let adapter = resource.adapter.as_ref().and_then(|adapter| self.capabilities.get(adapter));
+        adapter.is_some_and(|capabilities| capabilities.can(resource.id.kind(), verb))
+    }
+
+    /// The host that `resource` is on now.
+    pub(crate) fn host_of(&self, resource: &Resource) -> Result<&Resource, Infeasible> {
+        let host = resource.on.as_ref().and_then(|host| self.topology.get(host));
+        host.ok_or_else(|| Infeasible(format!("it is not known which host {} is on", resource.id)))
+    }
+}
+
+/// How long an action may take. Generous: a step that is cut off has to be looked into, one that is slow does not.
+fn timeout(action: &Action) -> Duration {
+    Duration::from_mins(match action.verb() {
+        Verb::Migrate => 60,
+        Verb::Power => 10,
+        Verb::Restart | Verb::Start | Verb::Stop | Verb::Resize | Verb::Fence => 5,
+        Verb::Cordon => 1,
+    })
+}

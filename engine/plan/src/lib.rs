@@ -1,0 +1,29 @@
+//! Turns a finding's response into an immutable plan. Pure: (topology, capabilities, plans in flight, response) -> steps.
+//!
+//! ```text
+//!   Response (resize +2, migrate, evacuate, ...)          what the policy wants
+//!       | draft(): picks hosts, computes absolute amounts against the projected state
+//!       v
+//!   Draft: a DAG of steps    or    Infeasible: why not, so that the ladder can go on
+//! ```
+//!
+//! The projected state is the topology as it will be when every plan in flight has succeeded; while something moves, it
+//! counts on both hosts. A place is taken only if it is free in that state.
+//!
+//! Invariant: equal inputs give byte-equal drafts; ties between hosts are broken by their ids.
+//! Invariant: a step says everything absolutely; nothing is left for execution to choose.
+//! Invariant: this crate knows no policy language, no guard and no adapter.
+
+mod draft;
+mod evacuate;
+mod fisicalize;
+mod migrate;
+mod placement;
+mod projection;
+mod resize;
+mod run;
+
+pub use draft::{Draft, Infeasible, Surroundings, draft};
+pub use placement::{Demand, NoRoom, Room};
+pub use projection::Projection;
+pub use run::{IllegalTransition, Run, StepState};

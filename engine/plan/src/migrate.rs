@@ -1,0 +1,58 @@
+//! Migrate: a workload moves to the host with the most room.
+
+use homeostat_model::{Action, Resource};
+
+use crate::{
+    Demand, Draft, Infeasible, Surroundings,
+    draft::Steps,
+    placement::{fits, peers, room, room_beside},
+};
+
+pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource) -> Result<Draft, Infeasible> {
+    let source = around.host_of(subject)?;
+    let demand = Demand::of(around, subject);
+    let before = room(around, source, None);
+    let mut best: Option<(&Resource, f64)> = None;
+    let mut looked_at = 0_usize;
+    for host in peers(around, source) {
+        looked_at += 1;
+        let there = room(around, host, Some(&subject.id));
+        if fits(host, &there, demand).is_err() {
+            continue;
+        }
+        let after = room_beside(around, host, Some(&subject.id), &[demand]).share;
+        if best.is_none_or(|(_, share)| after > share) {
+            best = Some((host, after));
+        }
+    }
+    let Some((target, after)) = best else {
+        let needed = format!("{} vcpus and {} MiB", demand.vcpus, demand.memory_bytes >> 20);
+        return Err(Infeasible(match looked_at {
+            0 => format!("no other host that is up takes workloads of {}", source.id),
+            1 => format!("the only other host has no room for {needed}"),
+            _ => format!("none of {looked_at} other hosts has room for {needed}"),
+        }));
+    };
+    if after <= before.share {
+        let (after, before) = (percent(after), percent(before.share));
+        return Err(Infeasible(format!(
+            "it would gain nothing: {} would have {after} left, {} has {before}",
+            target.id, source.id
+        )));
+    }
+    let mut steps = Steps::default();
+    let reason = format!(
+        "{} has {} left afterwards, {} has {} now",
+        target.id,
+        percent(after),
+        source.id,
+        percent(before.share)
+    );
+    let live = subject.state() == Some("running");
+    steps.add(around, subject, Action::Migrate { to: target.id.clone(), live }, &[], reason)?;
+    Ok(Draft { steps: steps.done(), effect: format!("{} runs on {}", subject.id, target.id) })
+}
+
+fn percent(share: f64) -> String {
+    format!("{}%", (share * 100.0).round())
+}

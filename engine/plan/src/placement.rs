@@ -1,0 +1,140 @@
+//! Room on hosts: how much there is, who fits where.
+//!
+//! Memory is hard: the sum of what is given never exceeds what there is. Processors may be given out several times: up to
+//! the host's attribute `cpuOvercommit` (default 1) times its cores.
+
+use std::fmt;
+
+use homeostat_model::{Amount, Resource, ResourceId, Value};
+
+use crate::Surroundings;
+
+/// What a workload needs. What it has no limit for counts as nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Demand {
+    /// Cores.
+    pub vcpus: f64,
+    /// Bytes.
+    pub memory_bytes: u64,
+}
+
+/// What a host has left in the projected state, and has in all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Room {
+    /// Cores left to give out; `None`: not known, so not limited.
+    pub vcpus: Option<f64>,
+    /// Bytes left; `None`: not known, so not limited.
+    pub memory_bytes: Option<u64>,
+    /// The smaller of the shares that are left, from 0 to 1.
+    pub share: f64,
+}
+
+/// A host has too little of something.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoRoom {
+    host: ResourceId,
+    lacking: String,
+}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has {}", self.host, self.lacking)
+    }
+}
+
+impl Demand {
+    /// What `workload` will have when the plans in flight are done.
+    pub(crate) fn of(around: &Surroundings<'_>, workload: &Resource) -> Self {
+        let planned = around.projection.amounts.get(&workload.id).copied().unwrap_or_default();
+        Self::given(workload, planned)
+    }
+
+    /// What `workload` needs once it has been given `amount`.
+    pub(crate) fn given(workload: &Resource, amount: Amount) -> Self {
+        Self {
+            vcpus: amount.vcpus.or(workload.capacity.vcpus).unwrap_or_default(),
+            memory_bytes: amount.memory_bytes.or(workload.capacity.memory_bytes).unwrap_or_default(),
+        }
+    }
+}
+
+/// What is left on `host`, not counting `except`.
+pub(crate) fn room(around: &Surroundings<'_>, host: &Resource, except: Option<&ResourceId>) -> Room {
+    room_beside(around, host, except, &[])
+}
+
+/// What is left on `host`, not counting `except`, once `coming` have come too.
+pub(crate) fn room_beside(
+    around: &Surroundings<'_>,
+    host: &Resource,
+    except: Option<&ResourceId>,
+    coming: &[Demand],
+) -> Room {
+    let mut used = Demand::default();
+    let mut add = |demand: Demand| {
+        used.vcpus += demand.vcpus;
+        used.memory_bytes = used.memory_bytes.saturating_add(demand.memory_bytes);
+    };
+    tenants(around, host)
+        .filter(|tenant| Some(&tenant.id) != except)
+        .for_each(|tenant| add(Demand::of(around, tenant)));
+    coming.iter().copied().for_each(&mut add);
+    let cores = host.capacity.vcpus.map(|cores| cores * overcommit(host));
+    let vcpus = cores.map(|cores| cores - used.vcpus);
+    let memory_bytes = host.capacity.memory_bytes.map(|memory| memory.saturating_sub(used.memory_bytes));
+    let cpu_share = cores.zip(vcpus).map(|(all, left)| if all > 0.0 { left / all } else { 0.0 });
+    let memory_share = host.capacity.memory_bytes.zip(memory_bytes).map(|(all, left)| ratio(left, all));
+    let share = [cpu_share, memory_share].into_iter().flatten().fold(1.0, f64::min);
+    Room { vcpus, memory_bytes, share }
+}
+
+/// Whether `demand` fits into `room` of `host`.
+pub(crate) fn fits(host: &Resource, room: &Room, demand: Demand) -> Result<(), NoRoom> {
+    let lacking = |lacking: String| Err(NoRoom { host: host.id.clone(), lacking });
+    match (room.vcpus, room.memory_bytes) {
+        (Some(left), _) if left + 1e-9 < demand.vcpus => {
+            lacking(format!("{} vcpus left to give out, {} are needed", left.max(0.0), demand.vcpus))
+        }
+        (_, Some(left)) if left < demand.memory_bytes => {
+            lacking(format!("{} MiB of memory left, {} MiB are needed", left >> 20, demand.memory_bytes >> 20))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is on `host` or on its way there, in the order of ids.
+pub(crate) fn tenants<'a>(around: &'a Surroundings<'_>, host: &'a Resource) -> impl Iterator<Item = &'a Resource> {
+    let arriving = around.projection.arriving.get(&host.id).into_iter().flatten();
+    let arriving =
+        arriving.filter_map(|id| around.topology.get(id)).filter(|tenant| tenant.on.as_ref() != Some(&host.id));
+    around.topology.children(&host.id).chain(arriving)
+}
+
+/// Whether workloads can be placed on `host` at all: it is up, takes new ones, and will not be emptied.
+pub(crate) fn open_to_new(around: &Surroundings<'_>, host: &Resource) -> bool {
+    host.state() == Some("up")
+        && !host.flag("cordoned")
+        && !host.flag("fenced")
+        && !around.projection.leaving.contains(&host.id)
+}
+
+/// The hosts that a workload of `from` can be moved to: same kind, same adapter and same pool, open to new ones; in the order of ids.
+pub(crate) fn peers<'a>(around: &'a Surroundings<'_>, from: &'a Resource) -> impl Iterator<Item = &'a Resource> {
+    let alike = move |host: &&Resource| {
+        host.id != from.id && host.adapter == from.adapter && host.labels.get("pool") == from.labels.get("pool")
+    };
+    around.topology.of_kind(from.id.kind()).filter(alike).filter(|host| open_to_new(around, host))
+}
+
+/// How many times the cores of `host` may be given out.
+fn overcommit(host: &Resource) -> f64 {
+    match host.attributes.get("cpuOvercommit") {
+        Some(Value::Number(ratio)) if *ratio > 0.0 => *ratio,
+        _ => 1.0,
+    }
+}
+
+#[expect(clippy::as_conversions, reason = "memory sizes stay far below 2^53 bytes")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}

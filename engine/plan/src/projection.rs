@@ -1,0 +1,40 @@
+//! The state of affairs when every plan in flight has succeeded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homeostat_model::{Action, Amount, Plan, ResourceId};
+
+/// What the plans in flight will change: where things move, what they grow to, which hosts are given away.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Projection {
+    pub(crate) arriving: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
+    pub(crate) amounts: BTreeMap<ResourceId, Amount>,
+    pub(crate) leaving: BTreeSet<ResourceId>,
+}
+
+impl Projection {
+    /// Of these plans.
+    pub fn of<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
+        let mut projection = Self::default();
+        for step in plans.into_iter().flat_map(|plan| &plan.steps) {
+            match &step.action {
+                Action::Migrate { to, .. } | Action::Restart { on: Some(to) } => {
+                    projection.arriving.entry(to.clone()).or_default().insert(step.resource.clone());
+                }
+                Action::Resize(amount) => {
+                    projection.amounts.insert(step.resource.clone(), *amount);
+                }
+                // Nothing new may come to a host that is being emptied or switched off.
+                Action::Fence | Action::Power { on: false } | Action::Cordon { on: true } => {
+                    projection.leaving.insert(step.resource.clone());
+                }
+                Action::Restart { on: None }
+                | Action::Start
+                | Action::Stop
+                | Action::Power { on: true }
+                | Action::Cordon { on: false } => {}
+            }
+        }
+        projection
+    }
+}

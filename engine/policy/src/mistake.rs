@@ -1,0 +1,433 @@
+//! Every mistake that can be made in a document, with its code, its message and what to do about it.
+//!
+//! Codes are for good: people look them up and programs match on them. Messages may become better.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// A mistake, without its place.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
+pub(crate) enum Mistake {
+    // Files and YAML.
+    #[error("the file has {bytes} bytes, at most {limit} are read")]
+    #[diagnostic(
+        code(homeostat::policy::file_too_large),
+        help("split it, or move what is not policy out of the folder")
+    )]
+    FileTooLarge { bytes: usize, limit: usize },
+
+    #[error("the file has more than {limit} documents; this one and those after it were not read")]
+    #[diagnostic(code(homeostat::policy::too_many_documents), help("split the file"))]
+    TooManyDocuments { limit: usize },
+
+    #[error("this is not YAML: {reason}")]
+    #[diagnostic(code(homeostat::policy::yaml_syntax))]
+    YamlSyntax {
+        reason: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("the document is too large or too deeply nested")]
+    #[diagnostic(
+        code(homeostat::policy::yaml_limit),
+        help("a document has at most {depth} levels and {nodes} values, aliases included")
+    )]
+    YamlLimit { depth: usize, nodes: usize },
+
+    #[error("`{given}` is not an API version that is known here")]
+    #[diagnostic(code(homeostat::policy::unknown_api_version), help("write `apiVersion: {known}`"))]
+    UnknownApiVersion { given: String, known: &'static str },
+
+    #[error("`{given}` is not a kind of document")]
+    #[diagnostic(code(homeostat::policy::unknown_document_kind))]
+    UnknownDocumentKind {
+        given: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    // Fields.
+    #[error("{of} has no field `{field}`")]
+    #[diagnostic(code(homeostat::policy::unknown_field))]
+    UnknownField {
+        of: String,
+        field: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("{of} lacks `{field}`")]
+    #[diagnostic(code(homeostat::policy::missing_field))]
+    MissingField {
+        of: String,
+        field: &'static str,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("`{field}` is given twice")]
+    #[diagnostic(code(homeostat::policy::duplicate_field), help("keep one of them"))]
+    DuplicateField { field: String },
+
+    #[error("{what} is {found}, but {expected} is needed")]
+    #[diagnostic(code(homeostat::policy::wrong_type))]
+    WrongType { what: String, expected: &'static str, found: &'static str },
+
+    #[error("{reason}")]
+    #[diagnostic(code(homeostat::policy::invalid_value))]
+    InvalidValue {
+        reason: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("{what} is {given}, which is out of range")]
+    #[diagnostic(code(homeostat::policy::out_of_range), help("write {allowed}"))]
+    OutOfRange { what: String, given: String, allowed: String },
+
+    #[error("`{given}` is not {what}")]
+    #[diagnostic(code(homeostat::policy::unknown_word))]
+    UnknownWord {
+        what: &'static str,
+        given: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    // Policies.
+    #[error("there is another policy named `{name}`")]
+    #[diagnostic(
+        code(homeostat::policy::duplicate_policy),
+        help("rename one of them; only the first was loaded, from {first}")
+    )]
+    DuplicatePolicy { name: String, first: String },
+
+    #[error("`{name}` is declared here")]
+    #[diagnostic(severity(Advice))]
+    FirstDeclared { name: String },
+
+    #[error("the metric `{name}` is declared twice")]
+    #[diagnostic(code(homeostat::policy::duplicate_metric), help("keep one of them"))]
+    DuplicateMetric { name: String },
+
+    #[error("the policy never does anything: it has neither `on` nor `when`")]
+    #[diagnostic(
+        code(homeostat::policy::no_trigger),
+        help("add an event type (`on: vm.crashed`), a condition (`when: ..`), or both")
+    )]
+    NoTrigger,
+
+    #[error("`for` makes no sense with `on`: an event does not last")]
+    #[diagnostic(
+        code(homeostat::policy::for_with_on),
+        help("remove `for`, or remove `on` and state a condition that lasts")
+    )]
+    ForWithOn,
+
+    #[error("`then` is empty, so nothing would be done")]
+    #[diagnostic(
+        code(homeostat::policy::empty_then),
+        help("list what to do, for example `- restart` or `- notify: {{message: \"..\"}}`")
+    )]
+    EmptyThen,
+
+    #[error("this entry of `then` {problem}")]
+    #[diagnostic(
+        code(homeostat::policy::one_response),
+        help(
+            "every entry is one response, such as `- restart` or `- resize: {{vcpus: +2}}`; several become several entries"
+        )
+    )]
+    OneResponse { problem: &'static str },
+
+    #[error("`resize` changes neither `vcpus` nor `memory`")]
+    #[diagnostic(code(homeostat::policy::resize_nothing), help("add `vcpus: +2`, `memory: +25%`, or both"))]
+    ResizeNothing,
+
+    #[error("`{what}` changes nothing")]
+    #[diagnostic(code(homeostat::policy::no_change), help("write a change such as `{example}`"))]
+    NoChange { what: &'static str, example: &'static str },
+
+    #[error("the smallest {what} ({min}) is greater than the greatest ({max})")]
+    #[diagnostic(code(homeostat::policy::min_above_max), help("exchange them"))]
+    MinAboveMax { what: &'static str, min: String, max: String },
+
+    #[error("`{placeholder}` is not something that a message can hold")]
+    #[diagnostic(code(homeostat::policy::unknown_placeholder), help("`${{resource}}` and `${{policy}}` are replaced"))]
+    UnknownPlaceholder { placeholder: String },
+
+    #[error("no connected system has resources of the kind `{kind}`")]
+    #[diagnostic(code(homeostat::policy::unknown_kind))]
+    UnknownKind {
+        kind: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("nothing reports an event `{event}` of a {kind}")]
+    #[diagnostic(code(homeostat::policy::unknown_event))]
+    UnknownEvent {
+        event: String,
+        kind: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("`{response}` cannot be done to a {kind}: {reason}")]
+    #[diagnostic(code(homeostat::policy::impossible_response))]
+    ImpossibleResponse {
+        response: String,
+        kind: String,
+        reason: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    // Expressions: their text.
+    #[error("the expression has {bytes} bytes, at most {limit} are read")]
+    #[diagnostic(code(homeostat::policy::expression_too_long), help("split the policy in two"))]
+    ExpressionTooLong { bytes: usize, limit: usize },
+
+    #[error("the expression is nested more than {limit} levels deep")]
+    #[diagnostic(code(homeostat::policy::expression_too_deep), help("take it apart, or remove parentheses"))]
+    ExpressionTooDeep { limit: usize },
+
+    #[error("{expected} is missing: here is {found}")]
+    #[diagnostic(code(homeostat::policy::expression_syntax))]
+    ExpressionSyntax {
+        expected: &'static str,
+        found: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("this {what} does not end")]
+    #[diagnostic(code(homeostat::policy::unterminated), help("add {closing} at its end"))]
+    Unterminated { what: &'static str, closing: &'static str },
+
+    #[error("`{literal}` is not {what}")]
+    #[diagnostic(code(homeostat::policy::invalid_literal))]
+    InvalidLiteral {
+        literal: String,
+        what: &'static str,
+        #[help]
+        help: Option<String>,
+    },
+
+    // Expressions: what they read.
+    #[error("there is no function `{name}`")]
+    #[diagnostic(code(homeostat::policy::unknown_function), help("did you mean `{near}`?"))]
+    UnknownFunction { name: String, near: &'static str },
+
+    #[error("`{function}` {problem}")]
+    #[diagnostic(code(homeostat::policy::wrong_arguments), help("write `{example}`"))]
+    WrongArguments { function: &'static str, problem: &'static str, example: String },
+
+    #[error("the window of {window} is out of range")]
+    #[diagnostic(code(homeostat::policy::window_out_of_range), help("a window is longer than 0 and at most {limit}"))]
+    WindowOutOfRange { window: String, limit: String },
+
+    #[error("`{metric}` is not a metric that is known of a {kind}")]
+    #[diagnostic(code(homeostat::policy::unknown_metric))]
+    UnknownMetric {
+        metric: String,
+        kind: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("a {kind} has no attribute `{attribute}`")]
+    #[diagnostic(code(homeostat::policy::unknown_attribute))]
+    UnknownAttribute {
+        attribute: String,
+        kind: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("`{attribute}` reads an event, but the policy has no `on`")]
+    #[diagnostic(code(homeostat::policy::event_without_on), help("add the event's type: `on: vm.crashed`"))]
+    EventWithoutOn { attribute: String },
+
+    #[error("`{word}` is a word of the language and cannot be used like this")]
+    #[diagnostic(code(homeostat::policy::reserved_word))]
+    ReservedWord {
+        word: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    // Expressions: their types.
+    #[error("`{operator}` cannot be applied to {left} and {right}")]
+    #[diagnostic(code(homeostat::policy::type_mismatch))]
+    TypeMismatch {
+        operator: &'static str,
+        left: &'static str,
+        right: &'static str,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("{operand} is {found}, but {expected} is needed")]
+    #[diagnostic(code(homeostat::policy::wrong_operand))]
+    WrongOperand {
+        operand: String,
+        found: &'static str,
+        expected: &'static str,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("`{operator}` puts {left} and {right} together, which are different units")]
+    #[diagnostic(code(homeostat::policy::unit_mismatch), help("{help}"))]
+    UnitMismatch { operator: &'static str, left: String, right: String, help: String },
+
+    #[error("the condition is {found}, but a truth is needed")]
+    #[diagnostic(
+        code(homeostat::policy::not_a_condition),
+        help("compare it with something, such as `.. > 85%` or `.. == \"running\"`")
+    )]
+    NotACondition { found: &'static str },
+
+    #[error("this {problem}")]
+    #[diagnostic(
+        code(homeostat::policy::constant_condition),
+        help("read something of the resource, such as `avg(\"cpu.utilization\", 5m)` or `state`, or remove it")
+    )]
+    ConstantCondition { problem: &'static str },
+
+    #[error("Rhai refuses the script: {reason}")]
+    #[diagnostic(
+        code(homeostat::policy::script),
+        help(
+            "signals and attributes are known by their names here, everything else is Rhai; its book says what it offers"
+        )
+    )]
+    ScriptRefused { reason: String },
+
+    // Tests of policies.
+    #[error("`{text}` is not a part of a series")]
+    #[diagnostic(
+        code(homeostat::policy::invalid_series),
+        help(
+            "write `0.5` (one value), `0.5x3` (four times), `1+0.5x3` (1, 1.5, 2, 2.5), `_` (none) or `_x3` (three times none)"
+        )
+    )]
+    InvalidSeries { text: String },
+
+    #[error("the test has more than {limit} values")]
+    #[diagnostic(
+        code(homeostat::policy::too_many_values),
+        help("shorten the series, or give the values as a recording in `input`")
+    )]
+    TooManyValues { limit: usize },
+
+    #[error("the test has no resource `{id}`")]
+    #[diagnostic(code(homeostat::policy::unknown_resource))]
+    UnknownResource {
+        id: String,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("the resource `{id}` is given twice")]
+    #[diagnostic(code(homeostat::policy::duplicate_resource), help("keep one of them"))]
+    DuplicateResource { id: String },
+
+    #[error("`input` replaces `{field}`; both are given")]
+    #[diagnostic(code(homeostat::policy::input_and_series), help("remove one of them"))]
+    InputAndSeries { field: &'static str },
+
+    #[error("the expectations are not in the order of their time: {at} comes after {before}")]
+    #[diagnostic(code(homeostat::policy::unordered_expectations), help("sort them by `at`"))]
+    UnorderedExpectations { at: String, before: String },
+
+    #[error("nothing is expected here, so the test cannot fail")]
+    #[diagnostic(code(homeostat::policy::empty_expectation), help("add {fields}"))]
+    EmptyExpectation { fields: &'static str },
+}
+
+/// The codes of all problems. A code is never given another meaning.
+pub const CODES: &[&str] = &[
+    "homeostat::policy::file_too_large",
+    "homeostat::policy::too_many_documents",
+    "homeostat::policy::yaml_syntax",
+    "homeostat::policy::yaml_limit",
+    "homeostat::policy::script",
+    "homeostat::policy::unknown_api_version",
+    "homeostat::policy::unknown_document_kind",
+    "homeostat::policy::unknown_field",
+    "homeostat::policy::missing_field",
+    "homeostat::policy::duplicate_field",
+    "homeostat::policy::wrong_type",
+    "homeostat::policy::invalid_value",
+    "homeostat::policy::out_of_range",
+    "homeostat::policy::unknown_word",
+    "homeostat::policy::duplicate_policy",
+    "homeostat::policy::duplicate_metric",
+    "homeostat::policy::no_trigger",
+    "homeostat::policy::for_with_on",
+    "homeostat::policy::empty_then",
+    "homeostat::policy::one_response",
+    "homeostat::policy::resize_nothing",
+    "homeostat::policy::no_change",
+    "homeostat::policy::min_above_max",
+    "homeostat::policy::unknown_placeholder",
+    "homeostat::policy::unknown_kind",
+    "homeostat::policy::unknown_event",
+    "homeostat::policy::impossible_response",
+    "homeostat::policy::expression_too_long",
+    "homeostat::policy::expression_too_deep",
+    "homeostat::policy::expression_syntax",
+    "homeostat::policy::unterminated",
+    "homeostat::policy::invalid_literal",
+    "homeostat::policy::unknown_function",
+    "homeostat::policy::wrong_arguments",
+    "homeostat::policy::window_out_of_range",
+    "homeostat::policy::unknown_metric",
+    "homeostat::policy::unknown_attribute",
+    "homeostat::policy::event_without_on",
+    "homeostat::policy::reserved_word",
+    "homeostat::policy::type_mismatch",
+    "homeostat::policy::wrong_operand",
+    "homeostat::policy::unit_mismatch",
+    "homeostat::policy::not_a_condition",
+    "homeostat::policy::constant_condition",
+    "homeostat::policy::invalid_series",
+    "homeostat::policy::too_many_values",
+    "homeostat::policy::unknown_resource",
+    "homeostat::policy::duplicate_resource",
+    "homeostat::policy::input_and_series",
+    "homeostat::policy::unordered_expectations",
+    "homeostat::policy::empty_expectation",
+];
+
+impl Mistake {
+    /// What the marked place is.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::UnknownField { .. }
+            | Self::UnknownWord { .. }
+            | Self::UnknownKind { .. }
+            | Self::UnknownEvent { .. }
+            | Self::UnknownFunction { .. }
+            | Self::UnknownMetric { .. }
+            | Self::UnknownAttribute { .. }
+            | Self::UnknownDocumentKind { .. }
+            | Self::UnknownApiVersion { .. }
+            | Self::UnknownPlaceholder { .. }
+            | Self::UnknownResource { .. } => "not known",
+            Self::DuplicateField { .. }
+            | Self::DuplicatePolicy { .. }
+            | Self::DuplicateMetric { .. }
+            | Self::DuplicateResource { .. } => "again here",
+            Self::FirstDeclared { .. } => "the first one",
+            Self::MissingField { .. } | Self::NoTrigger | Self::ExpressionSyntax { .. } => "missing here",
+            Self::Unterminated { .. } => "begins here",
+            Self::WrongType { expected, .. } | Self::WrongOperand { expected, .. } => expected,
+            Self::NotACondition { .. } => "a truth is needed",
+            _ => "here",
+        }
+    }
+}

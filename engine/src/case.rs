@@ -1,0 +1,60 @@
+//! A case: an open finding and what has been done about it.
+
+use std::sync::Arc;
+
+use homeostat_model::{Hold, PlanId, Timestamp};
+use homeostat_policy::Policy;
+
+/// What is being done about an open finding.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) policy: Arc<Policy>,
+    /// Index into the policy's ladder.
+    pub(crate) rung: usize,
+    /// Attempts already made at this rung.
+    pub(crate) attempts: u16,
+    /// The plan that waits for approval or is in flight.
+    pub(crate) plan: Option<PlanId>,
+    /// Why nothing is done at the moment, as it was last recorded.
+    pub(crate) hold: Option<Hold>,
+    /// Nothing more is done by itself until the finding closes.
+    pub(crate) settled: Option<Settled>,
+    /// Not to be tried again before this moment.
+    pub(crate) rests_until: Option<Timestamp>,
+    /// The finding has closed while a plan was in flight.
+    pub(crate) closed: bool,
+}
+
+/// Why a case rests for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Every rung was tried; a person has to go on.
+    HandedOver,
+    /// People were told, and that was the last rung.
+    Told,
+    /// The policy may not act by itself.
+    Mode,
+    /// An operator called the plan off.
+    CalledOff,
+}
+
+impl Case {
+    pub(crate) fn new(policy: Arc<Policy>) -> Self {
+        Self { policy, rung: 0, attempts: 0, plan: None, hold: None, settled: None, rests_until: None, closed: false }
+    }
+
+    /// One attempt is over; gives whether the next one is at a new rung.
+    pub(crate) fn attempted(&mut self) -> bool {
+        self.attempts += 1;
+        let exhausted = self.policy.then.get(self.rung).is_none_or(|rung| self.attempts >= rung.attempts);
+        if exhausted {
+            self.next_rung();
+        }
+        exhausted
+    }
+
+    pub(crate) fn next_rung(&mut self) {
+        self.rung += 1;
+        self.attempts = 0;
+    }
+}

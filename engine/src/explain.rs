@@ -1,0 +1,121 @@
+//! Answers why something was done about a resource, or was not.
+
+use homeostat_decide::{Explained, Standing};
+use homeostat_model::{Evidence, FindingRef, Mode, PolicyName, ResourceId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Engine,
+    case::{Case, Settled},
+};
+
+/// How a policy stands towards a resource, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// The condition does not hold, or no such event is open.
+    No,
+    /// Something that the condition reads is missing or stale.
+    Unknown,
+    /// The condition holds, but not for long enough yet.
+    Waiting,
+    /// A plan could be made, but something holds it back.
+    HeldBack,
+    /// A plan is in flight.
+    Acting,
+    /// Everything was tried, or all that the policy may do was done; a person goes on.
+    HandedOver,
+}
+
+/// A policy's answer for one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The policy.
+    pub policy: PolicyName,
+    /// The resource.
+    pub resource: ResourceId,
+    /// How far the policy may go by itself.
+    pub mode: Mode,
+    /// In a word.
+    pub status: Status,
+    /// In a sentence, with the values.
+    pub because: String,
+    /// When it could act, where that is a matter of time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acts_at: Option<Timestamp>,
+    /// Every clause with its value and its truth, as of now.
+    pub evidence: Evidence,
+}
+
+impl Engine {
+    /// What every policy that watches `resource` thinks of it, in the order of their names. Empty when none watches it.
+    pub fn explain(&mut self, resource: &ResourceId) -> Vec<Explanation> {
+        let explained = self.decider.explain(self.now, resource);
+        explained.into_iter().map(|one| self.explain_one(resource, one)).collect()
+    }
+
+    fn explain_one(&self, resource: &ResourceId, one: Explained) -> Explanation {
+        let policy = one.policy.name.clone();
+        let case = self.cases.get(&FindingRef { policy: policy.clone(), resource: resource.clone() });
+        let (status, because, acts_at) = match (case, one.standing) {
+            (Some(case), _) => self.of_case(case, resource, &one),
+            (None, Standing::Waiting { opens, .. }) => {
+                let text = format!("{}; it has to hold for {}", one.evidence, one.policy.hold_for);
+                (Status::Waiting, text, opens)
+            }
+            (None, Standing::Unknown) => (Status::Unknown, unknown(&one.evidence), None),
+            (None, Standing::Open { .. }) => (Status::HeldBack, one.evidence.to_string(), None),
+            (None, Standing::No) => match &one.policy.on {
+                Some(event) => (Status::No, format!("no event {event} is being answered"), None),
+                None => (Status::No, one.evidence.to_string(), None),
+            },
+        };
+        Explanation {
+            policy,
+            resource: resource.clone(),
+            mode: one.policy.mode,
+            status,
+            because,
+            acts_at,
+            evidence: one.evidence,
+        }
+    }
+
+    fn of_case(&self, case: &Case, resource: &ResourceId, one: &Explained) -> (Status, String, Option<Timestamp>) {
+        let evidence = &one.evidence;
+        if let Some(plan) = case.plan.filter(|plan| self.runs.contains_key(plan)) {
+            return (Status::Acting, format!("plan {plan} is in flight; {evidence}"), None);
+        }
+        match (&case.settled, &case.hold) {
+            (Some(Settled::HandedOver), _) => (Status::HandedOver, format!("everything was tried; {evidence}"), None),
+            (Some(Settled::Told), _) => (Status::HandedOver, format!("people were told; {evidence}"), None),
+            (Some(Settled::CalledOff), _) => (Status::HandedOver, format!("its plan was called off; {evidence}"), None),
+            (_, Some(hold)) => {
+                let until = match hold {
+                    homeostat_model::Hold::Cooldown { until } => Some(*until),
+                    _ => None,
+                };
+                (Status::HeldBack, format!("{hold}; {evidence}"), until)
+            }
+            (Some(Settled::Mode), None) => (Status::HandedOver, format!("a plan was recommended; {evidence}"), None),
+            (None, None) => {
+                // Between two attempts: the cooldown after the last plan.
+                let finding = FindingRef { policy: one.policy.name.clone(), resource: resource.clone() };
+                match self.guard.rested(self.now, &finding) {
+                    Err(hold @ homeostat_model::Hold::Cooldown { until }) => {
+                        (Status::HeldBack, format!("{hold}; {evidence}"), Some(until))
+                    }
+                    _ => (Status::HeldBack, evidence.to_string(), None),
+                }
+            }
+        }
+    }
+}
+
+/// The clauses that are not known, with what is missing in them.
+fn unknown(evidence: &Evidence) -> String {
+    let unknown = evidence.clauses.iter().filter(|clause| clause.truth == homeostat_model::Truth::Unknown);
+    let clauses: Vec<String> = unknown.map(ToString::to_string).collect();
+    clauses.join("; ")
+}

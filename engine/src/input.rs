@@ -1,0 +1,34 @@
+//! What the engine is told.
+
+use homeostat_model::{Capabilities, Observation, PlanId, StepReport};
+use serde::{Deserialize, Serialize};
+
+/// One input. Policies come separately: see [`crate::Engine::replace_policies`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Input {
+    /// What an adapter can do; replaces what it could before.
+    Capabilities(Capabilities),
+    /// Something was seen.
+    Observed(Observation),
+    /// A dispatched step has ended.
+    Report(StepReport),
+    /// A person wants something.
+    Operator(OperatorCommand),
+}
+
+/// What a person can tell the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OperatorCommand {
+    /// Begin no plan any more; those in flight go on.
+    Pause,
+    /// Begin plans again.
+    Resume,
+    /// Carry out a plan that waits for approval.
+    Approve(PlanId),
+    /// Drop a plan that waits for approval.
+    Reject(PlanId),
+    /// Call off a plan that waits or runs.
+    Cancel(PlanId),
+}

@@ -1,0 +1,267 @@
+//! Climbs a policy's ladder: which response is tried, what holds it back, when a person has to take over.
+
+use homeostat_decide::Change;
+use homeostat_model::{
+    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Response, Severity, Truth,
+};
+use homeostat_plan::{Draft, Projection, Surroundings};
+
+use crate::{Engine, Output, case::Settled, engine::Alarm};
+
+/// The pause before a response that failed is tried again: long enough for a daemon to come back.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// How often it is looked whether a condition that went unknown is known again.
+const UNKNOWN_RETRY: Duration = Duration::from_secs(15);
+
+/// What became of looking at a case once.
+enum Verdict {
+    /// Do nothing for now, for this reason.
+    Hold(Hold),
+    /// Nothing is to be done by itself any more.
+    Settle(Settled),
+    /// This is to be done.
+    Plan(Draft),
+    /// Nothing more: it is no longer a case, or it is being taken care of.
+    Nothing,
+}
+
+impl Engine {
+    /// Looks at an open finding: acts, or records why not.
+    pub(crate) fn consider(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
+        let mut changes = Vec::new();
+        self.consider_into(finding, &mut changes, out);
+        self.follow(changes, out);
+    }
+
+    /// The same; changes of findings that come of it are added to `changes`.
+    pub(crate) fn consider_into(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) {
+        match self.judge(finding, changes, out) {
+            Verdict::Nothing => {}
+            Verdict::Hold(hold) => {
+                let observed = hold == Hold::Observing;
+                self.hold(finding, hold, out);
+                if observed {
+                    // An event is over once it was seen; a condition stays a finding until it holds no longer.
+                    self.decider.answered(self.now, finding, "it was observed", changes);
+                }
+            }
+            Verdict::Settle(settled) => {
+                let Some(case) = self.cases.get_mut(finding) else { return };
+                case.settled = Some(settled.clone());
+                if settled == Settled::HandedOver {
+                    let responses: Vec<String> =
+                        case.policy.then.iter().map(|rung| rung.response.to_string()).collect();
+                    let reason = format!("tried without success: {}", responses.join(", "));
+                    self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
+                }
+                self.decider.answered(self.now, finding, "everything was tried", changes);
+            }
+            Verdict::Plan(draft) => self.propose(finding, draft, out),
+        }
+    }
+
+    /// Looks at every open finding, in order of priority.
+    pub(crate) fn reconsider_all(&mut self, out: &mut Vec<Output>) {
+        let mut findings: Vec<(std::cmp::Reverse<i32>, FindingRef)> = self
+            .cases
+            .iter()
+            .map(|(finding, case)| (std::cmp::Reverse(case.policy.priority), finding.clone()))
+            .collect();
+        findings.sort();
+        for (_, finding) in findings {
+            self.consider(&finding, out);
+        }
+    }
+
+    /// The finding has closed: its case ends, unless a plan is still in flight.
+    pub(crate) fn close(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
+        let Some(case) = self.cases.get_mut(finding) else { return };
+        case.closed = true;
+        match case.plan {
+            Some(plan) if self.proposals.contains_key(&plan) => self.call_off(plan, "the finding has closed", out),
+            Some(_) => {}
+            None => {
+                self.cases.remove(finding);
+            }
+        }
+    }
+
+    fn judge(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) -> Verdict {
+        let Some(case) = self.cases.get(finding) else { return Verdict::Nothing };
+        let rests = case.rests_until.is_some_and(|until| until > self.now);
+        if case.plan.is_some() || case.settled.is_some() || case.closed || rests {
+            return Verdict::Nothing;
+        }
+        let policy = case.policy.clone();
+        match self.decider.holds(self.now, finding) {
+            Truth::True => {}
+            Truth::Unknown => return Verdict::Hold(Hold::Unknown),
+            Truth::False => {
+                if policy.on.is_some() {
+                    self.decider.answered(self.now, finding, "its condition holds no longer", changes);
+                } else {
+                    self.decider.recheck(self.now, finding, changes);
+                }
+                return Verdict::Nothing;
+            }
+        }
+        if policy.mode == Mode::Observe {
+            return Verdict::Hold(Hold::Observing);
+        }
+        if self.paused {
+            return Verdict::Hold(Hold::Paused);
+        }
+        if let Err(hold) = self.guard.rested(self.now, finding) {
+            return Verdict::Hold(hold);
+        }
+        self.climb(finding, out)
+    }
+
+    /// Goes up the ladder until a response can be carried out.
+    fn climb(&mut self, finding: &FindingRef, out: &mut Vec<Output>) -> Verdict {
+        let projection = Projection::of(self.in_flight());
+        let mut told = false;
+        loop {
+            let Some(case) = self.cases.get(finding) else { return Verdict::Nothing };
+            let policy = case.policy.clone();
+            let Some(rung) = policy.then.get(case.rung) else {
+                return Verdict::Settle(if told { Settled::Told } else { Settled::HandedOver });
+            };
+            told = matches!(rung.response, Response::Notify { .. });
+            let around =
+                Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
+            if let Response::Notify { severity, message } = &rung.response {
+                self.tell(finding, *severity, message, out);
+                self.guard.rest(self.now, finding, policy.cooldown);
+            } else {
+                match homeostat_plan::draft(&around, &finding.resource, &rung.response) {
+                    Ok(draft) => return Verdict::Plan(draft),
+                    Err(infeasible) => {
+                        let response = rung.response.to_string();
+                        let reason = infeasible.to_string();
+                        self.record(out, Entry::Skipped { finding: finding.clone(), response, reason });
+                    }
+                }
+            }
+            if let Some(case) = self.cases.get_mut(finding) {
+                case.next_rung();
+            }
+        }
+    }
+
+    fn tell(&self, finding: &FindingRef, severity: Severity, message: &str, out: &mut Vec<Output>) {
+        let message =
+            message.replace("${resource}", finding.resource.as_str()).replace("${policy}", finding.policy.as_str());
+        let notification = Notification { finding: finding.clone(), severity, message };
+        self.record(out, Entry::Notified(notification.clone()));
+        out.push(Output::Notify(notification));
+    }
+
+    /// Makes a plan of a draft and, as far as the policy's mode goes, begins it.
+    fn propose(&mut self, finding: &FindingRef, draft: Draft, out: &mut Vec<Output>) {
+        let Some(evidence) = self.decider.evidence(self.now, finding) else { return };
+        let Some(case) = self.cases.get_mut(finding) else { return };
+        let policy = case.policy.clone();
+        let Some(rung) = policy.then.get(case.rung) else { return };
+        let plan = Plan {
+            id: PlanId { generation: self.generation, number: self.plans_made + 1 },
+            created: self.now,
+            policy: finding.policy.clone(),
+            subject: finding.resource.clone(),
+            response: rung.response.to_string(),
+            rung: u16::try_from(case.rung + 1).unwrap_or(u16::MAX),
+            evidence,
+            mode: policy.mode,
+            priority: policy.priority,
+            effect: draft.effect,
+            steps: draft.steps,
+        };
+        // A plan that only waits or is only shown owns nothing.
+        if policy.mode == Mode::Auto
+            && let Err(hold) = self.guard.free(&plan.touches())
+        {
+            return self.hold(finding, hold, out);
+        }
+        self.plans_made += 1;
+        let id = plan.id;
+        match policy.mode {
+            Mode::Observe => {}
+            Mode::Recommend => {
+                case.settled = Some(Settled::Mode);
+                self.record(out, Entry::PlanMade(plan));
+                self.hold(finding, Hold::Recommended, out);
+                let mut changes = Vec::new();
+                self.decider.answered(self.now, finding, "a plan was recommended", &mut changes);
+                self.guard.rest(self.now, finding, policy.cooldown);
+                self.follow(changes, out);
+            }
+            Mode::Approve => {
+                case.plan = Some(id);
+                self.record(out, Entry::PlanMade(plan.clone()));
+                self.proposals.insert(id, plan);
+                self.hold(finding, Hold::AwaitingApproval, out);
+            }
+            Mode::Auto => {
+                case.plan = Some(id);
+                case.hold = None;
+                self.record(out, Entry::PlanMade(plan.clone()));
+                self.begin(plan, out);
+            }
+        }
+    }
+
+    /// Records why nothing is done, once, and sees to it that the finding is looked at again.
+    pub(crate) fn hold(&mut self, finding: &FindingRef, hold: Hold, out: &mut Vec<Output>) {
+        let again = match &hold {
+            Hold::Cooldown { until } => Some(*until),
+            Hold::Unknown => Some(self.now + UNKNOWN_RETRY),
+            // Looked at again when that plan ends, when a person speaks, or never.
+            Hold::Owned { .. } | Hold::Observing | Hold::Recommended | Hold::AwaitingApproval | Hold::Paused => None,
+        };
+        if let Some(again) = again {
+            self.alarms.insert((again, Alarm::Reconsider(finding.clone())));
+        }
+        let Some(case) = self.cases.get_mut(finding) else { return };
+        if case.hold.as_ref() != Some(&hold) {
+            case.hold = Some(hold.clone());
+            self.record(out, Entry::Held { finding: finding.clone(), hold });
+        }
+    }
+
+    /// A plan has ended: the ladder goes on, rests, or is done.
+    pub(crate) fn plan_ended(&mut self, finding: &FindingRef, result: &PlanResult, out: &mut Vec<Output>) {
+        let now = self.now;
+        let Some(case) = self.cases.get_mut(finding) else { return };
+        case.plan = None;
+        case.hold = None;
+        let policy = case.policy.clone();
+        let escalated = case.attempted();
+        match result {
+            PlanResult::Succeeded => {
+                self.guard.rest(now, finding, policy.cooldown);
+                self.alarms.insert((now + policy.cooldown, Alarm::Reconsider(finding.clone())));
+            }
+            PlanResult::Failed { .. } if escalated => {
+                self.alarms.insert((now, Alarm::Reconsider(finding.clone())));
+            }
+            PlanResult::Failed { .. } => {
+                case.rests_until = Some(now + RETRY_AFTER);
+                self.alarms.insert((now + RETRY_AFTER, Alarm::Reconsider(finding.clone())));
+            }
+            PlanResult::Cancelled { .. } => case.settled = Some(Settled::CalledOff),
+        }
+        let closed = case.closed;
+        let mut changes = Vec::new();
+        match result {
+            _ if closed => {
+                self.cases.remove(finding);
+            }
+            PlanResult::Succeeded => self.decider.answered(now, finding, "the plan succeeded", &mut changes),
+            PlanResult::Cancelled { .. } => {
+                self.decider.answered(now, finding, "the plan was called off", &mut changes)
+            }
+            PlanResult::Failed { .. } => {}
+        }
+        self.follow(changes, out);
+    }
+}

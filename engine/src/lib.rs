@@ -1,0 +1,52 @@
+//! The engine: a pure, deterministic state machine that is told what happens and says what to do.
+//!
+//! ```text
+//!   observations, step reports, operator commands, capabilities, policies, the time
+//!                                |
+//!                                v   handle() / replace_policies() / advance()
+//!        +--------------------------------------------------------+
+//!        | decide: signals -> findings      plan: response -> DAG |
+//!        | guard: owned? rested?            run: steps in flight  |
+//!        +--------------------------------------------------------+
+//!                                |
+//!                                v   Vec<Output>, in order
+//!   records to journal, steps to dispatch or call off, notifications, refusals
+//! ```
+//!
+//! # The driver's contract
+//!
+//! Three drivers use the engine: the live one, the one in virtual time (simulation, backtest) and the policy tests. All
+//! that they have to do is this:
+//!
+//! - **Time.** Every call gives the time. It never runs backwards (a smaller time counts as the last one). A driver calls
+//!   [`Engine::advance`] at or after [`Engine::next_deadline`]; how late or how often does not matter, because whatever
+//!   fell due is decided as of its own deadline, in the order of deadlines, before anything else happens at the new time.
+//!   So a recording of the inputs and their times replays to the same outputs, with any pattern of ticks.
+//! - **Order.** Outputs are carried out in their order. A [`Output::Record`] is durable before a later
+//!   [`Output::Dispatch`] of the same call leaves the program.
+//! - **Steps.** Each dispatched step is reported exactly once, with [`Input::Report`], under its idempotency key. A report
+//!   that never comes counts as "outcome not known" when the step's timeout and a grace have passed; one that comes twice,
+//!   late or from another generation is refused and changes nothing.
+//! - **Generation.** Each start of a driver that acts uses a greater [`Generation`] than every start before. Plans and
+//!   keys contain it, adapters refuse an older one.
+//! - **Explanations** are questions, not inputs: they change no decision.
+//!
+//! Invariant: no clock, no I/O, no randomness, no thread; equal inputs give byte-equal outputs.
+//! Invariant: a plan never changes after it was made; it is carried out, called off, or it fails.
+//! Invariant: one plan at a time owns a resource, from its first record to its last.
+//! Invariant: a bad input is refused by itself; nothing else is affected.
+
+mod carry_out;
+mod case;
+mod engine;
+mod explain;
+mod input;
+mod ladder;
+mod output;
+
+pub use engine::Engine;
+pub use explain::{Explanation, Status};
+pub use homeostat_decide::CompileError;
+pub use homeostat_model::Generation;
+pub use input::{Input, OperatorCommand};
+pub use output::Output;

@@ -1,0 +1,23 @@
+//! What the engine wants done.
+
+use homeostat_model::{IdempotencyKey, Notification, Record, ResourceId, StepCommand};
+
+/// One thing to do. See the contract in the head of the crate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Keep this; it is what was decided.
+    Record(Record),
+    /// Hand this step to its adapter.
+    Dispatch(StepCommand),
+    /// Call off the step that was dispatched under this key, if it still can be.
+    Cancel(IdempotencyKey),
+    /// Tell people.
+    Notify(Notification),
+    /// A sample was not taken: count it. Not a decision, so not a record.
+    SampleRefused {
+        /// The sample's resource.
+        resource: ResourceId,
+        /// Why.
+        reason: String,
+    },
+}
