@@ -1,0 +1,237 @@
+//! What exists, in the model's words: the engine's host, and its containers.
+
+use std::collections::BTreeMap;
+
+use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthStatusEnum};
+use homeostat_model::{Capacity, Resource, ResourceId, Value};
+
+use crate::{
+    config::ContainerConfig,
+    connection::Facts,
+    limits::Limits,
+    number::{float, positive},
+};
+
+/// The instant that engines give for what has not happened yet.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// A container as it was at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Container {
+    /// The engine's id of it, which changes when it is made anew.
+    pub(crate) id: String,
+    /// What the rest of the program is told.
+    pub(crate) resource: Resource,
+    /// Its limits.
+    pub(crate) limits: Limits,
+    /// Whether its process exists.
+    pub(crate) runs: bool,
+    /// When it was last started, as the engine writes it; empty when it never was.
+    pub(crate) started_at: String,
+    /// Seconds that it is given to end by itself when it is stopped, if that was set.
+    pub(crate) stop_seconds: Option<u64>,
+}
+
+impl Container {
+    /// Its state, as the resource's attribute has it.
+    pub(crate) fn state(&self) -> &str {
+        self.resource.state().unwrap_or("unknown")
+    }
+
+    /// The exit code of its last end.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&Value> {
+        self.resource.attributes.get(name)
+    }
+}
+
+/// Names what the configured engine has.
+#[derive(Debug, Clone)]
+pub(crate) struct Naming {
+    host: Option<String>,
+    prefix: String,
+}
+
+impl Naming {
+    pub(crate) fn new(config: &ContainerConfig) -> Self {
+        Self { host: config.host.clone(), prefix: config.prefix.clone() }
+    }
+
+    /// The engine's name of the container that is called `id`; `None` for one of another engine or kind.
+    pub(crate) fn container_of<'a>(&self, id: &'a ResourceId) -> Option<&'a str> {
+        let name = id.name().strip_prefix(self.prefix.as_str())?;
+        (id.kind() == "container" && !name.is_empty()).then_some(name)
+    }
+
+    /// The id of the container that the engine calls `name`.
+    pub(crate) fn id_of(&self, name: &str) -> Option<ResourceId> {
+        format!("container/{}{}", self.prefix, name.trim_start_matches('/')).parse().ok()
+    }
+
+    /// The id of the engine's host. A name that cannot be part of an id is made into one.
+    pub(crate) fn host_of(&self, facts: &Facts) -> Option<ResourceId> {
+        let name = self.host.as_deref().unwrap_or(&facts.host);
+        let fits = |c: char| if c.is_ascii_alphanumeric() || "-._:/@+".contains(c) { c } else { '-' };
+        let name: String = name.chars().map(fits).collect();
+        format!("host/{}", if name.is_empty() { "localhost" } else { &name }).parse().ok()
+    }
+
+    /// The engine's host.
+    pub(crate) fn host(&self, facts: &Facts) -> Option<Resource> {
+        let mut host = Resource::named(self.host_of(facts)?);
+        host.capacity = Capacity { vcpus: facts.cores.map(float), memory_bytes: facts.memory };
+        host.attributes.insert("engine".into(), facts.engine.into());
+        host.attributes.insert("engineVersion".into(), facts.version.as_str().into());
+        Some(host)
+    }
+
+    /// A container. `None` when it has no name or id, which no engine leaves out of one that exists.
+    pub(crate) fn container(&self, facts: &Facts, inspected: ContainerInspectResponse) -> Option<Container> {
+        let mut resource = Resource::named(self.id_of(inspected.name.as_deref()?)?);
+        let id = inspected.id.filter(|id| !id.is_empty())?;
+        let state = inspected.state.unwrap_or_default();
+        let config = inspected.config.unwrap_or_default();
+        let limits = inspected.host_config.as_ref().map(Limits::of).unwrap_or_default();
+        resource.on = self.host_of(facts);
+        resource.capacity = limits.capacity();
+        resource.labels = config.labels.unwrap_or_default().into_iter().collect();
+        resource.attributes = attributes(&state);
+        if let Some(image) = config.image.filter(|image| !image.is_empty()).or(inspected.image) {
+            resource.attributes.insert("image".into(), image.as_str().into());
+        }
+        if let Some(count) = inspected.restart_count.and_then(|count| u64::try_from(count).ok()) {
+            resource.attributes.insert("restartCount".into(), float(count).into());
+        }
+        let started_at = state.started_at.filter(|time| time != NEVER).unwrap_or_default();
+        let runs = matches!(state.status, Some(Status::RUNNING | Status::PAUSED | Status::STOPPING))
+            || (state.status.is_none() && state.running == Some(true));
+        Some(Container { id, resource, limits, runs, started_at, stop_seconds: positive(config.stop_timeout) })
+    }
+}
+
+fn attributes(state: &ContainerState) -> BTreeMap<String, Value> {
+    let mut attributes = BTreeMap::new();
+    if let Some(word) = state_word(state) {
+        attributes.insert("state".into(), word.into());
+    }
+    // An exit code of a container that has not ended is the one before, or 0 where there was none: it would mislead.
+    let ended = state.running == Some(false) && state.finished_at.as_deref().is_some_and(|time| time != NEVER);
+    if let Some(code) = state.exit_code.filter(|_| ended).and_then(|code| i32::try_from(code).ok()) {
+        attributes.insert("exitCode".into(), f64::from(code).into());
+    }
+    if let Some(killed) = state.oom_killed {
+        attributes.insert("oomKilled".into(), killed.into());
+    }
+    let health = state.health.as_ref().and_then(|health| health.status);
+    if let Some(health) = health.filter(|health| !matches!(health, HealthStatusEnum::EMPTY | HealthStatusEnum::NONE)) {
+        attributes.insert("health".into(), health.to_string().as_str().into());
+    }
+    attributes
+}
+
+/// `created`, `running`, `paused`, `restarting`, `exited` or `dead`.
+fn state_word(state: &ContainerState) -> Option<&'static str> {
+    Some(match state.status? {
+        Status::EMPTY => return None,
+        Status::CREATED => "created",
+        Status::RUNNING | Status::STOPPING => "running",
+        Status::PAUSED => "paused",
+        Status::RESTARTING => "restarting",
+        Status::EXITED => "exited",
+        Status::REMOVING | Status::DEAD => "dead",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            host: "vm one".into(),
+            engine: "docker",
+            version: "20.10".into(),
+            cores: Some(2),
+            memory: Some(4096),
+            resizes: true,
+            limits_swap: true,
+        }
+    }
+
+    fn naming(json: &str) -> Naming {
+        Naming::new(&serde_json::from_str(json).unwrap())
+    }
+
+    fn seen(json: &str) -> Option<Container> {
+        naming("{}").container(&facts(), serde_json::from_str(json).unwrap())
+    }
+
+    /// Each is an inspection and what is made of it.
+    #[test]
+    fn an_inspection_becomes_a_resource() {
+        let running = r#"{"Id": "ab", "Name": "/web", "RestartCount": 2, "Image": "sha256:1",
+            "State": {"Status": "running", "Running": true, "ExitCode": 0, "OOMKilled": false,
+                "StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z", "Health": {"Status": "healthy"}},
+            "HostConfig": {"Memory": 64, "NanoCpus": 500000000},
+            "Config": {"Image": "nginx:1", "Labels": {"tier": "web"}, "StopTimeout": 3}}"#;
+        let crashed = r#"{"Id": "ab", "Name": "/web", "State": {"Status": "exited", "Running": false, "ExitCode": 137,
+            "OOMKilled": true, "FinishedAt": "2026-01-01T00:00:00Z", "Health": {"Status": ""}}}"#;
+        let podman = r#"{"Id": "ab", "Name": "web", "Image": "sha256:1", "State": {"Status": "created", "Running": false,
+            "ExitCode": 0, "StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"}}"#;
+        for (what, json, runs, started, attributes) in [
+            (
+                "running",
+                running,
+                true,
+                "2026-01-01T00:00:00Z",
+                r#"health="healthy" image="nginx:1" oomKilled=false restartCount=2 state="running""#,
+            ),
+            ("crashed", crashed, false, "", r#"exitCode=137 oomKilled=true state="exited""#),
+            ("created", podman, false, "", r#"image="sha256:1" state="created""#),
+            ("bare", r#"{"Id": "ab", "Name": "/web"}"#, false, "", ""),
+            ("no status", r#"{"Id": "ab", "Name": "/web", "State": {"Running": true}}"#, true, "", ""),
+            (
+                "being removed",
+                r#"{"Id": "ab", "Name": "/web", "State": {"Status": "removing"}}"#,
+                false,
+                "",
+                r#"state="dead""#,
+            ),
+        ] {
+            let container = seen(json).unwrap();
+            let found: Vec<_> =
+                container.resource.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            assert_eq!((container.runs, container.started_at.as_str()), (runs, started), "{what}");
+            assert_eq!(found.join(" "), attributes, "{what}");
+            assert_eq!(container.resource.id.as_str(), "container/web", "{what}");
+            assert_eq!(container.resource.on.unwrap().as_str(), "host/vm-one", "{what}");
+        }
+        let container = seen(running).unwrap();
+        assert_eq!(container.resource.labels["tier"], "web");
+        assert_eq!(container.resource.capacity, Capacity { vcpus: Some(0.5), memory_bytes: Some(64) });
+        assert_eq!(container.stop_seconds, Some(3));
+    }
+
+    #[test]
+    fn what_has_no_name_or_id_is_nothing() {
+        for json in ["{}", r#"{"Id": "ab"}"#, r#"{"Name": "/web"}"#, r#"{"Id": "", "Name": "/web"}"#] {
+            assert_eq!(seen(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn names_go_there_and_back() {
+        for (config, engine_name, id) in
+            [("{}", "/web", "container/web"), (r#"{"prefix": "e1/"}"#, "web", "container/e1/web")]
+        {
+            let naming = naming(config);
+            let made = naming.id_of(engine_name).unwrap();
+            assert_eq!(made.as_str(), id);
+            assert_eq!(naming.container_of(&made), Some("web"));
+        }
+        let naming = naming(r#"{"prefix": "e1/", "host": "h9"}"#);
+        for other in ["container/web", "vm/e1/web", "container/e1/"] {
+            assert_eq!(other.parse().ok().and_then(|id: ResourceId| naming.container_of(&id).map(str::to_owned)), None);
+        }
+        assert_eq!(naming.host(&facts()).unwrap().id.as_str(), "host/h9");
+    }
+}

@@ -1,0 +1,118 @@
+//! The suite that every adapter has to pass, on both engines.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bollard::models::HostConfig;
+use homeostat_container::ContainerAdapter;
+use homeostat_model::{Action, Amount, EventType, Kind, ResourceId, Verb};
+use homeostat_port::{
+    Adapter,
+    conformance::{Harness, Subject, run},
+};
+
+use crate::bench::{Bench, OBEDIENT, STUBBORN};
+
+struct Engine {
+    bench: Bench,
+    adapter: Arc<ContainerAdapter>,
+    podman: bool,
+}
+
+impl Engine {
+    fn new(variable: &str, podman: bool) -> Self {
+        let bench = Bench::shared(variable);
+        Self { adapter: bench.adapter(), bench, podman }
+    }
+}
+
+fn limits() -> HostConfig {
+    HostConfig { memory: Some(64 << 20), memory_swap: Some(64 << 20), ..HostConfig::default() }
+}
+
+#[async_trait]
+impl Harness for Engine {
+    fn adapter(&self) -> Arc<dyn Adapter> {
+        self.adapter.clone()
+    }
+
+    async fn reconnected(&self) -> Option<Arc<dyn Adapter>> {
+        Some(self.bench.adapter())
+    }
+
+    async fn subject(&self, kind: &Kind, verb: Verb) -> Option<Subject> {
+        if kind.as_str() != "container" {
+            return None;
+        }
+        Some(match verb {
+            Verb::Restart => {
+                Subject { resource: self.bench.start(OBEDIENT, limits()).await, action: Action::Restart { on: None } }
+            }
+            Verb::Start => Subject { resource: self.bench.create(OBEDIENT, limits(), 5).await, action: Action::Start },
+            Verb::Stop => Subject { resource: self.bench.start(OBEDIENT, limits()).await, action: Action::Stop },
+            Verb::Resize => Subject {
+                resource: self.bench.start(OBEDIENT, limits()).await,
+                action: Action::Resize(Amount { vcpus: Some(0.5), memory_bytes: Some(96 << 20) }),
+            },
+            _ => return None,
+        })
+    }
+
+    async fn slow_subject(&self) -> Option<Subject> {
+        let resource = self.bench.create(STUBBORN, limits(), 2).await;
+        self.bench.run(&resource).await;
+        self.bench.ready(&resource, 1).await;
+        Some(Subject { resource, action: Action::Stop })
+    }
+
+    async fn impossible_subject(&self) -> Option<Subject> {
+        let resource = self.bench.start(OBEDIENT, limits()).await;
+        if self.podman {
+            self.bench.docker.pause_container(resource.name()).await.unwrap();
+            return Some(Subject { resource, action: Action::Start });
+        }
+        Some(Subject { resource, action: Action::Resize(Amount { vcpus: None, memory_bytes: Some(1 << 50) }) })
+    }
+
+    async fn effects(&self, subject: &Subject) -> u64 {
+        let action = match subject.action.verb() {
+            Verb::Restart => "restart",
+            Verb::Start => "start",
+            Verb::Stop => "die",
+            _ => "update",
+        };
+        self.bench.count(&subject.resource, action).await
+    }
+
+    async fn workload(&self) -> ResourceId {
+        self.bench.start(OBEDIENT, limits()).await
+    }
+
+    async fn fail(&self, workload: &ResourceId) {
+        self.bench.crash(workload).await;
+    }
+
+    fn failure_event(&self) -> EventType {
+        EventType::new("container.died").unwrap()
+    }
+}
+
+/// What the suite may leave out: a restart of which nothing is left is not looked for after the adapter was made anew.
+async fn check(engine: Engine) {
+    let report = run(&engine).await;
+    println!("{report}");
+    assert!(report.is_kept(), "\n{report}");
+    assert_eq!(report.skipped(), Vec::<&str>::new(), "\n{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the test bed: cargo xtask test"]
+async fn docker_keeps_every_promise() {
+    check(Engine::new("HOMEOSTAT_TEST_DOCKER", false)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the test bed: cargo xtask test"]
+async fn podman_keeps_every_promise() {
+    check(Engine::new("HOMEOSTAT_TEST_PODMAN", true)).await;
+}
