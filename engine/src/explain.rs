@@ -50,7 +50,7 @@ pub struct Explanation {
 
 impl Engine {
     /// What every policy that watches `resource` thinks of it, in the order of their names. Empty when none watches it.
-    pub fn explain(&mut self, resource: &ResourceId) -> Vec<Explanation> {
+    pub fn explain(&self, resource: &ResourceId) -> Vec<Explanation> {
         let explained = self.decider.explain(self.now, resource);
         explained.into_iter().map(|one| self.explain_one(resource, one)).collect()
     }

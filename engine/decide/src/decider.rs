@@ -238,7 +238,7 @@ impl Decider {
     }
 
     /// What every policy that watches `resource` thinks of it at `at`, in the order of their names.
-    pub fn explain(&mut self, at: Timestamp, resource: &ResourceId) -> Vec<Explained> {
+    pub fn explain(&self, at: Timestamp, resource: &ResourceId) -> Vec<Explained> {
         let Some(number) = self.resources.get(resource) else { return Vec::new() };
         let mut keys = self.of_resource(number);
         keys.sort_by(|a, b| self.instance(*a).map(|i| &i.finding).cmp(&self.instance(*b).map(|i| &i.finding)));

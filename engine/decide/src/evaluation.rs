@@ -1,6 +1,6 @@
 //! Reads what an instance's condition depends on, and takes the instance one phase further.
 
-use homeostat_model::{Clause, Event, Evidence, Resource, Timestamp, Truth, Value};
+use homeostat_model::{Clause, Duration, Event, Evidence, Resource, Timestamp, Truth, Value};
 use homeostat_policy::{Attribute, Input};
 
 use crate::{
@@ -70,6 +70,17 @@ impl Decider {
         earliest
     }
 
+    /// The readings as of `at`, without refreshing those that decisions are made from.
+    fn peek(&self, at: Timestamp, instance: &Instance, stale_after: Duration) -> Vec<Reading> {
+        let read = |(slot, reading): (&Slot, &Reading)| match slot {
+            Slot::Window { series, window } => {
+                self.series.get(*series).and_then(|watched| watched.series.peek(*window, at, stale_after))
+            }
+            Slot::Attribute => reading.clone(),
+        };
+        instance.slots.iter().zip(&instance.readings).map(read).collect()
+    }
+
     pub(crate) fn truth(&self, key: usize) -> Truth {
         let Some(instance) = self.instance(key) else { return Truth::False };
         match self.rule(instance.rule).map(|rule| &rule.predicate) {
@@ -81,10 +92,14 @@ impl Decider {
     }
 
     pub(crate) fn evidence_of(&self, key: usize) -> Option<Evidence> {
+        self.evidence_from(key, &self.instance(key)?.readings)
+    }
+
+    fn evidence_from(&self, key: usize, readings: &[Reading]) -> Option<Evidence> {
         let instance = self.instance(key)?;
         let rule = self.rule(instance.rule)?;
         let mut evidence = match &rule.predicate {
-            Some(predicate) => predicate.evidence(&rule.inputs, &instance.readings, &self.sandbox),
+            Some(predicate) => predicate.evidence(&rule.inputs, readings, &self.sandbox),
             None => Evidence { truth: Truth::True, clauses: Vec::new() },
         };
         if let Some(event) = &instance.event {
@@ -128,11 +143,11 @@ impl Decider {
         }
     }
 
-    pub(crate) fn explain_one(&mut self, at: Timestamp, key: usize) -> Option<Explained> {
-        self.read(at, key);
+    /// A question: it changes nothing, and so no later decision.
+    pub(crate) fn explain_one(&self, at: Timestamp, key: usize) -> Option<Explained> {
         let instance = self.instance(key)?;
         let policy = self.rule(instance.rule)?.policy.clone();
-        let evidence = self.evidence_of(key)?;
+        let evidence = self.evidence_from(key, &self.peek(at, instance, policy.stale_after))?;
         let standing = match instance.phase {
             Phase::Open { since } => Standing::Open { since },
             Phase::Pending { since, .. } => {

@@ -101,18 +101,16 @@ impl Series {
         now: Timestamp,
         stale_after: Duration,
     ) -> (Option<Value>, Option<Timestamp>) {
-        let newest = self.samples.back().map(|(time, _)| *time);
         let Some(window) = self.windows.get_mut(index) else { return (None, None) };
         window.expire(&self.samples, self.first, now);
-        if window.function() == Function::Absent {
-            let until = newest.map(|newest| newest + window.span()).filter(|until| *until > now);
-            return (Some(Value::Bool(until.is_none())), until);
-        }
-        let fresh_until = newest.map(|newest| newest + stale_after).filter(|until| *until > now);
-        if fresh_until.is_none() {
-            return (None, None);
-        }
-        (window.value(&self.samples, self.first).map(Value::Number), fresh_until)
+        read(window, &self.samples, self.first, now, stale_after)
+    }
+
+    /// The same as a question: nothing is let go of, so that asking changes no later value, not even in its last bit.
+    pub(crate) fn peek(&self, index: usize, now: Timestamp, stale_after: Duration) -> Option<Value> {
+        let mut window = self.windows.get(index)?.clone();
+        window.expire(&self.samples, self.first, now);
+        read(&window, &self.samples, self.first, now, stale_after).0
     }
 
     fn insert(&mut self, time: Timestamp, value: f64) {
@@ -143,6 +141,26 @@ impl Series {
             self.first += 1;
         }
     }
+}
+
+/// What a window that was expired at `now` says, and until when.
+fn read(
+    window: &Window,
+    samples: &VecDeque<(Timestamp, f64)>,
+    first: usize,
+    now: Timestamp,
+    stale_after: Duration,
+) -> (Option<Value>, Option<Timestamp>) {
+    let newest = samples.back().map(|(time, _)| *time);
+    if window.function() == Function::Absent {
+        let until = newest.map(|newest| newest + window.span()).filter(|until| *until > now);
+        return (Some(Value::Bool(until.is_none())), until);
+    }
+    let fresh_until = newest.map(|newest| newest + stale_after).filter(|until| *until > now);
+    if fresh_until.is_none() {
+        return (None, None);
+    }
+    (window.value(samples, first).map(Value::Number), fresh_until)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ type Samples = VecDeque<(Timestamp, f64)>;
 const RESUM_AFTER: usize = 64;
 
 /// One function over one span of one series. Samples are named by their number in the series; `base` is that of the first kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Window {
     /// How many conditions read it.
     pub(crate) users: u32,

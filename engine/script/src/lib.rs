@@ -122,7 +122,10 @@ fn value_of(result: &Dynamic) -> Result<Value, ScriptError> {
         return Ok(Value::Number(value));
     }
     if let Ok(value) = result.as_int() {
-        #[expect(clippy::as_conversions, reason = "an i64 of more than 2^53 loses its last digits, which no metric has")]
+        #[expect(
+            clippy::as_conversions,
+            reason = "an i64 of more than 2^53 loses its last digits, which no metric has"
+        )]
         return Ok(Value::Number(value as f64));
     }
     match result.clone().into_string() {
@@ -155,7 +158,10 @@ mod tests {
 
     #[test]
     fn evaluates_over_its_inputs() {
-        assert_eq!(evaluate("in0 > 0.85 && in1.contains(\"web\")", &[0.9.into(), "web-1".into()]), Ok(Value::Bool(true)));
+        assert_eq!(
+            evaluate("in0 > 0.85 && in1.contains(\"web\")", &[0.9.into(), "web-1".into()]),
+            Ok(Value::Bool(true))
+        );
         assert_eq!(evaluate("if in0 > 1 { 2 } else { 3 }", &[0.5.into()]), Ok(Value::Number(3.0)));
     }
 

@@ -25,8 +25,10 @@ fn naive(function: Function, taken: &[(Timestamp, f64)], now: Timestamp, stale_a
         Function::Min => values().reduce(f64::min),
         Function::Max => values().reduce(f64::max),
         Function::Rate => (inside.len() > 1).then(|| {
-            let gained: f64 =
-                inside.windows(2).map(|pair| if pair[1].1 < pair[0].1 { pair[1].1 } else { pair[1].1 - pair[0].1 }).sum();
+            let gained: f64 = inside
+                .windows(2)
+                .map(|pair| if pair[1].1 < pair[0].1 { pair[1].1 } else { pair[1].1 - pair[0].1 })
+                .sum();
             gained / inside[inside.len() - 1].0.since(inside[0].0).as_secs_f64()
         }),
         Function::Absent => None,

@@ -1,0 +1,8 @@
+//! The commands, one file each.
+
+pub(crate) mod backtest;
+pub(crate) mod check;
+pub(crate) mod demonstration;
+pub(crate) mod explain;
+pub(crate) mod run;
+pub(crate) mod test;

@@ -1,0 +1,157 @@
+//! `homeostat check`: every problem of every file, at once.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use homeostat_decide::{CompileError, Rule};
+use homeostat_model::{AdapterName, Capabilities, EventType, KindCapability};
+use homeostat_policy::{Catalogue, Policy, Problem, SourceText, UnknownMetrics};
+use homeostat_script::Sandbox;
+
+use crate::{
+    cli::{CheckArgs, Format},
+    config::{self, AdapterConfig, Configuration, SourceConfig},
+    files,
+    report::{self, Failure},
+};
+
+/// Policies after every check there is.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Checked {
+    pub(crate) fn is_good(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// All problems as one failure.
+    pub(crate) fn failure(&self) -> Failure {
+        let problems: Vec<String> = self.problems.iter().map(|problem| report::diagnostic(problem)).collect();
+        Failure::new(format!("{} in the policies\n{}", counted(problems.len(), "problem"), problems.join("\n")))
+    }
+}
+
+/// Reads policies and compiles their scripts.
+pub(crate) fn load(sources: &[SourceText], catalogue: &Catalogue) -> Checked {
+    let mut loaded = homeostat_policy::load(sources, catalogue);
+    let sandbox = Sandbox::default();
+    let refused: Vec<CompileError> =
+        loaded.policies.iter().filter_map(|policy| Rule::compile(policy.clone().into(), &sandbox).err()).collect();
+    for CompileError { policy, message, offset } in refused {
+        loaded.refuse_script(&policy, offset, message);
+    }
+    Checked { policies: loaded.policies, problems: loaded.problems }
+}
+
+pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let (paths, catalogue) = what_to_check(args)?;
+    let sources = files::policy_sources(&paths)?;
+    let checked = load(&sources, &catalogue);
+    let mut out = std::io::stdout().lock();
+    // A closed standard output means that nobody wants to read it.
+    let _ = match args.output {
+        Format::Json => writeln!(out, "{}", report::json(&checked.problems)),
+        Format::Table => {
+            for problem in &checked.problems {
+                let _ = writeln!(out, "{}", report::diagnostic(problem));
+            }
+            let (policies, files) =
+                (counted_many(checked.policies.len(), "policy", "policies"), counted(sources.len(), "file"));
+            match checked.problems.len() {
+                0 => writeln!(out, "{policies} in {files}: no problem"),
+                found => writeln!(out, "{} in {files}; {policies} without one", counted(found, "problem")),
+            }
+        }
+    };
+    Ok(ExitCode::from(u8::from(!checked.is_good())))
+}
+
+/// A configuration brings its own policies and adapters; otherwise everything that an adapter could provide is known.
+fn what_to_check(args: &CheckArgs) -> Result<(Vec<PathBuf>, Catalogue), Failure> {
+    let unknown = if args.allow_unknown_metrics { UnknownMetrics::Allow } else { UnknownMetrics::Refuse };
+    if let [path] = args.paths.as_slice()
+        && is_configuration(path)
+    {
+        let loaded = config::Loaded::find(Some(path))?;
+        return Ok((loaded.policy_paths(), catalogue(&loaded.configuration, unknown)));
+    }
+    Ok((args.paths.clone(), everything(unknown)))
+}
+
+fn is_configuration(path: &Path) -> bool {
+    let named = path.file_name().is_some_and(|name| name == config::FILE_NAME);
+    named || (path.is_dir() && path.join(config::FILE_NAME).exists())
+}
+
+/// What all adapters and sources together could provide.
+pub(crate) fn everything(unknown: UnknownMetrics) -> Catalogue {
+    with_alerts(Catalogue::new(unknown), &[datacentre(), container()])
+}
+
+/// What the adapters and sources of a configuration provide.
+pub(crate) fn catalogue(configuration: &Configuration, unknown: UnknownMetrics) -> Catalogue {
+    let capabilities: Vec<Capabilities> = configuration
+        .adapters
+        .iter()
+        .map(|adapter| match adapter {
+            AdapterConfig::Datacentre(_) => datacentre(),
+            AdapterConfig::Container(_) => container(),
+        })
+        .collect();
+    let alerts = configuration.sources.iter().any(|source| matches!(source, SourceConfig::Alertmanager(_)));
+    let catalogue = Catalogue::new(unknown);
+    let mut catalogue = if alerts {
+        with_alerts(catalogue, &capabilities)
+    } else {
+        capabilities.iter().fold(catalogue, |catalogue, one| catalogue.with(one))
+    };
+    for metric in &configuration.metrics {
+        let description = homeostat_model::MetricDescription { unit: metric.unit, help: String::new() };
+        catalogue = catalogue.with_metric(metric.name.clone(), description);
+    }
+    catalogue
+}
+
+/// The capabilities, and the events of alerts on every kind among them.
+fn with_alerts(catalogue: Catalogue, capabilities: &[Capabilities]) -> Catalogue {
+    let events: std::collections::BTreeSet<EventType> =
+        homeostat_sources::ALERT_EVENTS.iter().filter_map(|name| EventType::new(name).ok()).collect();
+    let alerts = |one: &Capabilities| Capabilities {
+        adapter: one.adapter.clone(),
+        kinds: one
+            .kinds
+            .keys()
+            .map(|kind| (kind.clone(), KindCapability { events: events.clone(), ..KindCapability::default() }))
+            .collect(),
+    };
+    capabilities.iter().fold(catalogue, |catalogue, one| catalogue.with(one).with(&alerts(one)))
+}
+
+fn datacentre() -> Capabilities {
+    homeostat_simulator::capabilities(&any_name())
+}
+
+fn container() -> Capabilities {
+    homeostat_container::offered(&any_name())
+}
+
+#[expect(clippy::expect_used, reason = "a constant that is a name")]
+fn any_name() -> AdapterName {
+    AdapterName::new("any").expect("a name")
+}
+
+/// `1 problem`, `2 problems`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    counted_many(count, what, &format!("{what}s"))
+}
+
+/// `1 policy`, `2 policies`.
+pub(crate) fn counted_many(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -1,0 +1,272 @@
+//! `homeostat run`: watches, decides and acts until it is stopped.
+
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::Path,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::Router;
+use homeostat_container::ContainerAdapter;
+use homeostat_engine::{Engine, Generation};
+use homeostat_journal::Journal;
+use homeostat_policy::UnknownMetrics;
+use homeostat_port::{Adapter, Clock, ObservationSink, Source};
+use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
+use homeostat_sources::JsonLines;
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::Api,
+    cli::RunArgs,
+    command::{check, demonstration},
+    config::{AdapterConfig, DatacentreConfig, Loaded, SourceConfig},
+    live::{Dispatcher, Live, Outlets, PolicyFiles, QUEUE, observe, watch},
+    metrics::Metrics,
+    recording::Recorder,
+    report::Failure,
+    story::Story,
+};
+
+/// Observations that wait for the engine; sources wait when it is full.
+const OBSERVATIONS: usize = 8192;
+
+pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    let loaded = Loaded::find(args.configuration.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let outcome = runtime.block_on(serve(&loaded, args));
+    // Reading standard input cannot be interrupted; the program ends without it.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
+    let configuration = &loaded.configuration;
+    let metrics = Arc::new(Metrics::new());
+    let policies = policies(loaded);
+    // Everything that can be wrong is found before anything is touched.
+    let first = policies.load()?;
+    let scenario = scenario(loaded)?;
+    let only_virtual = configuration.adapters.len() == 1 && configuration.sources.is_empty();
+    let clock = match &scenario {
+        // A scenario alone tells the same story at the same times whenever it is run.
+        Some(scenario) if only_virtual => Clock::starting(scenario.start, configuration.speed),
+        _ => Clock::system(),
+    };
+    let adapters = adapters(loaded, scenario, clock)?;
+    let listener = TcpListener::bind(configuration.listen).await.map_err(|error| {
+        Failure::new(format!("cannot listen on {}: {error}", configuration.listen))
+            .help("set spec.listen in the configuration to a free address, such as 127.0.0.1:9400")
+    })?;
+    let (outlets, generation, _temporary) = outlets(loaded, args, metrics.clone())?;
+
+    let stop = CancellationToken::new();
+    let (messages, inbox) = mpsc::channel(QUEUE);
+    let (sink, observations) = ObservationSink::bounded(OBSERVATIONS);
+    messages.send(first).await.map_err(|_| Failure::new("the engine is gone"))?;
+    let awaited = Arc::new(AtomicUsize::new(adapters.len()));
+    let mut tasks = JoinSet::new();
+    for adapter in &adapters {
+        let (adapter, sink, messages) = (adapter.clone(), sink.clone(), messages.clone());
+        let (metrics, stop, awaited) = (metrics.clone(), stop.clone(), awaited.clone());
+        let connected = move || {
+            awaited.fetch_sub(1, Ordering::Relaxed);
+        };
+        tasks.spawn(async move {
+            observe(adapter, sink, messages, metrics, stop, connected).await;
+            Ok(())
+        });
+    }
+    let api = Api { messages: messages.clone(), metrics: metrics.clone(), awaited };
+    let router = start_sources(loaded, &sink, clock, &stop, &mut tasks, api.router());
+    let web_stop = stop.clone();
+    tasks.spawn(async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(web_stop.cancelled_owned()).await;
+        served.map_err(|error| Failure::new(format!("HTTP: {error}")))
+    });
+    if !policies.paths.is_empty() {
+        tasks.spawn(watch(policies, messages.clone(), metrics.clone(), stop.clone()));
+    }
+    tasks.spawn(signals(stop.clone(), configuration.until.map(|until| (clock, clock.now() + until))));
+    let dispatcher = Dispatcher::new(adapters, clock, messages);
+    let live = Live::new(Engine::new(generation), clock, outlets, dispatcher);
+    tracing::info!(listen = %configuration.listen, "homeostat runs");
+    let engine = tokio::spawn(live.run(inbox, observations, stop.clone()));
+    let outcome = supervise(engine, &mut tasks, &stop).await;
+    stop.cancel();
+    // What has not ended a moment after it was told to stop does not keep the program.
+    let _ =
+        tokio::time::timeout(std::time::Duration::from_secs(2), async { while tasks.join_next().await.is_some() {} })
+            .await;
+    outcome
+}
+
+/// Waits for the engine's end; a part that fails brings everything to a clean stop.
+async fn supervise(
+    mut engine: tokio::task::JoinHandle<Result<(), Failure>>,
+    tasks: &mut JoinSet<Result<(), Failure>>,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let mut failed = Ok(());
+    loop {
+        tokio::select! {
+            ended = &mut engine => {
+                let outcome = ended.unwrap_or_else(|error| Err(Failure::new(format!("the engine ended unexpectedly: {error}"))));
+                return outcome.and(failed);
+            }
+            Some(ended) = tasks.join_next() => match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => {
+                    failed = Err(failure);
+                    stop.cancel();
+                }
+                Err(error) => {
+                    failed = Err(Failure::new(format!("a part of homeostat ended unexpectedly: {error}")));
+                    stop.cancel();
+                }
+            },
+        }
+    }
+}
+
+fn policies(loaded: &Loaded) -> PolicyFiles {
+    let built_in = if loaded.file.is_none() { demonstration::policies() } else { Vec::new() };
+    let paths = if loaded.file.is_none() { Vec::new() } else { loaded.policy_paths() };
+    let catalogue = Arc::new(check::catalogue(&loaded.configuration, UnknownMetrics::Refuse));
+    PolicyFiles { paths, built_in, catalogue }
+}
+
+/// The scenario of the embedded data centre, if one is configured.
+fn scenario(loaded: &Loaded) -> Result<Option<Scenario>, Failure> {
+    let config = loaded.configuration.adapters.iter().find_map(|adapter| match adapter {
+        AdapterConfig::Datacentre(config) => Some(config),
+        AdapterConfig::Container(_) => None,
+    });
+    let Some(DatacentreConfig { scenario, .. }) = config else { return Ok(None) };
+    let (name, text) = match &loaded.file {
+        Some(_) => {
+            let source = crate::files::read(&loaded.resolve(scenario))?;
+            (source.name, source.text)
+        }
+        None => ("the built-in data centre".to_owned(), demonstration::SCENARIO.to_owned()),
+    };
+    Scenario::parse(&name, &text).map(Some).map_err(|error| Failure::new(crate::report::diagnostic(&error)))
+}
+
+fn adapters(loaded: &Loaded, scenario: Option<Scenario>, clock: Clock) -> Result<Vec<Arc<dyn Adapter>>, Failure> {
+    let mut adapters: Vec<Arc<dyn Adapter>> = Vec::new();
+    for adapter in &loaded.configuration.adapters {
+        match adapter {
+            AdapterConfig::Datacentre(config) => {
+                if let Some(scenario) = &scenario {
+                    let centre = DataCentre::new(scenario, config.name.clone(), clock.now(), scenario.seed);
+                    adapters.push(Arc::new(SimAdapter::new(centre, clock)));
+                }
+            }
+            AdapterConfig::Container(config) => {
+                let adapter = ContainerAdapter::connect(config.clone())
+                    .map_err(|error| Failure::new(format!("adapter {}: {error}", config.name)))?;
+                adapters.push(Arc::new(adapter));
+            }
+        }
+    }
+    if adapters.is_empty() && loaded.configuration.sources.is_empty() {
+        return Err(Failure::new("the configuration has neither adapters nor sources: there is nothing to watch")
+            .help("add `adapters:` or `sources:` under spec"));
+    }
+    Ok(adapters)
+}
+
+/// Starts the sources; those that listen add their routes.
+fn start_sources(
+    loaded: &Loaded,
+    sink: &ObservationSink,
+    clock: Clock,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<Result<(), Failure>>,
+    mut router: Router,
+) -> Router {
+    for source in &loaded.configuration.sources {
+        match source {
+            SourceConfig::Alertmanager(config) => {
+                router = router.merge(homeostat_sources::alertmanager(config.clone(), sink.clone(), clock));
+            }
+            SourceConfig::JsonLines(config) => {
+                let mut config = config.clone();
+                if config.path != Path::new("-") {
+                    config.path = loaded.resolve(&config.path);
+                }
+                let source = JsonLines::new(config, clock);
+                let (sink, stop) = (sink.clone(), stop.clone());
+                tasks.spawn(
+                    async move { source.run(&sink, &stop).await.map_err(|error| Failure::new(error.to_string())) },
+                );
+            }
+        }
+    }
+    router
+}
+
+type Opened = (Outlets, Generation, Option<tempfile::TempDir>);
+
+/// Opens the journal and the files that decisions and inputs go to.
+fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Opened, Failure> {
+    let unusable = |error: &dyn std::fmt::Display| Failure::new(format!("the journal cannot be used: {error}"));
+    let (folder, temporary) = match &loaded.configuration.journal {
+        Some(folder) => (loaded.resolve(folder), None),
+        None => {
+            let temporary = tempfile::tempdir().map_err(|error| unusable(&error))?;
+            (temporary.path().to_owned(), Some(temporary))
+        }
+    };
+    let (journal, recovered) = Journal::open(&folder).map_err(|error| unusable(&error))?;
+    if let Some(cut) = &recovered.cut {
+        tracing::warn!(?cut, "the journal's torn end was cut off");
+    }
+    for step in &recovered.unfinished {
+        tracing::warn!(?step, "this step was in flight when homeostat last ended; look at what became of it");
+    }
+    let generation = Generation(recovered.last_generation.map_or(1, |last| last.0.saturating_add(1)));
+    let create = |path: &Path| {
+        let file =
+            File::create(path).map_err(|error| Failure::new(format!("cannot create {}: {error}", path.display())))?;
+        Ok(BufWriter::new(file))
+    };
+    let outlets = Outlets {
+        journal,
+        decisions: args.decisions.as_deref().map(create).transpose()?,
+        recorder: args.record.as_deref().map(|path| Recorder::create(path, generation)).transpose()?,
+        story: Story::new(),
+        metrics,
+    };
+    Ok((outlets, generation, temporary))
+}
+
+/// Ends the program at a signal, or at the configured time.
+async fn signals(stop: CancellationToken, until: Option<(Clock, homeostat_model::Timestamp)>) -> Result<(), Failure> {
+    let unusable = |error| Failure::new(format!("cannot listen for signals: {error}"));
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(unusable)?;
+    let end = async {
+        match until {
+            Some((clock, until)) => clock.sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => tracing::info!("interrupted; ending"),
+        _ = terminate.recv() => tracing::info!("asked to end; ending"),
+        () = end => tracing::info!("the configured time is over; ending"),
+        () = stop.cancelled() => {}
+    }
+    stop.cancel();
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! The live driver: real time, real adapters, a durable journal. It fulfils the engine's contract and decides nothing.
+//!
+//! ```text
+//!   adapters, sources --observations--+        +--> journal, story, metrics, recording
+//!   files, API, steps --messages------+-> loop-+--> steps: check, apply, probe (one task each)
+//!   clock --deadlines-----------------+        +--> notifications
+//! ```
+//!
+//! Invariant: one task owns the engine; whatever reaches it came through a bounded queue.
+//! Invariant: nothing is dispatched before the records that led to it are durable; if they cannot be, the program ends.
+
+mod dispatcher;
+mod observer;
+mod policies;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufWriter, Write},
+    sync::Arc,
+    time::Instant,
+};
+
+use homeostat_engine::{Engine, Explanation, Input, Output};
+use homeostat_journal::Journal;
+use homeostat_model::{Entry, Observation, PlanId, PolicyName, Record, ResourceId, Timestamp};
+use homeostat_policy::Policy;
+use homeostat_port::Clock;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use dispatcher::Dispatcher;
+pub(crate) use observer::observe;
+pub(crate) use policies::{PolicyFiles, watch};
+
+use crate::{
+    metrics::Metrics,
+    recording::{Line, RecordedFile, Recorder},
+    report::Failure,
+    story::Story,
+};
+
+/// Messages that wait for the engine; senders wait when it is full.
+pub(crate) const QUEUE: usize = 1024;
+/// Observations taken in before their records are made durable together.
+const BATCH: usize = 256;
+
+/// What reaches the engine besides observations.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// An input.
+    Input(Box<Input>),
+    /// New policies, checked, and the files they were read from.
+    Policies(Vec<Arc<Policy>>, Vec<RecordedFile>),
+    /// A question.
+    Explain(ResourceId, oneshot::Sender<Answer>),
+}
+
+/// What each policy thinks of a resource.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) known: bool,
+    pub(crate) now: Timestamp,
+    pub(crate) explanations: Vec<Explanation>,
+}
+
+/// Where decisions go.
+pub(crate) struct Outlets {
+    pub(crate) journal: Journal,
+    pub(crate) decisions: Option<BufWriter<File>>,
+    pub(crate) recorder: Option<Recorder>,
+    pub(crate) story: Story,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// The loop around the engine.
+pub(crate) struct Live {
+    engine: Engine,
+    clock: Clock,
+    outlets: Outlets,
+    dispatcher: Dispatcher,
+    outputs: Vec<Output>,
+    policy_of: BTreeMap<PlanId, PolicyName>,
+}
+
+impl Live {
+    pub(crate) fn new(engine: Engine, clock: Clock, outlets: Outlets, dispatcher: Dispatcher) -> Self {
+        Self { engine, clock, outlets, dispatcher, outputs: Vec::new(), policy_of: BTreeMap::new() }
+    }
+
+    /// Runs until `stop`, then lets steps in flight end.
+    ///
+    /// # Errors
+    /// [`Failure`] when decisions cannot be made durable.
+    pub(crate) async fn run(
+        mut self,
+        mut messages: mpsc::Receiver<Message>,
+        mut observations: mpsc::Receiver<Observation>,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
+        loop {
+            let deadline = self.engine.next_deadline();
+            let due = async {
+                match deadline {
+                    Some(deadline) => self.clock.sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(message) = messages.recv() => self.take(message)?,
+                Some(observation) = observations.recv() => {
+                    self.input(Input::Observed(observation))?;
+                    for _ in 1..BATCH {
+                        let Ok(observation) = observations.try_recv() else { break };
+                        self.input(Input::Observed(observation))?;
+                    }
+                }
+                () = due => {
+                    let now = self.clock.now();
+                    self.engine.advance(now, &mut self.outputs);
+                }
+            }
+            self.carry_out()?;
+        }
+        self.end(&mut messages).await
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), Failure> {
+        match message {
+            Message::Input(input) => self.input(*input),
+            Message::Policies(policies, files) => self.replace_policies(&policies, files),
+            Message::Explain(resource, reply) => {
+                let now = self.clock.now();
+                self.engine.advance(now, &mut self.outputs);
+                let known = self.engine.topology().get(&resource).is_some();
+                let explanations = self.engine.explain(&resource);
+                // Whoever asked may have gone.
+                let _ = reply.send(Answer { known, now, explanations });
+                Ok(())
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), Failure> {
+        let metrics = &self.outlets.metrics;
+        match &input {
+            Input::Observed(Observation::Sample(_)) => metrics.samples.inc(),
+            Input::Observed(Observation::Event(_)) => metrics.events.inc(),
+            _ => 0,
+        };
+        let at = self.clock.now();
+        if let Some(recorder) = &mut self.outlets.recorder {
+            recorder.write(&Line::Input { at, input: Box::new(input.clone()) })?;
+        }
+        let began = Instant::now();
+        self.engine.handle(at, input, &mut self.outputs);
+        self.outlets.metrics.decision_seconds.observe(began.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn replace_policies(&mut self, policies: &[Arc<Policy>], files: Vec<RecordedFile>) -> Result<(), Failure> {
+        let at = self.clock.now();
+        if let Some(recorder) = &mut self.outlets.recorder {
+            recorder.write(&Line::Policies { at, policies: files })?;
+        }
+        if let Err(errors) = self.engine.replace_policies(at, policies, &mut self.outputs) {
+            errors.iter().for_each(|error| tracing::error!(%error, "a policy was not loaded"));
+        }
+        self.outlets.metrics.policies.set(i64::try_from(policies.len()).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    /// Carries out what the engine wants, in its order: first everything becomes durable, then it is done.
+    fn carry_out(&mut self) -> Result<(), Failure> {
+        let outputs = std::mem::take(&mut self.outputs);
+        let records: Vec<Record> = outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Record(record) => Some(record.clone()),
+                _ => None,
+            })
+            .collect();
+        if !records.is_empty() {
+            let began = Instant::now();
+            tokio::task::block_in_place(|| self.outlets.keep(&records))?;
+            self.outlets.metrics.journal_seconds.observe(began.elapsed().as_secs_f64());
+            self.tell(&records);
+        }
+        for output in outputs {
+            match output {
+                Output::Record(_) => {}
+                Output::Dispatch(command) => self.dispatcher.dispatch(command),
+                Output::Cancel(key) => self.dispatcher.cancel(&key),
+                Output::Notify(notification) => {
+                    tracing::warn!(resource = %notification.finding.resource, policy = %notification.finding.policy, message = notification.message, "notification");
+                }
+                Output::SampleRefused { resource, reason } => {
+                    self.outlets.metrics.samples_refused.inc();
+                    tracing::debug!(%resource, reason, "a sample was refused");
+                }
+            }
+        }
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.outlets.metrics.findings_open.set(count(self.engine.findings().count()));
+        self.outlets.metrics.plans_in_flight.set(count(self.engine.in_flight().count()));
+        self.outlets.metrics.resources.set(count(self.engine.topology().len()));
+        Ok(())
+    }
+
+    /// Counts decisions and tells them to people.
+    fn tell(&mut self, records: &[Record]) {
+        let mut lines = String::new();
+        for record in records {
+            self.outlets.metrics.count(&record.entry);
+            match &record.entry {
+                Entry::PlanMade(plan) => {
+                    self.policy_of.insert(plan.id, plan.policy.clone());
+                }
+                Entry::PlanFinished { plan, result } => {
+                    if let Some(policy) = self.policy_of.remove(plan) {
+                        self.outlets.metrics.plan_finished(policy.as_str(), result);
+                    }
+                }
+                _ => {}
+            }
+            lines.push_str(&self.outlets.story.tell(record));
+        }
+        // A closed standard output is no reason to stop looking after the data centre.
+        let _ = std::io::stdout().lock().write_all(lines.as_bytes());
+    }
+
+    /// Lets steps in flight end, takes in their reports, and closes the files.
+    async fn end(&mut self, messages: &mut mpsc::Receiver<Message>) -> Result<(), Failure> {
+        self.dispatcher.close().await;
+        while let Ok(message) = messages.try_recv() {
+            if let Message::Input(input) = message {
+                self.input(*input)?;
+                // What would be begun now is left to the next start; what ended is kept.
+                self.outputs.retain(|output| matches!(output, Output::Record(record) if is_end(&record.entry)));
+                self.carry_out()?;
+            }
+        }
+        if let Some(recorder) = &mut self.outlets.recorder {
+            recorder.write(&Line::End { at: self.clock.now(), end: true })?;
+            recorder.flush()?;
+        }
+        for plan in self.engine.in_flight() {
+            tracing::warn!(plan = %plan.id, policy = %plan.policy, "the plan was not finished");
+        }
+        Ok(())
+    }
+}
+
+fn is_end(entry: &Entry) -> bool {
+    matches!(entry, Entry::StepFinished { .. } | Entry::PlanFinished { .. })
+}
+
+impl Outlets {
+    fn keep(&mut self, records: &[Record]) -> Result<(), Failure> {
+        self.journal
+            .append(records)
+            .map_err(|error| Failure::new(format!("the journal cannot be written: {error}")))?;
+        if let Some(file) = &mut self.decisions {
+            write_decisions(file, records)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes decisions, a JSON object a line: the same bytes for the same decisions, whoever made them.
+pub(crate) fn write_decisions(file: &mut impl Write, records: &[Record]) -> Result<(), Failure> {
+    let failure = |error: std::io::Error| Failure::new(format!("the decisions cannot be written: {error}"));
+    for record in records {
+        let text = serde_json::to_string(record).map_err(std::io::Error::other).map_err(failure)?;
+        writeln!(file, "{text}").map_err(failure)?;
+    }
+    file.flush().map_err(failure)
+}

@@ -1,0 +1,73 @@
+//! Hands steps to their adapters, one task each, and brings their reports back.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use homeostat_engine::Input;
+use homeostat_model::{AdapterName, IdempotencyKey, StepCommand, StepReport, StepResult};
+use homeostat_port::{Adapter, Clock, ProgressSink, execute};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::Message;
+
+/// How long the end of the program waits for steps in flight. What is not done by then the journal knows as unfinished.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Carries out steps.
+pub(crate) struct Dispatcher {
+    adapters: BTreeMap<AdapterName, Arc<dyn Adapter>>,
+    clock: Clock,
+    reports: mpsc::Sender<Message>,
+    in_flight: BTreeMap<IdempotencyKey, CancellationToken>,
+    tasks: JoinSet<()>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(adapters: Vec<Arc<dyn Adapter>>, clock: Clock, reports: mpsc::Sender<Message>) -> Self {
+        let adapters = adapters.into_iter().map(|adapter| (adapter.name().clone(), adapter)).collect();
+        Self { adapters, clock, reports, in_flight: BTreeMap::new(), tasks: JoinSet::new() }
+    }
+
+    /// Begins a step; its report comes as a message.
+    pub(crate) fn dispatch(&mut self, command: StepCommand) {
+        // Steps that have ended are forgotten here: their number is bounded by the plans in flight.
+        while self.tasks.try_join_next().is_some() {}
+        self.in_flight.retain(|_, cancel| !cancel.is_cancelled());
+        let adapter = self.adapters.get(&command.adapter).cloned();
+        let cancel = CancellationToken::new();
+        self.in_flight.insert(command.key.clone(), cancel.clone());
+        let (clock, reports) = (self.clock, self.reports.clone());
+        self.tasks.spawn(async move {
+            tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step begins");
+            let result = match adapter {
+                Some(adapter) => {
+                    let (progress, _) = ProgressSink::new();
+                    execute(adapter.as_ref(), &command, &clock, &progress, &cancel).await
+                }
+                None => StepResult::Refused { reason: format!("no adapter is called {}", command.adapter) },
+            };
+            tracing::info!(key = %command.key, ?result, "step ended");
+            cancel.cancel();
+            let StepCommand { plan, step, key, generation, .. } = command;
+            let report = Input::Report(StepReport { plan, step, key, generation, result });
+            // Nobody listens any more only when the program ends; then the journal knows the step as unfinished.
+            let _ = reports.send(Message::Input(Box::new(report))).await;
+        });
+    }
+
+    /// Calls a step off.
+    pub(crate) fn cancel(&mut self, key: &IdempotencyKey) {
+        if let Some(cancel) = self.in_flight.remove(key) {
+            cancel.cancel();
+        }
+    }
+
+    /// Waits a while for the steps in flight; what takes longer is left to itself.
+    pub(crate) async fn close(&mut self) {
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(FAREWELL, all).await.is_err() {
+            tracing::warn!(steps = self.tasks.len(), "steps are still in flight; they go on at their systems");
+            self.tasks.abort_all();
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The program: reads the command line, sets up telemetry, runs one command.
+
+mod api;
+mod cli;
+mod command;
+mod config;
+mod files;
+mod live;
+mod metrics;
+mod recording;
+mod replay;
+mod report;
+mod story;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start(&cli.log, cli.log_format);
+    let outcome = match cli.command {
+        Command::Run(args) => command::run::run(&args),
+        Command::Check(args) => command::check::run(&args),
+        Command::Test(args) => command::test::run(&args),
+        Command::Backtest(args) => command::backtest::run(&args),
+        Command::Explain(args) => command::explain::run(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            report::error(&error);
+            ExitCode::from(2)
+        }
+    }
+}

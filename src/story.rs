@@ -1,0 +1,121 @@
+//! Decisions as lines for people.
+
+use std::{collections::BTreeMap, fmt::Write as _, io::IsTerminal};
+
+use homeostat_model::{Entry, Hold, Plan, PlanId, PlanResult, Record, Severity, StepResult, Timestamp};
+
+/// Turns records into lines. Remembers the plans in flight, to name the steps in words.
+#[derive(Debug)]
+pub(crate) struct Story {
+    plans: BTreeMap<PlanId, Plan>,
+    colour: bool,
+}
+
+impl Story {
+    /// A story for standard output.
+    pub(crate) fn new() -> Self {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { plans: BTreeMap::new(), colour }
+    }
+
+    /// The lines that tell `record`; none for what people need not be told.
+    pub(crate) fn tell(&mut self, record: &Record) -> String {
+        let mut lines = String::new();
+        let mut line = |colour: &str, word: &str, text: &str| {
+            let word = if self.colour { format!("\x1b[{colour}m{word:<9}\x1b[0m") } else { format!("{word:<9}") };
+            // Writing to a String does not fail.
+            let _ = writeln!(lines, "{}  {word} {text}", clock(record.at));
+        };
+        match &record.entry {
+            Entry::PoliciesLoaded { generation, policies } => {
+                let names: Vec<&str> = policies.iter().map(|name| name.as_str()).collect();
+                line(
+                    "2",
+                    "policies",
+                    &format!("{} loaded (generation {}): {}", names.len(), generation.0, names.join(", ")),
+                );
+            }
+            Entry::FindingOpened { finding, evidence } => {
+                line("33", "finding", &format!("{} {}: {evidence}", finding.resource, finding.policy));
+            }
+            Entry::FindingClosed { finding, reason } => {
+                line("32", "closed", &format!("{} {}: {reason}", finding.resource, finding.policy));
+            }
+            Entry::Skipped { finding, response, reason } => {
+                line(
+                    "35",
+                    "skipped",
+                    &format!("{} {}: {response} cannot be done: {reason}", finding.resource, finding.policy),
+                );
+            }
+            // A pause after one's own act is what everybody expects; `explain` tells it to whoever asks.
+            Entry::Held { hold: Hold::Cooldown { .. }, .. } => {}
+            Entry::Held { finding, hold } => {
+                line("35", "held back", &format!("{} {}: {hold}", finding.resource, finding.policy));
+            }
+            Entry::PlanMade(plan) => {
+                let Plan { id, response, subject, policy, steps, effect, .. } = plan;
+                let steps = if steps.len() == 1 { "1 step".into() } else { format!("{} steps", steps.len()) };
+                line("36", "plan", &format!("{id} {response} {subject} for {policy}, {steps}; then {effect}"));
+                self.plans.insert(*id, plan.clone());
+            }
+            Entry::StepDispatched { plan, step, key } => {
+                if let Some(step) = self.plans.get(plan).and_then(|plan| plan.step(*step)) {
+                    line("36", "  step", &format!("{key} {} {}: {}", step.resource, step.action, step.reason));
+                }
+            }
+            Entry::StepFinished { plan, step, result } => {
+                let (colour, text) = match result {
+                    StepResult::Done { observed } => ("32", format!("done: {observed}")),
+                    StepResult::Refused { reason } => ("31", format!("refused: {reason}")),
+                    StepResult::Failed { reason } => ("31", format!("failed: {reason}")),
+                    StepResult::Cancelled => ("31", "called off".into()),
+                    StepResult::Unknown { reason } => ("31", format!("outcome not known: {reason}")),
+                };
+                line(colour, "  step", &format!("{plan}/{step} {text}"));
+            }
+            Entry::PlanFinished { plan, result } => {
+                let made = self.plans.remove(plan);
+                let what = made.map_or_else(String::new, |plan| format!(" {} {}", plan.response, plan.subject));
+                match result {
+                    PlanResult::Succeeded => line("32", "plan", &format!("{plan}{what} succeeded")),
+                    PlanResult::Failed { step, reason } => {
+                        line("31", "plan", &format!("{plan}{what} failed at step {step}: {reason}"));
+                    }
+                    PlanResult::Cancelled { reason } => {
+                        line("31", "plan", &format!("{plan}{what} called off: {reason}"))
+                    }
+                }
+            }
+            Entry::Notified(notification) => {
+                let severity = match notification.severity {
+                    Severity::Info => "info",
+                    Severity::Warning => "warning",
+                    Severity::Critical => "critical",
+                };
+                line(
+                    "33",
+                    "notice",
+                    &format!("{} ({severity}): {}", notification.finding.resource, notification.message),
+                );
+            }
+            Entry::HandedOver { finding, reason } => {
+                line(
+                    "31",
+                    "handover",
+                    &format!("{} {}: a person has to go on; {reason}", finding.resource, finding.policy),
+                );
+            }
+            Entry::InputRefused { input, reason } => line("31", "refused", &format!("{input}: {reason}")),
+        }
+        lines
+    }
+}
+
+/// The time of day in UTC, to the second.
+pub(crate) fn clock(at: Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.as_millis()) {
+        Ok(time) => time.strftime("%H:%M:%S").to_string(),
+        Err(_) => "--:--:--".into(),
+    }
+}

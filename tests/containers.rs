@@ -1,0 +1,188 @@
+//! The whole loop on real systems: a real container engine, a real Prometheus and Alertmanager, the real program.
+
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod testbed;
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, time::Duration};
+
+    use crate::{
+        program::{PATIENCE, Program, homeostat, printed, root, scratch},
+        testbed::{Alertmanager, Container, Engine, Prometheus, wait_for},
+    };
+
+    /// Starts homeostat on `engine` with stock policies and those of the test's own.
+    fn start(folder: &Path, engine: &Engine, stock: &[&str], own: &[(&str, &str)], more: &str) -> Program {
+        let policies = folder.join("policies");
+        fs::create_dir_all(&policies).unwrap();
+        for name in stock {
+            fs::copy(root().join("policies").join(name), policies.join(name)).unwrap();
+        }
+        for (name, text) in own {
+            fs::write(policies.join(name), text).unwrap();
+        }
+        let adapter =
+            format!("adapters:\n  - container: {{endpoint: \"{}\", sampleEvery: 1s}}\n{more}", engine.endpoint);
+        Program::start(folder, &adapter)
+    }
+
+    fn wait_until_restarted(program: &Program, container: &Container<'_>, before: &str) {
+        program
+            .wait_for("restart", || (container.state() == "running" && container.started_at() != before).then_some(()));
+        program.wait_for("end of the plan", || {
+            program.entries("planFinished").iter().any(|end| end["result"] == "succeeded").then_some(())
+        });
+    }
+
+    #[test]
+    #[ignore = "needs the test bed: cargo xtask test"]
+    fn a_killed_container_is_restarted_and_a_stopped_one_is_not() {
+        let (folder, engine) = (scratch(), Engine::private("docker"));
+        let (victim, stopped) = (engine.container("sleep 1000", &[]), engine.container("sleep 1000", &[]));
+        let program = start(folder.path(), &engine, &["container-crash-restart.yaml"], &[], "");
+        let before = victim.started_at();
+        engine.client(&["stop", "--time", "1", &stopped.name]);
+        victim.kill_process();
+        wait_until_restarted(&program, &victim, &before);
+        // The one that was stopped first has been looked at by now, too.
+        assert_eq!(stopped.state(), "exited");
+        let subjects: Vec<String> =
+            program.entries("planMade").iter().map(|plan| plan["subject"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(subjects, [format!("container/{}", victim.name)]);
+        // A person asks why.
+        let (status, told) =
+            printed(&homeostat(&["explain", &format!("container/{}", stopped.name), "--server", &program.url("")]));
+        assert_eq!(status, 0, "{told}");
+        assert!(told.contains("container-crash-restart  no"), "{told}");
+        let told = program.stop();
+        assert!(told.contains("event container.died") && told.contains("succeeded"), "{told}");
+        same_decisions_again(folder.path());
+    }
+
+    /// What was decided live is decided again, byte for byte, by `backtest` and by `test`.
+    fn same_decisions_again(folder: &Path) {
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        let live = fs::read(path("decisions.jsonl")).unwrap();
+        assert!(!live.is_empty());
+        for policies in [None, Some(path("policies"))] {
+            let (recording, again) = (path("recording.jsonl"), path("again.jsonl"));
+            let mut arguments = vec!["backtest", "--input", &recording, "--decisions", &again];
+            if let Some(policies) = &policies {
+                arguments.extend(["--policies", policies]);
+            }
+            let (status, told) = printed(&homeostat(&arguments));
+            assert_eq!(status, 0, "{told}");
+            assert_eq!(String::from_utf8_lossy(&live), fs::read_to_string(&again).unwrap(), "backtest {policies:?}");
+        }
+        let names: Vec<String> = fs::read_dir(path("policies"))
+            .unwrap()
+            .map(|entry| format!("policies/{}", entry.unwrap().file_name().to_str().unwrap()))
+            .collect();
+        let test = format!(
+            "apiVersion: homeostat.dev/v1alpha1\nkind: PolicyTest\nspec:\n  policies: [{}]\n  input: recording.jsonl\n  \
+             expect: [{{at: 0s, findings: []}}]\n",
+            names.join(", ")
+        );
+        fs::write(path("replay.test.yaml"), test).unwrap();
+        let (status, told) =
+            printed(&homeostat(&["test", &path("replay.test.yaml"), "--decisions", &path("tested.jsonl")]));
+        assert_eq!(status, 0, "{told}");
+        assert_eq!(String::from_utf8_lossy(&live), fs::read_to_string(path("tested.jsonl")).unwrap(), "test");
+    }
+
+    #[test]
+    #[ignore = "needs the test bed: cargo xtask test"]
+    fn a_container_near_its_memory_limit_is_given_more_while_it_runs() {
+        let (folder, engine) = (scratch(), Engine::private("docker"));
+        let fill = "dd if=/dev/zero of=/dev/shm/fill bs=1M count=58 2>/dev/null; sleep 1000";
+        let options = ["--memory", "64m", "--memory-swap", "64m", "--shm-size", "256m"];
+        let container = engine.container(fill, &options);
+        let pid = container.pid();
+        assert_eq!(container.memory_limit(), 64 << 20);
+        let program = start(folder.path(), &engine, &["container-memory-pressure.yaml"], &[], "");
+        program.wait_for("raised limit", || (container.memory_limit() == 80 << 20).then_some(()));
+        assert_eq!(container.kernel_memory_limit(), 80 << 20, "the kernel has the new limit as well");
+        assert_eq!(container.pid(), pid, "it was not restarted");
+        program.wait_for("end of the finding", || {
+            let closed = program.entries("findingClosed");
+            closed.iter().any(|closed| closed["finding"]["policy"] == "container-memory-pressure").then_some(())
+        });
+        let opened = &program.entries("findingOpened")[0];
+        let value = opened["evidence"]["clauses"][0]["values"][0][1].as_f64().unwrap();
+        assert!((0.85..1.0).contains(&value), "the finding says what it saw: {opened}");
+        program.stop();
+        same_decisions_again(folder.path());
+    }
+
+    #[test]
+    #[ignore = "needs the test bed: cargo xtask test"]
+    fn an_alert_of_a_real_prometheus_and_alertmanager_is_acted_on() {
+        let (folder, engine) = (scratch(), Engine::private("docker"));
+        let container = engine.container("sleep 1000", &[]);
+        let policy = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: restart-on-alert}\nspec:\n  \
+                      select: {kind: container}\n  on: alert.firing\n  when: event.alertname == \"Stuck\"\n  \
+                      cooldown: 10m\n  then: [restart]\n";
+        let own = [("restart-on-alert.yaml", policy)];
+        let program = start(folder.path(), &engine, &[], &own, "sources:\n  - alertmanager: {}\n");
+        let before = container.started_at();
+        let alertmanager = Alertmanager::start(&program.url("/webhook/alertmanager"));
+        let rules = format!(
+            "groups:\n  - name: test\n    rules:\n      - alert: Stuck\n        expr: vector(1) > 0\n        \
+             labels: {{resource: container/{}}}\n",
+            container.name
+        );
+        let _prometheus = Prometheus::start(&rules, &[], &alertmanager);
+        wait_until_restarted(&program, &container, &before);
+        assert_eq!(program.entries("planMade").len(), 1);
+        program.stop();
+    }
+
+    #[test]
+    #[ignore = "needs the test bed: cargo xtask test"]
+    fn a_death_while_the_engine_was_away_is_not_missed() {
+        let (folder, engine) = (scratch(), Engine::private("docker"));
+        let (victim, other) = (engine.container("sleep 1000", &[]), engine.container("sleep 1000", &[]));
+        let program = start(folder.path(), &engine, &["container-crash-restart.yaml"], &[], "");
+        let (pid, before, untouched) = (victim.pid().to_string(), victim.started_at(), other.started_at());
+        engine.kill();
+        program.wait_for("notice of the lost engine", || {
+            (program.metric("homeostat_adapter_up{adapter=\"docker\"}") == 0.0).then_some(())
+        });
+        assert!(std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+        std::thread::sleep(Duration::from_millis(500));
+        engine.start();
+        wait_until_restarted(&program, &victim, &before);
+        assert_eq!(other.started_at(), untouched, "the other one went on");
+        // And what comes after the reconnection is seen, too.
+        let again = victim.started_at();
+        wait_for("new process", PATIENCE, || (victim.pid() > 1).then_some(()));
+        victim.kill_process();
+        program
+            .wait_for("second restart", || (victim.state() == "running" && victim.started_at() != again).then_some(()));
+        program.stop();
+    }
+
+    #[test]
+    #[ignore = "needs the test bed: cargo xtask test"]
+    fn what_podman_cannot_do_is_said_before_it_is_tried() {
+        let (folder, engine) = (scratch(), Engine::private("podman"));
+        let fill = "dd if=/dev/zero of=/dev/shm/fill bs=1M count=58 2>/dev/null; sleep 1000";
+        let container = engine.container(fill, &["--memory", "64m", "--memory-swap", "64m", "--shm-size", "256m"]);
+        // Podman does not tell of every stop, so whether an end was asked for is not known there.
+        let crash = fs::read_to_string(root().join("policies/container-crash-restart.yaml")).unwrap();
+        let crash = crash.replace("event.requested == false && ", "");
+        let own = [("crash.yaml", crash.as_str())];
+        let program = start(folder.path(), &engine, &["container-memory-pressure.yaml"], &own, "");
+        let skipped = program.wait_for("passed-over response", || program.entries("skipped").first().cloned());
+        assert!(skipped["reason"].as_str().unwrap().contains("cannot resize a container"), "{skipped}");
+        // The rest of the adapter works.
+        let before = container.started_at();
+        container.kill_process();
+        program
+            .wait_for("restart", || (container.state() == "running" && container.started_at() != before).then_some(()));
+        program.stop();
+    }
+}

@@ -1,0 +1,74 @@
+//! Throws bytes at everything that reads bytes from outside, and says what must hold whatever they are.
+//!
+//! ```text
+//!   seeds/<target> --mutated--> targets/<target>.rs --> a reader of ours --> what always holds is asserted
+//! ```
+//!
+//! Invariant: a target only calls what the program itself calls with such bytes, through public functions.
+//! Invariant: a target is deterministic, so that a finding can be repeated: no clock, no file, no randomness.
+//!
+//! Here is what several targets share: a data centre for policies to speak of.
+
+use std::collections::BTreeMap;
+
+use homeostat_model::{
+    AdapterName, Capabilities, Capacity, EventType, InvalidName, Kind, KindCapability, MetricDescription, MetricName,
+    Resource, Unit, Verb,
+};
+use homeostat_policy::{Catalogue, UnknownMetrics};
+
+/// Virtual machines and hosts; every unit is there, and so is a metric that any kind may have.
+///
+/// # Errors
+/// None while the names below are names.
+pub fn catalogue(unknown: UnknownMetrics) -> Result<Catalogue, InvalidName> {
+    let vm = kind(
+        &[Verb::Restart, Verb::Resize, Verb::Migrate],
+        &[
+            ("cpu.utilization", Unit::Ratio),
+            ("memory.used", Unit::Bytes),
+            ("cpu.seconds", Unit::Seconds),
+            ("power.watts", Unit::Watts),
+            ("requests.total", Unit::None),
+        ],
+        &["vm.crashed", "vm.started"],
+        &["state", "image", "cordoned"],
+    )?;
+    let host = kind(&[Verb::Fence, Verb::Power], &[("power.watts", Unit::Watts)], &["host.down"], &["state"])?;
+    let kinds = BTreeMap::from([(Kind::new("vm")?, vm), (Kind::new("host")?, host)]);
+    let offered = Capabilities { adapter: AdapterName::new("datacenter")?, kinds };
+    Ok(Catalogue::new(unknown).with(&offered).with_metric(MetricName::new("node_load1")?, described(Unit::None)))
+}
+
+/// A virtual machine with a value for everything that the catalogue knows of one.
+///
+/// # Errors
+/// None while the names below are names.
+pub fn vm() -> Result<Resource, InvalidName> {
+    let attributes = [("state", "running".into()), ("image", "debian".into()), ("cordoned", true.into())];
+    Ok(Resource {
+        labels: BTreeMap::from([("tier".to_owned(), "web".to_owned())]),
+        attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        capacity: Capacity { vcpus: Some(2.0), memory_bytes: Some(4 << 30) },
+        ..Resource::named("vm/web-1".parse()?)
+    })
+}
+
+fn kind(
+    verbs: &[Verb],
+    metrics: &[(&str, Unit)],
+    events: &[&str],
+    attributes: &[&str],
+) -> Result<KindCapability, InvalidName> {
+    let metrics = metrics.iter().map(|(name, unit)| Ok((MetricName::new(name)?, described(*unit))));
+    Ok(KindCapability {
+        verbs: verbs.iter().copied().collect(),
+        metrics: metrics.collect::<Result<_, InvalidName>>()?,
+        events: events.iter().map(EventType::new).collect::<Result<_, _>>()?,
+        attributes: attributes.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn described(unit: Unit) -> MetricDescription {
+    MetricDescription { unit, help: String::new() }
+}
