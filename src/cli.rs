@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Run policy tests (*.test.yaml) on a virtual clock.
     Test(TestArgs),
+    /// Play a scenario of the embedded data centre in virtual time, at once, and print what would happen.
+    Simulate(SimulateArgs),
     /// Run recorded input in virtual time and print the plans that would have been made.
     Backtest(BacktestArgs),
     /// Ask a running homeostat what each policy thinks of a resource, and why.
@@ -89,6 +91,19 @@ pub(crate) struct TestArgs {
     #[arg(default_value = "policies")]
     pub(crate) paths: Vec<PathBuf>,
     /// How to write the results.
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub(crate) output: Format,
+    /// Write every decision to this file, a JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decisions: Option<PathBuf>,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// A configuration file with an embedded data centre, or a folder with a homeostat.yaml; without it as for `run`.
+    pub(crate) configuration: Option<PathBuf>,
+    /// How to write the result.
     #[arg(short, long, value_enum, default_value = "table")]
     pub(crate) output: Format,
     /// Write every decision to this file, a JSON object a line.

@@ -5,4 +5,6 @@ pub(crate) mod check;
 pub(crate) mod demonstration;
 pub(crate) mod explain;
 pub(crate) mod run;
+pub(crate) mod simulate;
+pub(crate) mod summary;
 pub(crate) mod test;

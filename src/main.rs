@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Run(args) => command::run::run(&args),
         Command::Check(args) => command::check::run(&args),
         Command::Test(args) => command::test::run(&args),
+        Command::Simulate(args) => command::simulate::run(&args),
         Command::Backtest(args) => command::backtest::run(&args),
         Command::Explain(args) => command::explain::run(&args),
     };

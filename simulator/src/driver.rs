@@ -43,6 +43,8 @@ pub struct VirtualDriver<W> {
     now: Timestamp,
     records: Vec<Record>,
     notifications: Vec<Notification>,
+    samples: u64,
+    events: u64,
     refused_samples: u64,
 }
 
@@ -56,6 +58,8 @@ impl<W: World> VirtualDriver<W> {
             now: start,
             records: Vec::new(),
             notifications: Vec::new(),
+            samples: 0,
+            events: 0,
             refused_samples: 0,
         }
     }
@@ -121,6 +125,18 @@ impl<W: World> VirtualDriver<W> {
         &self.notifications
     }
 
+    /// How many samples were taken in or refused.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// How many events were taken in.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
     /// How many samples the engine refused.
     #[must_use]
     pub fn refused_samples(&self) -> u64 {
@@ -144,6 +160,11 @@ impl<W: World> VirtualDriver<W> {
     }
 
     fn take(&mut self, at: Timestamp, input: Input) {
+        match &input {
+            Input::Observed(Observation::Sample(_)) => self.samples += 1,
+            Input::Observed(Observation::Event(_)) => self.events += 1,
+            _ => {}
+        }
         let mut out = Vec::new();
         self.engine.handle(at, input, &mut out);
         self.carry_out(out);

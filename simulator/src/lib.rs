@@ -23,6 +23,7 @@ mod driver;
 mod number;
 mod random;
 mod scenario;
+mod world;
 
 pub use adapter::{Fault, SimAdapter};
 pub use assumed::{AssumedWorld, Assumption};

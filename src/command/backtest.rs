@@ -1,99 +1,41 @@
 //! `homeostat backtest`: what would have been done, had these policies seen that input.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
-    io::{BufReader, BufWriter, Read, Write},
+    io::{BufReader, Read},
     path::Path,
     process::ExitCode,
     sync::Arc,
 };
 
 use homeostat_engine::Input;
-use homeostat_model::{AdapterName, Duration, Entry, Generation, Observation, Plan, PolicyName, Record, Timestamp};
+use homeostat_model::{AdapterName, Generation, Observation, Record, Timestamp};
 use homeostat_policy::{Catalogue, Policy, SourceText, UnknownMetrics};
 use homeostat_simulator::{AssumedWorld, RecordedWorld, VirtualDriver};
 use homeostat_sources::{Mapping, read_all};
-use serde::Serialize;
 
 use crate::{
-    cli::{BacktestArgs, Format},
-    command::check,
+    cli::BacktestArgs,
+    command::{
+        check,
+        summary::{Intake, Summary},
+    },
     files,
-    live::write_decisions,
     recording::RecordedFile,
     replay::{Happening, Recording, drive},
     report::Failure,
-    story::{Story, clock},
 };
 
 /// Lines of the input that are refused and shown; the others are counted.
 const SHOWN_REFUSALS: u64 = 10;
-
-/// What came in.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Intake {
-    samples: u64,
-    events: u64,
-    lines_refused: u64,
-    samples_refused: u64,
-}
-
-/// What one policy would have done.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Tally {
-    findings: u64,
-    plans: u64,
-    steps: u64,
-    skipped: u64,
-    held: u64,
-    handed_over: u64,
-    plans_per_hour: f64,
-}
-
-/// The result, for programs.
-#[derive(Debug, Serialize)]
-struct Summary<'a> {
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-    input: &'a Intake,
-    policies: &'a BTreeMap<PolicyName, Tally>,
-    plans: Vec<&'a Plan>,
-}
 
 pub(crate) fn run(args: &BacktestArgs) -> Result<ExitCode, Failure> {
     let (records, intake, span) = match Recording::open(&args.input).ok().flatten() {
         Some(recording) => replay(args, recording)?,
         None => lines(args)?,
     };
-    if let Some(path) = &args.decisions {
-        let file =
-            File::create(path).map_err(|error| Failure::new(format!("cannot create {}: {error}", path.display())))?;
-        write_decisions(&mut BufWriter::new(file), &records)?;
-    }
-    let tallies = tally(&records, span);
-    let mut out = std::io::stdout().lock();
-    // A closed standard output means that nobody wants to read it; here and below.
-    let _ = match args.output {
-        Format::Json => {
-            let plans = records.iter().filter_map(|record| match &record.entry {
-                Entry::PlanMade(plan) => Some(plan),
-                _ => None,
-            });
-            let (from, to) = span.unzip();
-            let summary = Summary { from, to, input: &intake, policies: &tallies, plans: plans.collect() };
-            writeln!(out, "{}", serde_json::to_string_pretty(&summary).unwrap_or_default())
-        }
-        Format::Table => {
-            let mut story = Story::new();
-            for record in &records {
-                let _ = write!(out, "{}", story.tell(record));
-            }
-            write_table(&mut out, &tallies, &intake, span)
-        }
-    };
+    let summary = Summary { records: &records, intake: &intake, span };
+    summary.write(args.output, args.decisions.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -221,67 +163,6 @@ fn count(intake: &mut Intake, happening: &Happening) {
             _ => {}
         }
     }
-}
-
-fn tally(records: &[Record], span: Option<(Timestamp, Timestamp)>) -> BTreeMap<PolicyName, Tally> {
-    let mut tallies: BTreeMap<PolicyName, Tally> = BTreeMap::new();
-    for record in records {
-        match &record.entry {
-            Entry::PoliciesLoaded { policies, .. } => {
-                policies.iter().for_each(|policy| {
-                    tallies.entry(policy.clone()).or_default();
-                });
-            }
-            Entry::FindingOpened { finding, .. } => tallies.entry(finding.policy.clone()).or_default().findings += 1,
-            Entry::Skipped { finding, .. } => tallies.entry(finding.policy.clone()).or_default().skipped += 1,
-            Entry::Held { finding, .. } => tallies.entry(finding.policy.clone()).or_default().held += 1,
-            Entry::HandedOver { finding, .. } => tallies.entry(finding.policy.clone()).or_default().handed_over += 1,
-            Entry::PlanMade(plan) => {
-                let tally = tallies.entry(plan.policy.clone()).or_default();
-                tally.plans += 1;
-                tally.steps += u64::try_from(plan.steps.len()).unwrap_or(u64::MAX);
-            }
-            _ => {}
-        }
-    }
-    let hours = span.map_or(0.0, |(from, to)| to.since(from).as_secs_f64() / 3600.0);
-    for tally in tallies.values_mut().filter(|_| hours > 0.0) {
-        let plans = u32::try_from(tally.plans).unwrap_or(u32::MAX);
-        tally.plans_per_hour = (f64::from(plans) / hours * 1000.0).round() / 1000.0;
-    }
-    tallies
-}
-
-fn write_table(
-    out: &mut impl Write,
-    tallies: &BTreeMap<PolicyName, Tally>,
-    intake: &Intake,
-    span: Option<(Timestamp, Timestamp)>,
-) -> std::io::Result<()> {
-    let width = tallies.keys().map(|name| name.as_str().len()).max().unwrap_or_default().max("policy".len());
-    writeln!(out, "\n{:width$}  findings  plans  steps  skipped  held  handed over  plans/h", "policy")?;
-    for (name, tally) in tallies {
-        let Tally { findings, plans, steps, skipped, held, handed_over, plans_per_hour } = tally;
-        writeln!(
-            out,
-            "{name:width$}  {findings:>8}  {plans:>5}  {steps:>5}  {skipped:>7}  {held:>4}  {handed_over:>11}  {plans_per_hour:>7}"
-        )?;
-    }
-    let Intake { samples, events, lines_refused, samples_refused } = intake;
-    let over = match span {
-        Some((from, to)) => {
-            format!("{} from {} to {}", nonzero(to.since(from)), clock(from), clock(to))
-        }
-        None => "no time at all".into(),
-    };
-    writeln!(
-        out,
-        "\n{samples} samples and {events} events over {over}; {lines_refused} lines and {samples_refused} samples were refused"
-    )
-}
-
-fn nonzero(duration: Duration) -> String {
-    if duration.is_zero() { "a moment".into() } else { duration.to_string() }
 }
 
 #[expect(clippy::expect_used, reason = "a constant that is a name")]

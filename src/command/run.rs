@@ -15,6 +15,7 @@ use axum::Router;
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation};
 use homeostat_journal::Journal;
+use homeostat_model::AdapterName;
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
@@ -52,10 +53,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
 async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
     let configuration = &loaded.configuration;
     let metrics = Arc::new(Metrics::new());
-    let policies = policies(loaded);
+    let policies = policy_files(loaded);
     // Everything that can be wrong is found before anything is touched.
     let first = policies.load()?;
-    let scenario = scenario(loaded)?;
+    let scenario = scenario(loaded)?.map(|(_, scenario)| scenario);
     let only_virtual = configuration.adapters.len() == 1 && configuration.sources.is_empty();
     let clock = match &scenario {
         // A scenario alone tells the same story at the same times whenever it is run.
@@ -138,20 +139,21 @@ async fn supervise(
     }
 }
 
-fn policies(loaded: &Loaded) -> PolicyFiles {
+/// The policies of a configuration, and what they are checked against.
+pub(crate) fn policy_files(loaded: &Loaded) -> PolicyFiles {
     let built_in = if loaded.file.is_none() { demonstration::policies() } else { Vec::new() };
     let paths = if loaded.file.is_none() { Vec::new() } else { loaded.policy_paths() };
     let catalogue = Arc::new(check::catalogue(&loaded.configuration, UnknownMetrics::Refuse));
     PolicyFiles { paths, built_in, catalogue }
 }
 
-/// The scenario of the embedded data centre, if one is configured.
-fn scenario(loaded: &Loaded) -> Result<Option<Scenario>, Failure> {
+/// The scenario of the embedded data centre and its adapter's name, if one is configured.
+pub(crate) fn scenario(loaded: &Loaded) -> Result<Option<(AdapterName, Scenario)>, Failure> {
     let config = loaded.configuration.adapters.iter().find_map(|adapter| match adapter {
         AdapterConfig::Datacentre(config) => Some(config),
         AdapterConfig::Container(_) => None,
     });
-    let Some(DatacentreConfig { scenario, .. }) = config else { return Ok(None) };
+    let Some(DatacentreConfig { name: adapter, scenario }) = config else { return Ok(None) };
     let (name, text) = match &loaded.file {
         Some(_) => {
             let source = crate::files::read(&loaded.resolve(scenario))?;
@@ -159,7 +161,8 @@ fn scenario(loaded: &Loaded) -> Result<Option<Scenario>, Failure> {
         }
         None => ("the built-in data centre".to_owned(), demonstration::SCENARIO.to_owned()),
     };
-    Scenario::parse(&name, &text).map(Some).map_err(|error| Failure::new(crate::report::diagnostic(&error)))
+    let scenario = Scenario::parse(&name, &text).map_err(|error| Failure::new(crate::report::diagnostic(&error)))?;
+    Ok(Some((adapter.clone(), scenario)))
 }
 
 fn adapters(loaded: &Loaded, scenario: Option<Scenario>, clock: Clock) -> Result<Vec<Arc<dyn Adapter>>, Failure> {

@@ -28,15 +28,33 @@ impl PolicyFiles {
     /// # Errors
     /// [`Failure`] with every problem, as it is shown to people.
     pub(crate) fn load(&self) -> Result<Message, Failure> {
-        let mut sources = self.built_in.clone();
-        sources.extend(files::policy_sources(&self.paths)?);
-        let checked = check::load(&sources, &self.catalogue);
-        if !checked.is_good() {
-            return Err(checked.failure());
-        }
-        let policies: Vec<Arc<Policy>> = checked.policies.into_iter().map(Arc::new).collect();
+        let sources = self.sources()?;
+        let policies = self.check(&sources)?;
         let files = sources.into_iter().map(|SourceText { name, text }| RecordedFile { name, text }).collect();
         Ok(Message::Policies(policies, files))
+    }
+
+    /// The policies alone.
+    ///
+    /// # Errors
+    /// As for `load`.
+    pub(crate) fn policies(&self) -> Result<Vec<Arc<Policy>>, Failure> {
+        self.check(&self.sources()?)
+    }
+
+    fn sources(&self) -> Result<Vec<SourceText>, Failure> {
+        let mut sources = self.built_in.clone();
+        sources.extend(files::policy_sources(&self.paths)?);
+        Ok(sources)
+    }
+
+    fn check(&self, sources: &[SourceText]) -> Result<Vec<Arc<Policy>>, Failure> {
+        let checked = check::load(sources, &self.catalogue);
+        if checked.is_good() {
+            Ok(checked.policies.into_iter().map(Arc::new).collect())
+        } else {
+            Err(checked.failure())
+        }
     }
 }
 

@@ -159,7 +159,8 @@ impl Predicate {
             Self::Leaf(leaf) => {
                 let value =
                     |slot: &usize| Some((inputs.get(*slot)?.to_string(), readings.get(*slot).cloned().flatten()));
-                let values = leaf.slots.iter().filter_map(value).collect();
+                let mut values: Vec<(String, Reading)> = leaf.slots.iter().filter_map(value).collect();
+                leaf.test.failures(readings, sandbox, &mut values);
                 out.push(Clause { text: leaf.text.clone(), truth: leaf.truth(readings, sandbox), values });
             }
         }
@@ -199,6 +200,17 @@ impl Leaf {
 }
 
 impl Test {
+    /// Adds why scripts in it fail, if they do: a person has to see what is unknown for good.
+    fn failures(&self, readings: &[Reading], sandbox: &Sandbox, out: &mut Vec<(String, Reading)>) {
+        match self {
+            Self::Compare(_, left, right) => {
+                left.failures(readings, sandbox, out);
+                right.failures(readings, sandbox, out);
+            }
+            Self::Holds(term) => term.failures(readings, sandbox, out),
+        }
+    }
+
     fn slots(&self, out: &mut Vec<usize>) {
         match self {
             Self::Compare(_, left, right) => {
@@ -231,14 +243,28 @@ impl Term {
                 Truth::Unknown => Operand::Unknown,
             },
             Self::Script(script, slots) => {
-                let inputs: Option<Vec<Value>> =
-                    slots.iter().map(|slot| readings.get(*slot).cloned().flatten()).collect();
                 // A script that fails has no result; that is all a condition can know about it.
-                match inputs.map(|inputs| sandbox.evaluate(script, &inputs)) {
+                match run(script, slots, readings, sandbox) {
                     Some(Ok(value)) => Operand::from(value),
                     Some(Err(_)) | None => Operand::Unknown,
                 }
             }
+        }
+    }
+
+    fn failures(&self, readings: &[Reading], sandbox: &Sandbox, out: &mut Vec<(String, Reading)>) {
+        match self {
+            Self::Script(script, slots) => {
+                if let Some(Err(error)) = run(script, slots, readings, sandbox) {
+                    out.push(("the script's error".into(), Some(Value::Text(error.to_string()))));
+                }
+            }
+            Self::Negate(inner) => inner.failures(readings, sandbox, out),
+            Self::Arithmetic(_, left, right) => {
+                left.failures(readings, sandbox, out);
+                right.failures(readings, sandbox, out);
+            }
+            Self::Literal(_) | Self::Slot(_) | Self::Nested(_) => {}
         }
     }
 
@@ -286,6 +312,17 @@ impl From<Value> for Operand<'_> {
             Value::Text(text) => Self::Text(Cow::Owned(text)),
         }
     }
+}
+
+/// Runs a script if everything that it reads is known.
+fn run(
+    script: &Script,
+    slots: &[usize],
+    readings: &[Reading],
+    sandbox: &Sandbox,
+) -> Option<Result<Value, homeostat_script::ScriptError>> {
+    let inputs: Option<Vec<Value>> = slots.iter().map(|slot| readings.get(*slot).cloned().flatten()).collect();
+    inputs.map(|inputs| sandbox.evaluate(script, &inputs))
 }
 
 fn calculate(operator: Arithmetic, left: f64, right: f64) -> Operand<'static> {

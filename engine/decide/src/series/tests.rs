@@ -21,7 +21,7 @@ fn naive(function: Function, taken: &[(Timestamp, f64)], now: Timestamp, stale_a
     let values = || inside.iter().map(|(_, value)| *value);
     let number = match function {
         Function::Last => all.last().map(|(_, value)| *value),
-        Function::Avg => (!inside.is_empty()).then(|| values().sum::<f64>() / inside.len() as f64),
+        Function::Avg => (!inside.is_empty()).then(|| values().sum::<f64>() / values().map(|_| 1.0).sum::<f64>()),
         Function::Min => values().reduce(f64::min),
         Function::Max => values().reduce(f64::max),
         Function::Rate => (inside.len() > 1).then(|| {
@@ -109,7 +109,7 @@ fn a_released_window_makes_room_and_keeps_the_others() {
 fn a_series_is_bounded() {
     let mut series = Series::default();
     let avg = series.window(Function::Avg, Duration::from_secs(1_000_000));
-    for number in 0..(MAX_SAMPLES as i64 + 100) {
+    for number in 0..i64::try_from(MAX_SAMPLES).unwrap() + 100 {
         series.push(Timestamp::from_millis(number), 1.0);
     }
     assert!(series.samples.len() <= MAX_SAMPLES);
