@@ -1,9 +1,12 @@
 //! Carries plans out: dispatches steps, takes in their reports, and ends plans.
 
+use std::collections::BTreeSet;
+
 use homeostat_model::{
-    Duration, Entry, FindingRef, IdempotencyKey, Plan, PlanId, StepCommand, StepId, StepReport, StepResult,
+    Duration, Entry, FindingRef, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
+    Truth,
 };
-use homeostat_plan::Run;
+use homeostat_plan::{Projection, Run, Surroundings};
 
 use crate::{Engine, Output, engine::Alarm};
 
@@ -14,7 +17,7 @@ impl Engine {
     /// Begins a plan whose resources are free.
     pub(crate) fn begin(&mut self, plan: Plan, out: &mut Vec<Output>) {
         let id = plan.id;
-        self.guard.own(id, plan.touches());
+        self.guard.own(&plan);
         self.runs.insert(id, Run::new(plan));
         self.go_on(id, out);
     }
@@ -40,10 +43,17 @@ impl Engine {
         }
         let Some(result) = self.runs.get(&id).and_then(Run::result) else { return };
         let Some(run) = self.runs.remove(&id) else { return };
-        self.guard.release(id);
+        // What may or may not have been done must not be done again by anybody before a person has looked.
+        let in_doubt = run.in_doubt();
+        self.guard.release(id, &in_doubt);
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let Plan { policy, subject, .. } = run.plan();
-        self.plan_ended(&FindingRef { policy: policy.clone(), resource: subject.clone() }, &result, out);
+        let finding = FindingRef { policy: policy.clone(), resource: subject.clone() };
+        if in_doubt.is_empty() {
+            self.plan_ended(&finding, &result, out);
+        } else {
+            self.plan_in_doubt(&finding, id, out);
+        }
         // What was held back because this plan owned something may go now.
         self.reconsider_all(out);
     }
@@ -86,8 +96,19 @@ impl Engine {
             let reason = "no such plan waits for approval".into();
             return self.record(out, Entry::InputRefused { input: input(), reason });
         };
-        if let Err(hold) = self.guard.free(&plan.touches()) {
+        if self.paused {
+            let reason = homeostat_model::Hold::Paused.to_string();
+            return self.record(out, Entry::InputRefused { input: input(), reason });
+        }
+        if let Err(hold) = self.guard.free(plan) {
             return self.record(out, Entry::InputRefused { input: input(), reason: hold.to_string() });
+        }
+        if !self.still_right(&plan.clone()) {
+            self.record(
+                out,
+                Entry::InputRefused { input: input(), reason: "the situation has changed since it was made".into() },
+            );
+            return self.withdraw(id, out);
         }
         if let Some(plan) = self.proposals.remove(&id) {
             let finding = FindingRef { policy: plan.policy.clone(), resource: plan.subject.clone() };
@@ -96,6 +117,34 @@ impl Engine {
             }
             self.begin(plan, out);
         }
+    }
+
+    /// Whether the same plan would be made now: its condition holds, and the same steps are the right ones.
+    fn still_right(&mut self, plan: &Plan) -> bool {
+        let finding = FindingRef { policy: plan.policy.clone(), resource: plan.subject.clone() };
+        if self.decider.holds(self.now, &finding) != Truth::True {
+            return false;
+        }
+        let Some(rung) = self.cases.get(&finding).and_then(|case| case.policy.then.get(case.rung)) else {
+            return false;
+        };
+        let projection = Projection::of(self.in_flight());
+        let around =
+            Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
+        homeostat_plan::draft(&around, &plan.subject, &rung.response).is_ok_and(|draft| draft.steps == plan.steps)
+    }
+
+    /// Takes back a plan that waits, and looks at its finding anew.
+    fn withdraw(&mut self, id: PlanId, out: &mut Vec<Output>) {
+        let Some(plan) = self.proposals.remove(&id) else { return };
+        let result = PlanResult::Cancelled { reason: "the situation has changed since it was made".into() };
+        self.record(out, Entry::PlanFinished { plan: id, result });
+        let finding = FindingRef { policy: plan.policy, resource: plan.subject };
+        if let Some(case) = self.cases.get_mut(&finding) {
+            case.plan = None;
+            case.hold = None;
+        }
+        self.consider(&finding, out);
     }
 
     /// Calls a plan off, whether it waits or runs.
@@ -107,6 +156,10 @@ impl Engine {
         } else if let Some(run) = self.runs.get_mut(&id) {
             run.call_off(reason);
             out.extend(run.running().map(|step| Output::Cancel(IdempotencyKey::new(id, step))));
+        } else if self.guard.has_any(id) {
+            // It has ended in doubt; a person has looked.
+            self.guard.release(id, &BTreeSet::new());
+            return self.reconsider_all(out);
         } else {
             let input = format!("calling off plan {id}");
             return self.record(out, Entry::InputRefused { input, reason: "no such plan waits or runs".into() });

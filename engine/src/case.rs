@@ -21,6 +21,10 @@ pub(crate) struct Case {
     pub(crate) settled: Option<Settled>,
     /// Not to be tried again before this moment.
     pub(crate) rests_until: Option<Timestamp>,
+    /// When it is looked at again by itself; one alarm at a time.
+    pub(crate) alarm: Option<Timestamp>,
+    /// A person was told of it not long ago, at the end of the ladder.
+    pub(crate) known_to_people: bool,
     /// The finding has closed while a plan was in flight.
     pub(crate) closed: bool,
 }
@@ -38,9 +42,40 @@ pub(crate) enum Settled {
     CalledOff,
 }
 
+/// How far an event policy has climbed for a resource. An event that comes again soon after shows that what was done did not
+/// help, so that the ladder goes on where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Climbed {
+    pub(crate) rung: usize,
+    pub(crate) attempts: u16,
+    pub(crate) until: Timestamp,
+}
+
 impl Case {
     pub(crate) fn new(policy: Arc<Policy>) -> Self {
-        Self { policy, rung: 0, attempts: 0, plan: None, hold: None, settled: None, rests_until: None, closed: false }
+        Self {
+            policy,
+            rung: 0,
+            attempts: 0,
+            plan: None,
+            hold: None,
+            settled: None,
+            rests_until: None,
+            alarm: None,
+            known_to_people: false,
+            closed: false,
+        }
+    }
+
+    /// Takes over a changed policy: its ladder begins anew.
+    pub(crate) fn adopt(&mut self, policy: Arc<Policy>) {
+        if self.policy != policy {
+            self.policy = policy;
+            self.rung = 0;
+            self.attempts = 0;
+            self.settled = None;
+            self.hold = None;
+        }
     }
 
     /// One attempt is over; gives whether the next one is at a new rung.

@@ -15,7 +15,10 @@ use homeostat_model::{
 use homeostat_plan::Run;
 use homeostat_policy::Policy;
 
-use crate::{Input, OperatorCommand, Output, case::Case};
+use crate::{
+    Input, OperatorCommand, Output,
+    case::{Case, Climbed},
+};
 
 /// What the engine itself waits for. Ordered, so that equal moments are handled in a fixed order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +39,8 @@ pub struct Engine {
     pub(crate) topology: Topology,
     pub(crate) capabilities: BTreeMap<AdapterName, Capabilities>,
     pub(crate) cases: BTreeMap<FindingRef, Case>,
+    /// Ladders of event findings that have closed not long ago.
+    pub(crate) climbed: BTreeMap<FindingRef, Climbed>,
     /// Plans in flight.
     pub(crate) runs: BTreeMap<PlanId, Run>,
     /// Plans that wait for a person.
@@ -59,6 +64,7 @@ impl Engine {
             topology: Topology::default(),
             capabilities: BTreeMap::new(),
             cases: BTreeMap::new(),
+            climbed: BTreeMap::new(),
             runs: BTreeMap::new(),
             proposals: BTreeMap::new(),
             alarms: BTreeSet::new(),
@@ -177,8 +183,8 @@ impl Engine {
         match &mut change {
             InventoryChange::Snapshot { resources, .. } => resources.iter_mut().for_each(|r| self.add_labels(r)),
             InventoryChange::Upsert(resource) => self.add_labels(resource),
-            InventoryChange::Gone(id) => {
-                self.labels.remove(id);
+            InventoryChange::Gone { resource, .. } => {
+                self.labels.remove(resource);
             }
         }
         let (changed, refused) = self.topology.apply(change);
@@ -218,7 +224,12 @@ impl Engine {
 
     fn ring(&mut self, alarm: Alarm, out: &mut Vec<Output>) {
         match alarm {
-            Alarm::Reconsider(finding) => self.consider(&finding, out),
+            Alarm::Reconsider(finding) => {
+                if let Some(case) = self.cases.get_mut(&finding) {
+                    case.alarm = None;
+                }
+                self.consider(&finding, out);
+            }
             Alarm::Overdue(plan, step) => self.overdue(plan, step, out),
         }
     }
@@ -232,9 +243,17 @@ impl Engine {
                 Change::Opened { finding, policy, evidence } => {
                     self.record(out, Entry::FindingOpened { finding: finding.clone(), evidence });
                     // A case may be left whose plan is still in flight: it goes on, and the finding is open again.
-                    let case = self.cases.entry(finding.clone()).or_insert_with(|| Case::new(policy));
+                    let fresh = || Case::new(policy.clone());
+                    let case = self.cases.entry(finding.clone()).or_insert_with(fresh);
+                    case.adopt(policy.clone());
                     case.closed = false;
+                    self.remember(&finding);
                     self.consider_into(&finding, &mut more, out);
+                }
+                Change::Known { finding } => self.consider_into(&finding, &mut more, out),
+                Change::Lost { finding, reason } => {
+                    let input = format!("event for {finding}");
+                    self.record(out, Entry::InputRefused { input, reason });
                 }
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
@@ -253,7 +272,9 @@ impl Engine {
 /// What closes comes first, then what opens by priority; the order in which policies were loaded plays no part.
 fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
     changes.sort_by_key(|change| match change {
-        Change::Closed { finding, .. } => (Reverse(i32::MAX), finding.clone()),
+        Change::Closed { finding, .. } | Change::Known { finding } | Change::Lost { finding, .. } => {
+            (Reverse(i32::MAX), finding.clone())
+        }
         Change::Opened { finding, policy, .. } => (Reverse(policy.priority), finding.clone()),
     });
     changes

@@ -2,16 +2,21 @@
 
 use homeostat_decide::Change;
 use homeostat_model::{
-    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Response, Severity, Truth,
+    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Response, Severity, Timestamp,
+    Truth,
 };
 use homeostat_plan::{Draft, Projection, Surroundings};
 
-use crate::{Engine, Output, case::Settled, engine::Alarm};
+use crate::{
+    Engine, Output,
+    case::{Climbed, Settled},
+    engine::Alarm,
+};
 
 /// The pause before a response that failed is tried again: long enough for a daemon to come back.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-/// How often it is looked whether a condition that went unknown is known again.
-const UNKNOWN_RETRY: Duration = Duration::from_secs(15);
+/// How long after an answer an event that comes again continues the ladder, at least; twice the cooldown if that is more.
+const RECURS_WITHIN: Duration = Duration::from_mins(1);
 
 /// What became of looking at a case once.
 enum Verdict {
@@ -81,6 +86,7 @@ impl Engine {
             Some(plan) if self.proposals.contains_key(&plan) => self.call_off(plan, "the finding has closed", out),
             Some(_) => {}
             None => {
+                self.keep_climbed(finding);
                 self.cases.remove(finding);
             }
         }
@@ -120,7 +126,7 @@ impl Engine {
     /// Goes up the ladder until a response can be carried out.
     fn climb(&mut self, finding: &FindingRef, out: &mut Vec<Output>) -> Verdict {
         let projection = Projection::of(self.in_flight());
-        let mut told = false;
+        let mut told = self.cases.get(finding).is_some_and(|case| case.known_to_people);
         loop {
             let Some(case) = self.cases.get(finding) else { return Verdict::Nothing };
             let policy = case.policy.clone();
@@ -178,7 +184,7 @@ impl Engine {
         };
         // A plan that only waits or is only shown owns nothing.
         if policy.mode == Mode::Auto
-            && let Err(hold) = self.guard.free(&plan.touches())
+            && let Err(hold) = self.guard.free(&plan)
         {
             return self.hold(finding, hold, out);
         }
@@ -212,20 +218,63 @@ impl Engine {
 
     /// Records why nothing is done, once, and sees to it that the finding is looked at again.
     pub(crate) fn hold(&mut self, finding: &FindingRef, hold: Hold, out: &mut Vec<Output>) {
-        let again = match &hold {
-            Hold::Cooldown { until } => Some(*until),
-            Hold::Unknown => Some(self.now + UNKNOWN_RETRY),
-            // Looked at again when that plan ends, when a person speaks, or never.
-            Hold::Owned { .. } | Hold::Observing | Hold::Recommended | Hold::AwaitingApproval | Hold::Paused => None,
-        };
-        if let Some(again) = again {
-            self.alarms.insert((again, Alarm::Reconsider(finding.clone())));
+        // All other holds end with a plan, with a person's word, or when something becomes known.
+        if let Hold::Cooldown { until } = &hold {
+            self.wake(finding, *until);
         }
         let Some(case) = self.cases.get_mut(finding) else { return };
         if case.hold.as_ref() != Some(&hold) {
             case.hold = Some(hold.clone());
             self.record(out, Entry::Held { finding: finding.clone(), hold });
         }
+    }
+
+    /// Looks at a case again at `at`: one alarm for each case, the newest wish counts.
+    fn wake(&mut self, finding: &FindingRef, at: Timestamp) {
+        let Some(case) = self.cases.get_mut(finding) else { return };
+        if let Some(old) = case.alarm.replace(at) {
+            self.alarms.remove(&(old, Alarm::Reconsider(finding.clone())));
+        }
+        self.alarms.insert((at, Alarm::Reconsider(finding.clone())));
+    }
+
+    /// Keeps how far the ladder of an event finding was climbed, before its case ends.
+    fn keep_climbed(&mut self, finding: &FindingRef) {
+        let Some(case) = self.cases.get(finding).filter(|case| case.policy.on.is_some()) else { return };
+        let within = case.policy.cooldown.plus(case.policy.cooldown).max(RECURS_WITHIN);
+        let climbed = Climbed { rung: case.rung, attempts: case.attempts, until: self.now + within };
+        let now = self.now;
+        self.climbed.retain(|_, climbed| climbed.until > now);
+        if climbed.rung > 0 || climbed.attempts > 0 {
+            self.climbed.insert(finding.clone(), climbed);
+        }
+    }
+
+    /// Goes on where the ladder was, if the finding was open not long ago.
+    pub(crate) fn remember(&mut self, finding: &FindingRef) {
+        let Some(climbed) = self.climbed.remove(finding).filter(|climbed| climbed.until > self.now) else { return };
+        if let Some(case) = self.cases.get_mut(finding).filter(|case| case.plan.is_none()) {
+            (case.rung, case.attempts) = (climbed.rung, climbed.attempts);
+            case.known_to_people = case.rung >= case.policy.then.len();
+        }
+    }
+
+    /// A plan has ended, and nobody knows what became of a step: nothing more is done here until a person has looked.
+    pub(crate) fn plan_in_doubt(&mut self, finding: &FindingRef, plan: PlanId, out: &mut Vec<Output>) {
+        let Some(case) = self.cases.get_mut(finding) else { return };
+        case.plan = None;
+        case.settled = Some(Settled::HandedOver);
+        let closed = case.closed;
+        let reason =
+            format!("what became of a step of plan {plan} is not known; look at its system, then cancel the plan");
+        self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
+        let mut changes = Vec::new();
+        if closed {
+            self.cases.remove(finding);
+        } else {
+            self.decider.answered(self.now, finding, "a person has to look", &mut changes);
+        }
+        self.follow(changes, out);
     }
 
     /// A plan has ended: the ladder goes on, rests, or is done.
@@ -239,17 +288,18 @@ impl Engine {
         match result {
             PlanResult::Succeeded => {
                 self.guard.rest(now, finding, policy.cooldown);
-                self.alarms.insert((now + policy.cooldown, Alarm::Reconsider(finding.clone())));
+                self.wake(finding, now + policy.cooldown);
             }
             PlanResult::Failed { .. } if escalated => {
-                self.alarms.insert((now, Alarm::Reconsider(finding.clone())));
+                self.wake(finding, now);
             }
             PlanResult::Failed { .. } => {
                 case.rests_until = Some(now + RETRY_AFTER);
-                self.alarms.insert((now + RETRY_AFTER, Alarm::Reconsider(finding.clone())));
+                self.wake(finding, now + RETRY_AFTER);
             }
             PlanResult::Cancelled { .. } => case.settled = Some(Settled::CalledOff),
         }
+        let Some(case) = self.cases.get(finding) else { return };
         let closed = case.closed;
         let mut changes = Vec::new();
         match result {

@@ -1,4 +1,4 @@
-//! What the engine decides, told in lines: inputs are written, decisions are compared with what stands here.
+//! What the engine decides in the ordinary course of things.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,155 +7,21 @@
     reason = "a test that cannot go on has failed"
 )]
 
-use std::{fmt::Write as _, sync::Arc};
+mod bench;
 
-use expect_test::{Expect, expect};
-use homeostat_engine::{Generation, Input, OperatorCommand};
+use bench::{Bench, at, host, id, policy, vm};
+use expect_test::expect;
+use homeostat_engine::{Generation, OperatorCommand};
 use homeostat_model::*;
-use homeostat_policy::{Catalogue, Policy, SourceText, UnknownMetrics, load};
-use homeostat_simulator::{AssumedWorld, Assumption, VirtualDriver};
-
-/// A small data centre under some policies, at second 0.
-struct Bench {
-    driver: VirtualDriver<AssumedWorld>,
-    told: usize,
-}
-
-fn id(text: &str) -> ResourceId {
-    text.parse().unwrap()
-}
-
-fn at(seconds: u64) -> Timestamp {
-    Timestamp::from_millis(0) + Duration::from_secs(seconds)
-}
-
-fn host(name: &str, cores: f64, attributes: &[(&str, Value)]) -> Resource {
-    let mut host = Resource::named(id(name));
-    host.capacity = Capacity { vcpus: Some(cores), memory_bytes: Some(64 << 30) };
-    host.attributes.insert("state".into(), "up".into());
-    host.attributes.extend(attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    host
-}
-
-fn vm(name: &str, on: &str, vcpus: f64) -> Resource {
-    let mut vm = Resource::named(id(name));
-    vm.on = Some(id(on));
-    vm.capacity = Capacity { vcpus: Some(vcpus), memory_bytes: Some(8 << 30) };
-    vm.attributes.insert("state".into(), "running".into());
-    vm
-}
-
-fn policies(text: &str) -> Vec<Arc<Policy>> {
-    let loaded = load(&[SourceText { name: "test".into(), text: text.into() }], &Catalogue::new(UnknownMetrics::Allow));
-    assert!(loaded.problems.is_empty(), "{:#?}", loaded.problems);
-    loaded.policies.into_iter().map(Arc::new).collect()
-}
-
-/// A policy in short: its name and what stands under `spec`.
-fn policy(name: &str, spec: &str) -> String {
-    let spec = spec.trim().lines().map(|line| format!("  {}\n", line.trim_end())).collect::<String>();
-    format!("---\napiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {{name: {name}}}\nspec:\n{spec}")
-}
-
-impl Bench {
-    fn new(yaml: &str, resources: Vec<Resource>, assumptions: Vec<Assumption>) -> Self {
-        let world = AssumedWorld::new(AdapterName::new("assumed").unwrap(), resources, assumptions);
-        let announcements = world.announcements();
-        let mut driver = VirtualDriver::new(Generation(1), world, at(0));
-        for announcement in announcements {
-            driver.handle(at(0), announcement);
-        }
-        driver.replace_policies(at(0), &policies(yaml)).unwrap();
-        let told = driver.records().len();
-        Self { driver, told }
-    }
-
-    fn sample(&mut self, seconds: u64, resource: &str, metric: &str, value: f64) -> &mut Self {
-        let metric = MetricName::new(metric).unwrap();
-        let sample = Sample { resource: id(resource), metric, time: at(seconds), value };
-        self.driver.handle(at(seconds), Input::Observed(Observation::Sample(sample)));
-        self
-    }
-
-    fn samples(
-        &mut self,
-        seconds: std::ops::RangeInclusive<u64>,
-        resource: &str,
-        metric: &str,
-        value: f64,
-    ) -> &mut Self {
-        for second in seconds.step_by(10) {
-            self.sample(second, resource, metric, value);
-        }
-        self
-    }
-
-    fn event(&mut self, seconds: u64, resource: &str, event_type: &str, attributes: &[(&str, Value)]) -> &mut Self {
-        let event = Event {
-            resource: id(resource),
-            event_type: EventType::new(event_type).unwrap(),
-            time: at(seconds),
-            id: String::new(),
-            attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-        };
-        self.driver.handle(at(seconds), Input::Observed(Observation::Event(event)));
-        self
-    }
-
-    fn operator(&mut self, seconds: u64, command: OperatorCommand) -> &mut Self {
-        self.driver.handle(at(seconds), Input::Operator(command));
-        self
-    }
-
-    /// What was decided since the last time, until `seconds`.
-    fn until(&mut self, seconds: u64, expected: Expect) -> &mut Self {
-        self.driver.run_until(at(seconds));
-        let mut text = String::new();
-        for record in &self.driver.records()[self.told..] {
-            tell(&mut text, record);
-        }
-        self.told = self.driver.records().len();
-        expected.assert_eq(&text);
-        self
-    }
-}
-
-fn tell(text: &mut String, record: &Record) {
-    let second = record.at.as_millis() as f64 / 1000.0;
-    let line = match &record.entry {
-        Entry::PoliciesLoaded { policies, .. } => format!("loaded {policies:?}"),
-        Entry::FindingOpened { finding, evidence } => format!("opened {finding}: {evidence}"),
-        Entry::FindingClosed { finding, reason } => format!("closed {finding}: {reason}"),
-        Entry::Skipped { finding, response, reason } => format!("skipped {response} of {finding}: {reason}"),
-        Entry::Held { finding, hold } => format!("held {finding}: {hold}"),
-        Entry::PlanMade(plan) => {
-            let steps: Vec<String> =
-                plan.steps.iter().map(|step| format!("{}{} {}", step.resource, after(step), step.action)).collect();
-            format!("plan {} {} for {}: {}", plan.id, plan.response, plan.policy, steps.join(", "))
-        }
-        Entry::StepDispatched { key, .. } => format!("begins {key}"),
-        Entry::StepFinished { plan, step, result } => format!("ended {plan}/{step}: {result:?}"),
-        Entry::PlanFinished { plan, result } => format!("plan {plan}: {result:?}"),
-        Entry::Notified(notification) => format!("told: {}", notification.message),
-        Entry::HandedOver { finding, reason } => format!("handed over {finding}: {reason}"),
-        Entry::InputRefused { input, reason } => format!("refused {input}: {reason}"),
-    };
-    writeln!(text, "{second}s {line}").unwrap();
-}
-
-fn after(step: &Step) -> String {
-    if step.after.is_empty() {
-        String::new()
-    } else {
-        format!(" after {:?}", step.after.iter().map(|id| id.0).collect::<Vec<_>>())
-    }
-}
+use homeostat_simulator::Assumption;
 
 const CRASH: &str = "
 select: {kind: vm}
 on: vm.crashed
 cooldown: 1m
-then: [restart]
+then:
+  - restart: {}
+    attempts: 2
 ";
 
 const HOT: &str = "
@@ -270,20 +136,20 @@ fn the_higher_priority_owns_a_contested_resource() {
     bench.event(1, "vm/one", "alarm", &[]).until(
         20,
         expect![[r#"
-        1s opened b-high on vm/one: event alarm is true
-        1s plan p1-1 restart for b-high: vm/one restart
-        1s begins p1-1/1
-        1s opened a-low on vm/one: event alarm is true
-        1s held a-low on vm/one: plan p1-1 is in flight and owns vm/one
-        6s ended p1-1/1: Done { observed: "assumed" }
-        6s plan p1-1: Succeeded
-        6s closed b-high on vm/one: the plan succeeded
-        6s plan p1-2 restart for a-low: vm/one restart
-        6s begins p1-2/1
-        11s ended p1-2/1: Done { observed: "assumed" }
-        11s plan p1-2: Succeeded
-        11s closed a-low on vm/one: the plan succeeded
-    "#]],
+            1s opened b-high on vm/one: event alarm is true
+            1s plan p1-1 restart for b-high: vm/one restart
+            1s begins p1-1/1
+            1s opened a-low on vm/one: event alarm is true
+            1s held a-low on vm/one: plan p1-1 has vm/one in hand
+            6s ended p1-1/1: Done { observed: "assumed" }
+            6s plan p1-1: Succeeded
+            6s closed b-high on vm/one: the plan succeeded
+            6s plan p1-2 restart for a-low: vm/one restart
+            6s begins p1-2/1
+            11s ended p1-2/1: Done { observed: "assumed" }
+            11s plan p1-2: Succeeded
+            11s closed a-low on vm/one: the plan succeeded
+        "#]],
     );
 }
 

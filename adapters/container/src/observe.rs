@@ -192,7 +192,7 @@ impl Observer<'_> {
             // Its samples go on under the new name.
             self.streams.leave(&container.id);
             self.streams.follow(container);
-            self.sink.send(Observation::Inventory(InventoryChange::Gone(old))).await?;
+            self.sink.send(Observation::Inventory(self.gone_from(old))).await?;
         }
         let mut resource = container.resource.clone();
         resource.adapter = Some(self.shared.config.name.clone());
@@ -209,9 +209,13 @@ impl Observer<'_> {
             name
         };
         if let Some(name) = name {
-            self.sink.send(Observation::Inventory(InventoryChange::Gone(name))).await?;
+            self.sink.send(Observation::Inventory(self.gone_from(name))).await?;
         }
         Ok(())
+    }
+
+    fn gone_from(&self, resource: ResourceId) -> InventoryChange {
+        InventoryChange::Gone { adapter: self.shared.config.name.clone(), resource }
     }
 
     fn attributes(

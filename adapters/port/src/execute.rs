@@ -1,6 +1,9 @@
 //! Carries one step through check, apply and probe, and says what became of it.
 
+use std::time::Duration;
+
 use homeostat_model::{StepCommand, StepResult};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Adapter, ApplyError, Clock, Probe, ProgressSink, Refusal};
@@ -8,7 +11,25 @@ use crate::{Adapter, ApplyError, Clock, Probe, ProgressSink, Refusal};
 /// Times the system is asked again what became of a step while it says "running" or does not answer.
 const PROBES: u32 = 5;
 
-/// Does one step and finds out what became of it at the system itself. Never longer than the step's timeout plus the probes.
+/// How long the system may take over an answer, on the wall: no clock that runs faster makes a system answer faster.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// For saying whether a step can be done.
+    check: Duration,
+    /// For coming back from a step that ran out of time and was called off.
+    grace: Duration,
+    /// For saying what became of a step, each time it is asked.
+    probe: Duration,
+}
+
+/// An API that needs more than half a minute to say whether something can be done cannot do it now. One that was told to stop
+/// needs a few calls to undo what it began. Together with the probes and the pauses between them this stays below the minute
+/// after the step's timeout for which the engine waits for the report.
+const LIMITS: Limits =
+    Limits { check: Duration::from_secs(30), grace: Duration::from_secs(10), probe: Duration::from_secs(5) };
+
+/// Does one step and finds out what became of it at the system itself. Never longer than the check, the step's timeout, the
+/// time it is given to come back when it is called off, and the probes.
 ///
 /// Done means that the probe said so, not that `apply` returned: an acknowledgement is not an outcome.
 pub async fn execute(
@@ -18,36 +39,71 @@ pub async fn execute(
     progress: &ProgressSink,
     cancel: &CancellationToken,
 ) -> StepResult {
-    if let Err(Refusal { reason }) = adapter.check(command).await {
-        return StepResult::Refused { reason };
+    execute_within(LIMITS, adapter, command, clock, progress, cancel).await
+}
+
+async fn execute_within(
+    limits: Limits,
+    adapter: &dyn Adapter,
+    command: &StepCommand,
+    clock: &Clock,
+    progress: &ProgressSink,
+    cancel: &CancellationToken,
+) -> StepResult {
+    match timeout(limits.check, adapter.check(command)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(Refusal { reason })) => return StepResult::Refused { reason },
+        Err(_) => {
+            let reason = format!("the system did not say within {:?} whether it can be done", limits.check);
+            return StepResult::Refused { reason };
+        }
     }
+    let mut applying = adapter.apply(command, progress, cancel);
     let applied = tokio::select! {
-        applied = adapter.apply(command, progress, cancel) => applied,
+        biased;
+        applied = &mut applying => applied,
         () = clock.sleep(command.timeout) => {
             cancel.cancel();
-            let why = format!("not done within {}", command.timeout);
-            return judge(adapter, command, clock, why).await;
+            // Cut off at once, an adapter could not undo what it began; after this while it is cut off nevertheless.
+            let why = match timeout(limits.grace, applying).await {
+                Ok(Err(ApplyError::Adapter(error))) => format!("not done within {}; {error}", command.timeout),
+                Ok(_) => format!("not done within {}", command.timeout),
+                Err(_) => format!("not done within {}, and it did not stop when it was called off", command.timeout),
+            };
+            return judge(limits, adapter, command, clock, why).await;
         }
     };
     match applied {
-        Ok(()) => judge(adapter, command, clock, "the system acknowledged it, but it is not so".into()).await,
+        Ok(()) => judge(limits, adapter, command, clock, "the system acknowledged it, but it is not so".into()).await,
         Err(ApplyError::Cancelled) => StepResult::Cancelled,
         Err(error @ ApplyError::Stale { .. }) => StepResult::Refused { reason: error.to_string() },
-        Err(ApplyError::Adapter(error)) => judge(adapter, command, clock, error.to_string()).await,
+        Err(ApplyError::Adapter(error)) => judge(limits, adapter, command, clock, error.to_string()).await,
     }
 }
 
 /// Asks the system. `otherwise` is what to say when it is not done.
-async fn judge(adapter: &dyn Adapter, command: &StepCommand, clock: &Clock, otherwise: String) -> StepResult {
+async fn judge(
+    limits: Limits,
+    adapter: &dyn Adapter,
+    command: &StepCommand,
+    clock: &Clock,
+    otherwise: String,
+) -> StepResult {
     let mut unclear = String::new();
     for attempt in 0..PROBES {
-        match adapter.probe(command).await {
-            Ok(Probe::Done(observed)) => return StepResult::Done { observed },
-            Ok(Probe::NotDone(seen)) => return StepResult::Failed { reason: format!("{otherwise}; seen: {seen}") },
-            Ok(Probe::Running) => unclear = "the system says that it still runs".into(),
-            Err(error) => unclear = error.to_string(),
+        match timeout(limits.probe, adapter.probe(command)).await {
+            Ok(Ok(Probe::Done(observed))) => return StepResult::Done { observed },
+            Ok(Ok(Probe::NotDone(seen))) => {
+                return StepResult::Failed { reason: format!("{otherwise}; seen: {seen}") };
+            }
+            Ok(Ok(Probe::Running)) => unclear = "the system says that it still runs".into(),
+            Ok(Err(error)) => unclear = error.to_string(),
+            Err(_) => unclear = format!("the system did not say within {:?} what became of it", limits.probe),
         }
         clock.sleep(homeostat_model::Duration::from_millis(200 << attempt)).await;
     }
     StepResult::Unknown { reason: format!("{otherwise}; {unclear}") }
 }
+
+#[cfg(test)]
+mod tests;

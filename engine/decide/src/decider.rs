@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::{
     CompileError, Explained, Rule,
-    instance::{EVENT_PATIENCE, Instance, Phase},
+    instance::{Instance, Phase},
     intern::Interner,
     series::{Pushed, Series},
     timers::Timers,
@@ -22,6 +22,8 @@ use crate::{
 
 /// How far ahead of the engine's time a sample may be: clocks of other machines differ by seconds, not by minutes.
 const MAX_AHEAD: Duration = Duration::from_mins(1);
+/// The greatest magnitude of a sample: no measurement comes near it, and sums over full windows stay finite.
+const MAX_MAGNITUDE: f64 = 1e100;
 
 /// A change of a finding.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +37,18 @@ pub enum Change {
         /// The values that made it.
         evidence: Evidence,
     },
+    /// The condition of an open finding is known to hold again, after it was unknown.
+    Known {
+        /// Which.
+        finding: FindingRef,
+    },
+    /// An event was not looked at: its condition did not become known in time, or too many came at once.
+    Lost {
+        /// Whose event it was.
+        finding: FindingRef,
+        /// Which event, and why.
+        reason: String,
+    },
     /// It holds no longer.
     Closed {
         /// Which.
@@ -47,8 +61,8 @@ pub enum Change {
 /// A sample was not taken. Nothing else is affected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SampleRefused {
-    /// The value is NaN or infinite.
-    #[error("its value is not a finite number")]
+    /// The value is NaN, infinite, or too great to be a measurement.
+    #[error("its value is not a finite number of a magnitude up to 1e100")]
     NotANumber,
     /// Its time lies too far ahead.
     #[error("its time is more than {MAX_AHEAD} ahead of the engine's; check the clock of the machine that sent it")]
@@ -101,12 +115,15 @@ impl Decider {
         let wanted: BTreeMap<&PolicyName, &Arc<Policy>> =
             policies.iter().map(|policy| (&policy.name, policy)).collect();
         let loaded: Vec<(PolicyName, usize)> = self.by_name.iter().map(|(name, rule)| (name.clone(), *rule)).collect();
+        let mut outdated = Vec::new();
         for (name, rule) in loaded {
             let unchanged = self.rule(rule).is_some_and(|rule| wanted.get(&name).is_some_and(|p| **p == rule.policy));
             if !unchanged {
-                self.unload(&name, rule, out);
+                self.by_name.remove(&name);
+                outdated.push(rule);
             }
         }
+        // The new ones first: what both versions read is kept up without a gap.
         let mut errors = Vec::new();
         for policy in wanted.into_values() {
             if !self.by_name.contains_key(&policy.name) {
@@ -115,6 +132,9 @@ impl Decider {
                     Err(error) => errors.push(error),
                 }
             }
+        }
+        for rule in outdated {
+            self.unload(rule, out);
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
@@ -159,7 +179,7 @@ impl Decider {
     /// # Errors
     /// [`SampleRefused`], and then nothing has changed.
     pub fn sample(&mut self, at: Timestamp, sample: &Sample, out: &mut Vec<Change>) -> Result<(), SampleRefused> {
-        if !sample.value.is_finite() {
+        if !sample.value.is_finite() || sample.value.abs() > MAX_MAGNITUDE {
             return Err(SampleRefused::NotANumber);
         }
         if sample.time > at + MAX_AHEAD {
@@ -209,11 +229,8 @@ impl Decider {
         }
         instance.phase = Phase::Idle;
         instance.event = None;
-        let repeat = instance.repeat.take();
         out.push(Change::Closed { finding: finding.clone(), reason: reason.to_owned() });
-        if let Some(event) = repeat.filter(|event| event.time + EVENT_PATIENCE > at) {
-            self.take_event(at, key, event, out);
-        }
+        self.next_event(at, key, out);
     }
 
     /// Evaluates the condition of an open finding anew, before something is done about it; it may close by that.
@@ -251,19 +268,19 @@ impl Decider {
         self.timers.next()
     }
 
-    /// Lets time alone do its work: the first deadline that is due at `now`, as of that deadline. `None` when none is.
-    pub fn fire(&mut self, now: Timestamp, out: &mut Vec<Change>) -> Option<Timestamp> {
-        let (at, key) = self.timers.pop_due(now)?;
-        let Some(instance) = self.instance_mut(key) else { return Some(at) };
-        if instance.armed == Some(at) {
-            instance.armed = None;
+    /// Lets time alone do its work at `at`: everything that falls due at that moment, and before.
+    pub fn fire(&mut self, at: Timestamp, out: &mut Vec<Change>) {
+        while let Some((due, key)) = self.timers.pop_due(at) {
+            let Some(instance) = self.instance_mut(key) else { continue };
+            if instance.armed == Some(due) {
+                instance.armed = None;
+            }
+            match instance.wake {
+                Some(wake) if wake <= at => self.evaluate(at, key, out),
+                Some(wake) => self.arm(key, wake),
+                None => {}
+            }
         }
-        match instance.wake {
-            Some(wake) if wake <= at => self.evaluate(at, key, out),
-            Some(wake) => self.arm(key, wake),
-            None => {}
-        }
-        Some(at)
     }
 }
 

@@ -5,21 +5,44 @@ use homeostat_policy::{Attribute, Input};
 
 use crate::{
     Change, Decider, Explained, Rule, Standing,
-    instance::{EVENT_PATIENCE, Instance, Phase, Slot, Transition},
+    instance::{EVENT_PATIENCE, Instance, MAX_QUEUE, Phase, Slot, Transition},
     predicate::Reading,
 };
 
 impl Decider {
     pub(crate) fn take_event(&mut self, at: Timestamp, key: usize, event: Event, out: &mut Vec<Change>) {
         let Some(instance) = self.instance_mut(key) else { return };
-        if matches!(instance.phase, Phase::Open { .. }) {
-            instance.repeat = Some(event);
+        if instance.phase != Phase::Idle {
+            instance.queue.push_back(event);
+            if instance.queue.len() > MAX_QUEUE
+                && let Some(oldest) = instance.queue.pop_front()
+            {
+                let reason =
+                    format!("event {}: more than {MAX_QUEUE} came while one was being answered", oldest.event_type);
+                out.push(Change::Lost { finding: instance.finding.clone(), reason });
+            }
             return;
         }
         instance.phase = Phase::Waiting { until: at + EVENT_PATIENCE };
         instance.event = Some(event);
         self.read_event(key);
         self.evaluate(at, key, out);
+    }
+
+    /// Looks at the events that came meanwhile, until one of them is taken up. Those that are too old are given up, and said.
+    pub(crate) fn next_event(&mut self, at: Timestamp, key: usize, out: &mut Vec<Change>) {
+        while let Some(instance) = self.instance_mut(key) {
+            if instance.phase != Phase::Idle {
+                return;
+            }
+            let Some(event) = instance.queue.pop_front() else { return };
+            if event.time + EVENT_PATIENCE > at {
+                self.take_event(at, key, event, out);
+            } else {
+                let reason = format!("event {}: it is over {EVENT_PATIENCE} old by now", event.event_type);
+                out.push(Change::Lost { finding: instance.finding.clone(), reason });
+            }
+        }
     }
 
     /// Reads everything anew, takes the next phase and says what has changed.
@@ -34,7 +57,8 @@ impl Decider {
             Some(_) => instance.phase.of_event(truth, at),
             None => instance.phase.of_condition(truth, at, policy.hold_for),
         };
-        instance.phase = phase;
+        let before = std::mem::replace(&mut instance.phase, phase);
+        let known_again = std::mem::replace(&mut instance.truth, truth) == Truth::Unknown && truth == Truth::True;
         let wake = [stale, phase.deadline(policy.hold_for)].into_iter().flatten().filter(|wake| *wake > at).min();
         instance.wake = wake;
         let finding = instance.finding.clone();
@@ -42,6 +66,17 @@ impl Decider {
             self.arm(key, wake);
         }
         match transition {
+            Transition::None if known_again && matches!(phase, Phase::Open { .. }) => {
+                out.push(Change::Known { finding })
+            }
+            Transition::None if matches!(before, Phase::Waiting { .. }) && phase == Phase::Idle => {
+                if truth == Truth::Unknown {
+                    let evidence = self.evidence_of(key).map_or_else(String::new, |evidence| evidence.to_string());
+                    let reason = format!("its condition did not become known within {EVENT_PATIENCE}: {evidence}");
+                    out.push(Change::Lost { finding, reason });
+                }
+                self.next_event(at, key, out);
+            }
             Transition::None => {}
             Transition::Opened => {
                 let evidence = self.evidence_of(key).unwrap_or(Evidence { truth, clauses: Vec::new() });

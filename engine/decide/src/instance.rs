@@ -10,12 +10,17 @@
 //!       \--event, unknown--> Waiting --true--> Open           gives up after EVENT_PATIENCE
 //! ```
 
+use std::collections::VecDeque;
+
 use homeostat_model::{Duration, Event, FindingRef, Timestamp, Truth};
 
 use crate::predicate::Reading;
 
 /// How long an event waits for its condition to become known, and a fact of the past still deserves an answer.
 pub(crate) const EVENT_PATIENCE: Duration = Duration::from_mins(5);
+
+/// Events of one policy and resource that wait for their turn. A crash loop fills it; what matters then is in the newest ones.
+pub(crate) const MAX_QUEUE: usize = 16;
 
 /// Where the value of a slot comes from.
 #[derive(Debug, Clone, Copy)]
@@ -116,8 +121,10 @@ pub(crate) struct Instance {
     pub(crate) phase: Phase,
     /// The event that is being looked at.
     pub(crate) event: Option<Event>,
-    /// One that came while another was being answered.
-    pub(crate) repeat: Option<Event>,
+    /// Those that came while another was being looked at or answered, oldest first; at most [`MAX_QUEUE`].
+    pub(crate) queue: VecDeque<Event>,
+    /// The truth at the last evaluation.
+    pub(crate) truth: Truth,
     /// When it has to be looked at again though nothing comes in.
     pub(crate) wake: Option<Timestamp>,
     /// The earliest timer that is set for it.
@@ -134,7 +141,8 @@ impl Instance {
             readings: vec![None; inputs],
             phase: Phase::Idle,
             event: None,
-            repeat: None,
+            queue: VecDeque::new(),
+            truth: Truth::Unknown,
             wake: None,
             armed: None,
         }

@@ -1,6 +1,6 @@
 //! Which policies watch which resources, and which series they read: kept up as policies and resources come and go.
 
-use homeostat_model::{FindingRef, PolicyName, Resource, Timestamp, Topology};
+use homeostat_model::{FindingRef, Resource, Timestamp, Topology};
 use homeostat_policy::Input;
 
 use crate::{
@@ -24,12 +24,11 @@ impl Decider {
         }
     }
 
-    pub(crate) fn unload(&mut self, name: &PolicyName, rule: usize, out: &mut Vec<Change>) {
+    pub(crate) fn unload(&mut self, rule: usize, out: &mut Vec<Change>) {
         let of_rule = |(key, instance): (usize, &Instance)| (instance.rule == rule).then_some(key);
         for key in self.instances.iter().filter_map(of_rule).collect::<Vec<_>>() {
             self.remove(key, "the policy was changed or removed", out);
         }
-        self.by_name.remove(name);
         for rules in self.by_event.values_mut() {
             rules.retain(|other| *other != rule);
         }
@@ -51,7 +50,7 @@ impl Decider {
         let key = match (existing, selected) {
             (Some(key), true) => key,
             (Some(key), false) => return self.remove(key, "the policy no longer selects the resource", out),
-            (None, true) => match self.instantiate(rule, number, resource) {
+            (None, true) => match self.instantiate(at, rule, number, resource) {
                 Some(key) => key,
                 None => return,
             },
@@ -61,12 +60,18 @@ impl Decider {
         self.evaluate(at, key, out);
     }
 
-    pub(crate) fn instantiate(&mut self, rule: usize, number: u32, resource: &Resource) -> Option<usize> {
+    pub(crate) fn instantiate(
+        &mut self,
+        at: Timestamp,
+        rule: usize,
+        number: u32,
+        resource: &Resource,
+    ) -> Option<usize> {
         let Rule { policy, inputs, .. } = self.rules.get(rule)?;
         let finding = FindingRef { policy: policy.name.clone(), resource: resource.id.clone() };
         let inputs = inputs.clone();
         let key = self.instances.insert(Instance::new(finding, rule, number, inputs.len()));
-        let slots: Vec<Slot> = inputs.iter().map(|input| self.slot(key, number, input)).collect();
+        let slots: Vec<Slot> = inputs.iter().map(|input| self.slot(at, key, number, input)).collect();
         if let Some(instance) = self.instance_mut(key) {
             instance.slots = slots;
         }
@@ -74,7 +79,7 @@ impl Decider {
         Some(key)
     }
 
-    pub(crate) fn slot(&mut self, instance: usize, resource: u32, input: &Input) -> Slot {
+    pub(crate) fn slot(&mut self, at: Timestamp, instance: usize, resource: u32, input: &Input) -> Slot {
         let Input::Signal(signal) = input else { return Slot::Attribute };
         let key = (resource, self.metrics.intern(&signal.metric));
         let series = match self.by_key.get(&key) {
@@ -87,7 +92,7 @@ impl Decider {
         };
         let mut window = 0;
         if let Some(watched) = self.series.get_mut(series) {
-            window = watched.series.window(signal.function, signal.window);
+            window = watched.series.window(signal.function, signal.window, at);
             if !watched.watchers.contains(&instance) {
                 watched.watchers.push(instance);
             }

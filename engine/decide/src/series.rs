@@ -36,10 +36,10 @@ pub(crate) struct Series {
 impl Series {
     /// The index of the window of `function` over `span`, made if need be and filled from the samples that are kept.
     /// It is kept up until [`Series::release`] was called as often.
-    pub(crate) fn window(&mut self, function: Function, span: Duration) -> usize {
+    pub(crate) fn window(&mut self, function: Function, span: Duration, at: Timestamp) -> usize {
         let same = self.windows.iter().position(|window| window.users > 0 && window.is(function, span));
         let index = same.unwrap_or_else(|| {
-            let mut fresh = Window::new(function, span);
+            let mut fresh = Window::new(function, span, at);
             fresh.rebuild(&self.samples, self.first);
             match self.windows.iter().position(|window| window.users == 0) {
                 Some(free) => {
@@ -153,8 +153,17 @@ fn read(
 ) -> (Option<Value>, Option<Timestamp>) {
     let newest = samples.back().map(|(time, _)| *time);
     if window.function() == Function::Absent {
-        let until = newest.map(|newest| newest + window.span()).filter(|until| *until > now);
-        return (Some(Value::Bool(until.is_none())), until);
+        return match newest {
+            Some(newest) => {
+                let until = Some(newest + window.span()).filter(|until| *until > now);
+                (Some(Value::Bool(until.is_none())), until)
+            }
+            // Nothing was ever seen: that says something only once it was looked for long enough.
+            None => {
+                let until = Some(window.knows_absence_from()).filter(|until| *until > now);
+                (until.is_none().then_some(Value::Bool(true)), until)
+            }
+        };
     }
     let fresh_until = newest.map(|newest| newest + stale_after).filter(|until| *until > now);
     if fresh_until.is_none() {

@@ -7,6 +7,8 @@ use homeostat_policy::Function;
 
 type Samples = VecDeque<(Timestamp, f64)>;
 
+/// Sums are made anew when a value leaves that was this much greater than what stays: it has taken digits with it.
+const DOMINATES: f64 = 1e3;
 /// Sums are made anew after this many subtractions beyond the window's own length, so that rounding cannot add up.
 const RESUM_AFTER: usize = 64;
 
@@ -15,6 +17,8 @@ const RESUM_AFTER: usize = 64;
 pub(crate) struct Window {
     /// How many conditions read it.
     pub(crate) users: u32,
+    /// Since when it is kept up: from before that, nobody can say that there was nothing.
+    since: Timestamp,
     function: Function,
     span: Duration,
     /// Number of the oldest sample inside.
@@ -43,8 +47,8 @@ fn float(count: usize) -> f64 {
 }
 
 impl Window {
-    pub(crate) fn new(function: Function, span: Duration) -> Self {
-        Self { users: 0, function, span, start: 0, end: 0, sum: 0.0, subtractions: 0, best: VecDeque::new() }
+    pub(crate) fn new(function: Function, span: Duration, since: Timestamp) -> Self {
+        Self { users: 0, since, function, span, start: 0, end: 0, sum: 0.0, subtractions: 0, best: VecDeque::new() }
     }
 
     pub(crate) fn is(&self, function: Function, span: Duration) -> bool {
@@ -53,6 +57,11 @@ impl Window {
 
     pub(crate) fn function(&self) -> Function {
         self.function
+    }
+
+    /// From when on the absence of samples means that there were none.
+    pub(crate) fn knows_absence_from(&self) -> Timestamp {
+        self.since + self.span
     }
 
     pub(crate) fn span(&self) -> Duration {
@@ -126,10 +135,10 @@ impl Window {
     fn drop_first(&mut self, samples: &Samples, base: usize) {
         let first = at(samples, base, self.start).map(|(_, value)| value);
         match (self.function, first) {
-            (Function::Avg, Some(value)) => self.sum -= value,
+            (Function::Avg, Some(value)) => self.subtract(value),
             (Function::Rate, Some(value)) if self.start + 1 < self.end => {
                 if let Some((_, after)) = at(samples, base, self.start + 1) {
-                    self.sum -= increase(value, after);
+                    self.subtract(increase(value, after));
                 }
             }
             (Function::Min | Function::Max, _) if self.best.front() == Some(&self.start) => {
@@ -142,6 +151,13 @@ impl Window {
         if self.start == self.end {
             self.sum = 0.0;
             self.subtractions = 0;
+        }
+    }
+
+    fn subtract(&mut self, value: f64) {
+        self.sum -= value;
+        if value.abs() > DOMINATES * self.sum.abs() {
+            self.subtractions = usize::MAX / 2;
         }
     }
 

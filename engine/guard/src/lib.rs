@@ -7,17 +7,20 @@
 //! ```
 //!
 //! Invariant: no clock; every hold says what ends it.
-//! Invariant: what is owned is released exactly when its plan ends.
+//! Invariant: what is owned is released when its plan ends, and not before; what nobody knows the state of stays owned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Duration, FindingRef, Hold, PlanId, ResourceId, Timestamp};
+use homeostat_model::{Duration, FindingRef, Hold, Plan, PlanId, ResourceId, Timestamp};
 
 /// Remembers who owns what and who has to wait.
 #[derive(Debug, Default)]
 pub struct Guard {
     cooldowns: BTreeMap<FindingRef, Timestamp>,
+    /// Acted on: by one plan at a time.
     owners: BTreeMap<ResourceId, PlanId>,
+    /// Moved to: by several plans at a time, but by none while another acts on it.
+    users: BTreeMap<ResourceId, BTreeSet<PlanId>>,
 }
 
 impl Guard {
@@ -32,32 +35,40 @@ impl Guard {
         }
     }
 
-    /// Whether nothing that a plan touches is owned by another.
+    /// Whether everything that `plan` acts on or moves something to is free for that.
     ///
     /// # Errors
     /// [`Hold::Owned`] with the first contested resource.
-    pub fn free(&self, touches: &BTreeSet<ResourceId>) -> Result<(), Hold> {
-        let contested = touches.iter().find_map(|id| self.owners.get_key_value(id));
-        match contested {
-            Some((resource, by)) => Err(Hold::Owned { resource: resource.clone(), by: *by }),
-            None => Ok(()),
+    pub fn free(&self, plan: &Plan) -> Result<(), Hold> {
+        let owned = |id: &ResourceId| self.owners.get(id).copied();
+        let used = |id: &ResourceId| self.users.get(id).and_then(|plans| plans.first()).copied();
+        let acted_on = plan.touches().into_iter().map(|id| (owned(&id).or_else(|| used(&id)), id));
+        let moved_to = plan.uses().into_iter().map(|id| (owned(&id), id));
+        let contested = acted_on.chain(moved_to).find_map(|(by, resource)| Some(Hold::Owned { by: by?, resource }));
+        contested.map_or(Ok(()), Err)
+    }
+
+    /// Gives `plan` what it acts on, and a share of what it moves something to.
+    pub fn own(&mut self, plan: &Plan) {
+        self.owners.extend(plan.touches().into_iter().map(|resource| (resource, plan.id)));
+        for host in plan.uses() {
+            self.users.entry(host).or_default().insert(plan.id);
         }
     }
 
-    /// The plan that owns `resource`.
+    /// Takes back all that `plan` has, but for the resources in `except`.
+    pub fn release(&mut self, plan: PlanId, except: &BTreeSet<ResourceId>) {
+        self.owners.retain(|resource, owner| *owner != plan || except.contains(resource));
+        self.users.retain(|_, plans| {
+            plans.remove(&plan);
+            !plans.is_empty()
+        });
+    }
+
+    /// Whether `plan` still owns something.
     #[must_use]
-    pub fn owner(&self, resource: &ResourceId) -> Option<PlanId> {
-        self.owners.get(resource).copied()
-    }
-
-    /// Gives `touches` to `plan`.
-    pub fn own(&mut self, plan: PlanId, touches: BTreeSet<ResourceId>) {
-        self.owners.extend(touches.into_iter().map(|resource| (resource, plan)));
-    }
-
-    /// Takes back all that `plan` owns.
-    pub fn release(&mut self, plan: PlanId) {
-        self.owners.retain(|_, owner| *owner != plan);
+    pub fn has_any(&self, plan: PlanId) -> bool {
+        self.owners.values().any(|owner| *owner == plan)
     }
 
     /// From `at` on, the policy of `finding` leaves its resource alone for `cooldown`.
@@ -70,34 +81,4 @@ impl Guard {
 }
 
 #[cfg(test)]
-mod tests {
-    use homeostat_model::{Generation, PolicyName};
-
-    use super::*;
-
-    fn finding(policy: &str) -> FindingRef {
-        FindingRef { policy: PolicyName::new(policy).unwrap(), resource: "vm/one".parse().unwrap() }
-    }
-
-    #[test]
-    fn a_cooldown_ends_at_its_moment_and_is_one_policys_own() {
-        let at = Timestamp::from_millis;
-        let mut guard = Guard::default();
-        guard.rest(at(0), &finding("a"), Duration::from_secs(60));
-        assert_eq!(guard.rested(at(59_999), &finding("a")), Err(Hold::Cooldown { until: at(60_000) }));
-        assert_eq!(guard.rested(at(60_000), &finding("a")), Ok(()));
-        assert_eq!(guard.rested(at(1), &finding("b")), Ok(()));
-    }
-
-    #[test]
-    fn one_plan_at_a_time_owns_a_resource() {
-        let plan = |number| PlanId { generation: Generation(1), number };
-        let touches = |ids: &[&str]| ids.iter().map(|id| id.parse().unwrap()).collect::<BTreeSet<ResourceId>>();
-        let mut guard = Guard::default();
-        guard.own(plan(1), touches(&["vm/one", "host/h1"]));
-        let contested = guard.free(&touches(&["host/h1", "vm/two"]));
-        assert_eq!(contested, Err(Hold::Owned { resource: "host/h1".parse().unwrap(), by: plan(1) }));
-        guard.release(plan(1));
-        assert_eq!(guard.free(&touches(&["host/h1", "vm/two"])), Ok(()));
-    }
-}
+mod tests;

@@ -17,8 +17,13 @@ pub enum InventoryChange {
     },
     /// One resource is new or has changed.
     Upsert(Resource),
-    /// One resource is gone.
-    Gone(ResourceId),
+    /// One resource of `adapter` is gone.
+    Gone {
+        /// The adapter that had it. A resource of another one stays.
+        adapter: AdapterName,
+        /// The resource.
+        resource: ResourceId,
+    },
 }
 
 /// One thing that an adapter or a source saw.

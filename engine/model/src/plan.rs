@@ -1,6 +1,6 @@
 //! Plans: an immutable DAG of steps. A plan is executed or it is not, but never edited.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -167,12 +167,22 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Every resource that the plan acts on or moves something to, in order and once each.
+    /// Every resource that the plan acts on, its subject among them.
     #[must_use]
-    pub fn touches(&self) -> std::collections::BTreeSet<ResourceId> {
-        let mut touched = std::collections::BTreeSet::from([self.subject.clone()]);
+    pub fn touches(&self) -> BTreeSet<ResourceId> {
+        let mut touched = BTreeSet::from([self.subject.clone()]);
         touched.extend(self.steps.iter().map(|step| step.resource.clone()));
         touched
+    }
+
+    /// Every host that the plan moves something to.
+    #[must_use]
+    pub fn uses(&self) -> BTreeSet<ResourceId> {
+        let target = |step: &Step| match &step.action {
+            Action::Migrate { to, .. } | Action::Restart { on: Some(to) } => Some(to.clone()),
+            _ => None,
+        };
+        self.steps.iter().filter_map(target).collect()
     }
 
     /// The step numbered `id`.

@@ -56,7 +56,7 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cooldown { .. } => f.write_str("cooldown: the policy acted here not long ago"),
-            Self::Owned { resource, by } => write!(f, "plan {by} is in flight and owns {resource}"),
+            Self::Owned { resource, by } => write!(f, "plan {by} has {resource} in hand"),
             Self::Observing => f.write_str("mode observe: findings only"),
             Self::Recommended => f.write_str("mode recommend: the plan is shown, not run"),
             Self::AwaitingApproval => f.write_str("mode approve: the plan waits for a person"),

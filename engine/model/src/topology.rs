@@ -32,9 +32,13 @@ impl Topology {
                 }
             }
             InventoryChange::Upsert(resource) => self.upsert(resource, &mut changed, &mut refused),
-            InventoryChange::Gone(id) => {
-                if self.remove(&id) {
-                    changed.insert(id);
+            InventoryChange::Gone { adapter, resource } => {
+                let owner = self.resources.get(&resource).map(|known| &known.adapter);
+                if owner == Some(&Some(adapter)) {
+                    self.remove(&resource);
+                    changed.insert(resource);
+                } else if owner.is_some() {
+                    refused.push(resource);
                 }
             }
         }
@@ -97,12 +101,11 @@ impl Topology {
         changed.insert(id);
     }
 
-    fn remove(&mut self, id: &ResourceId) -> bool {
-        let Some(old) = self.resources.remove(id) else { return false };
+    fn remove(&mut self, id: &ResourceId) {
+        let Some(old) = self.resources.remove(id) else { return };
         if let Some(siblings) = old.on.as_ref().and_then(|parent| self.children.get_mut(parent)) {
             siblings.remove(id);
         }
-        true
     }
 }
 
@@ -129,6 +132,20 @@ mod tests {
         assert_eq!(refused.iter().map(ResourceId::as_str).collect::<Vec<_>>(), ["vm/three"]);
         let on_h1: Vec<_> = topology.children(&"host/h1".parse().unwrap()).map(|r| r.id.as_str()).collect();
         assert_eq!(on_h1, ["vm/three"]);
+    }
+
+    #[test]
+    fn what_another_adapter_has_does_not_go() {
+        let mut topology = Topology::default();
+        topology.apply(snapshot("a", vec![on("vm/one", "host/h1")]));
+        let gone = |adapter: &str| InventoryChange::Gone {
+            adapter: AdapterName::new(adapter).unwrap(),
+            resource: "vm/one".parse().unwrap(),
+        };
+        let (changed, refused) = topology.apply(gone("b"));
+        assert_eq!((changed.len(), refused.len(), topology.len()), (0, 1, 1));
+        let (changed, refused) = topology.apply(gone("a"));
+        assert_eq!((changed.len(), refused.len(), topology.len()), (1, 0, 0));
     }
 
     #[test]

@@ -9,10 +9,21 @@ use crate::{
 };
 
 pub(crate) fn draft(around: &Surroundings<'_>, host: &Resource) -> Result<Draft, Infeasible> {
-    let alive = host.state() == Some("up");
+    let alive = match host.state() {
+        Some("up") => true,
+        Some("down") => false,
+        // Fencing a host that may well be alive kills what runs on it.
+        Some(state) => return Err(Infeasible(format!("{} is {state}, neither up nor down", host.id))),
+        None => return Err(Infeasible(format!("it is not known whether {} is up", host.id))),
+    };
     let verb = if alive { Verb::Migrate } else { Verb::Restart };
-    let mut tenants: Vec<&Resource> =
-        around.topology.children(&host.id).filter(|tenant| around.can(tenant, verb)).collect();
+    let mut tenants: Vec<&Resource> = around
+        .topology
+        .children(&host.id)
+        .filter(|tenant| around.can(tenant, verb))
+        // What somebody stopped stays stopped; it is moved with a host that lives, and left where it is on a dead one.
+        .filter(|tenant| alive || !matches!(tenant.state(), Some("stopped" | "exited" | "created")))
+        .collect();
     if tenants.is_empty() {
         return Err(Infeasible(format!("nothing on {} can be moved", host.id)));
     }

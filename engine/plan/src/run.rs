@@ -8,9 +8,9 @@
 //!
 //! The plan is over when no step waits or runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Plan, PlanResult, Step, StepId, StepResult};
+use homeostat_model::{Plan, PlanResult, ResourceId, Step, StepId, StepResult};
 use thiserror::Error;
 
 /// Steps of one plan that run at a time: enough to empty a host quickly, few enough for one network.
@@ -49,6 +49,7 @@ pub struct Run {
     plan: Plan,
     states: BTreeMap<StepId, StepState>,
     called_off: Option<String>,
+    doubtful: BTreeSet<ResourceId>,
 }
 
 impl Run {
@@ -56,7 +57,7 @@ impl Run {
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         let states = plan.steps.iter().map(|step| (step.id, StepState::Waiting)).collect();
-        Self { plan, states, called_off: None }
+        Self { plan, states, called_off: None, doubtful: BTreeSet::new() }
     }
 
     /// The plan.
@@ -106,6 +107,11 @@ impl Run {
             }
         };
         *state = next;
+        if matches!(result, StepResult::Unknown { .. })
+            && let Some(step) = self.plan.step(step)
+        {
+            self.doubtful.insert(step.resource.clone());
+        }
         self.skip_orphans();
         Ok(())
     }
@@ -116,6 +122,12 @@ impl Run {
         for state in self.states.values_mut().filter(|state| **state == StepState::Waiting) {
             *state = StepState::Skipped;
         }
+    }
+
+    /// The resources of the steps of which nobody knows what became.
+    #[must_use]
+    pub fn in_doubt(&self) -> BTreeSet<ResourceId> {
+        self.doubtful.clone()
     }
 
     /// How the plan ended, once it has.

@@ -198,6 +198,7 @@ pub struct Script {
     pub source: String,
     /// What `in0`, `in1`, ... stand for. When one of them is not known, neither is the result.
     pub inputs: Vec<Input>,
-    /// For each byte of `source`, the byte of the condition's text it came from, as (start in source, start in text) pairs.
+    /// For each byte of `source` and for its end, the byte of the condition's text it came from, as
+    /// (start in source, start in text) pairs.
     pub origins: Vec<(usize, usize)>,
 }

@@ -41,4 +41,4 @@ pub use mistake::CODES;
 pub use policy::{Condition, Policy, Rung, Selector};
 pub use policy_test::{PolicyTest, load_tests};
 pub use problem::{PlainProblem, Problem};
-pub use source::{MAX_DOCUMENTS, MAX_FILE_BYTES, SourceText};
+pub use source::{MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_LINE_BYTES, SourceText};

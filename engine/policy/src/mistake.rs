@@ -16,6 +16,10 @@ pub(crate) enum Mistake {
     )]
     FileTooLarge { bytes: usize, limit: usize },
 
+    #[error("the line has {bytes} bytes, at most {limit} are read; its document was left out")]
+    #[diagnostic(code(homeostat::policy::line_too_long), help("write it on several lines"))]
+    LineTooLong { bytes: usize, limit: usize },
+
     #[error("the file has more than {limit} documents; this one and those after it were not read")]
     #[diagnostic(code(homeostat::policy::too_many_documents), help("split the file"))]
     TooManyDocuments { limit: usize },
@@ -351,6 +355,7 @@ pub(crate) enum Mistake {
 /// The codes of all problems. A code is never given another meaning.
 pub const CODES: &[&str] = &[
     "homeostat::policy::file_too_large",
+    "homeostat::policy::line_too_long",
     "homeostat::policy::too_many_documents",
     "homeostat::policy::yaml_syntax",
     "homeostat::policy::yaml_limit",

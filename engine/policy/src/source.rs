@@ -20,7 +20,11 @@ pub struct SourceText {
     pub text: String,
 }
 
-/// The documents of `text`, as byte ranges; says so when there is too much of it.
+/// Longest line that is read, in bytes: twice the longest expression. A person can find no place in a longer one, and what draws
+/// problems cannot draw one beyond column 65,535.
+pub const MAX_LINE_BYTES: usize = 8 * 1024;
+
+/// The documents of `text`, as byte ranges; says so when there is too much of it. One that has too long a line is left out.
 ///
 /// YAML forbids `---` and `...` at the start of a line inside of any scalar, so that the split is exact, and a broken
 /// document cannot take the others with it.
@@ -33,16 +37,26 @@ pub(crate) fn documents(text: &str, report: &mut Report) -> Vec<Range<usize>> {
     let mut start = 0;
     let mut offset = 0;
     let mut content = false;
+    let mut readable = true;
+    let end = |documents: &mut Vec<Range<usize>>, range, readable: &mut bool| {
+        if std::mem::replace(readable, true) {
+            documents.push(range);
+        }
+    };
     for line in text.split_inclusive('\n') {
         let (begins, ends) = (is_marker(line, "---"), is_marker(line, "..."));
         if begins && content {
-            documents.push(start..offset);
+            end(&mut documents, start..offset, &mut readable);
             start = offset;
             content = false;
         }
+        if line.len() > MAX_LINE_BYTES {
+            report.add(offset..offset, Mistake::LineTooLong { bytes: line.len(), limit: MAX_LINE_BYTES });
+            readable = false;
+        }
         offset += line.len();
         if ends {
-            documents.push(start..offset);
+            end(&mut documents, start..offset, &mut readable);
             start = offset;
             content = false;
         } else {
@@ -52,7 +66,7 @@ pub(crate) fn documents(text: &str, report: &mut Report) -> Vec<Range<usize>> {
         }
     }
     if start < offset {
-        documents.push(start..offset);
+        end(&mut documents, start..offset, &mut readable);
     }
     if let Some(first) = documents.get(MAX_DOCUMENTS) {
         report.add(first.start..first.start, Mistake::TooManyDocuments { limit: MAX_DOCUMENTS });
@@ -84,6 +98,26 @@ mod tests {
             let mut report = Report::new(&SourceText { name: "f".into(), text: text.into() });
             let found: Vec<_> = documents(text, &mut report).into_iter().map(|range| &text[range]).collect();
             assert_eq!(found, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_document_with_too_long_a_line_is_left_out_alone() {
+        let long = "x".repeat(MAX_LINE_BYTES);
+        for (text, expected, line) in [
+            (format!("a: 1\n---\nb: {long}\n---\nc: 1\n"), vec!["a: 1\n", "---\nc: 1\n"], 3),
+            (format!("--- {long}\n...\nc: 1"), vec!["c: 1"], 1),
+            (format!("c: 1\n--- {long}"), vec!["c: 1\n"], 2),
+            (format!("a: {}\n", &long[4..]), vec![], 0),
+        ] {
+            let mut report = Report::new(&SourceText { name: "f".into(), text: text.clone() });
+            let found: Vec<_> = documents(&text, &mut report).into_iter().map(|range| &text[range]).collect();
+            let told: Vec<_> = report.into_problems().iter().map(|problem| (problem.code(), problem.line())).collect();
+            if line == 0 {
+                assert_eq!((found, told), (vec![&text[..]], vec![]), "exactly as long as is read");
+            } else {
+                assert_eq!((found, told), (expected, vec![("homeostat::policy::line_too_long".to_owned(), line)]));
+            }
         }
     }
 

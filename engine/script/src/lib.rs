@@ -4,24 +4,32 @@
 //!   source + names of inputs --compile--> Script --evaluate(values)--> Value, or an error; never a hang
 //! ```
 //!
-//! Invariant: a script reaches nothing but its inputs: no files, no modules, no clock, no `eval`, no printing.
+//! Invariant: a script reaches nothing but its inputs: no files, no modules, no clock, no `eval`, no printing, no sleep.
 //! Invariant: operations, call depth, text, arrays and maps are bounded, so that evaluation ends and memory stays small.
 //! Invariant: this crate knows no policy; a script is a text to it.
 
 use homeostat_model::Value;
-use rhai::{AST, Dynamic, Engine, OptimizationLevel, Scope};
+use rhai::{
+    AST, Dynamic, Engine, OptimizationLevel, Scope,
+    packages::{
+        ArithmeticPackage, BasicArrayPackage, BasicBlobPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
+        BasicMathPackage, BasicStringPackage, BitFieldPackage, LogicPackage, MoreStringPackage, Package,
+    },
+};
 use thiserror::Error;
 
-/// Operations of one evaluation. A condition takes tens; 100,000 end within about 10 ms.
-const MAX_OPERATIONS: u64 = 100_000;
+/// Operations of one evaluation; a condition takes tens. One operation may be a call that goes through the longest text or
+/// list, so that the budget is the product of this and those: 10,000 end within 3 ms as a rule, and within 200 ms when each
+/// writes out the longest list of numbers (measured, see `tests/budget.rs`).
+const MAX_OPERATIONS: u64 = 10_000;
 /// Calls within calls. Conditions have no reason to recurse.
 const MAX_CALL_LEVELS: usize = 16;
 /// Nesting of one expression, at the top and within functions: deeper ones threaten the stack of the parser.
 const MAX_EXPRESSION_DEPTH: usize = 64;
-/// Bytes of one text: as long as a long log line.
-const MAX_STRING_BYTES: usize = 16 * 1024;
-/// Elements of one array or map.
-const MAX_COLLECTION: usize = 1_000;
+/// Bytes of one text: as long as the longest condition.
+const MAX_STRING_BYTES: usize = 4 * 1024;
+/// Elements of one array or map: more than a resource has labels.
+const MAX_COLLECTION: usize = 256;
 /// Variables in scope at a time.
 const MAX_VARIABLES: usize = 128;
 /// Functions that a script may define.
@@ -52,7 +60,7 @@ pub struct Sandbox {
 
 impl Default for Sandbox {
     fn default() -> Self {
-        let mut engine = Engine::new();
+        let mut engine = with_pure_functions();
         engine.set_max_operations(MAX_OPERATIONS);
         engine.set_max_call_levels(MAX_CALL_LEVELS);
         engine.set_max_expr_depths(MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_DEPTH);
@@ -65,10 +73,30 @@ impl Default for Sandbox {
         engine.set_fail_on_invalid_map_property(true);
         engine.set_optimization_level(OptimizationLevel::Simple);
         engine.disable_symbol("eval");
+        // Rhai waits 50 ms for a list that its own closure holds, then it is an error: that one must end the script.
+        engine.disable_symbol("try");
         engine.on_print(|_| ());
         engine.on_debug(|_, _, _| ());
         Self { engine }
     }
+}
+
+/// Rhai's own functions but those of its core package: that one has `sleep`, which holds up whoever evaluates, and panics for
+/// some numbers. Switching off the word would not do, as `Fn("sl" + "eep")` calls it by a text.
+fn with_pure_functions() -> Engine {
+    let mut engine = Engine::new_raw();
+    ArithmeticPackage::new().register_into_engine(&mut engine);
+    LogicPackage::new().register_into_engine(&mut engine);
+    BasicMathPackage::new().register_into_engine(&mut engine);
+    BitFieldPackage::new().register_into_engine(&mut engine);
+    BasicStringPackage::new().register_into_engine(&mut engine);
+    MoreStringPackage::new().register_into_engine(&mut engine);
+    BasicArrayPackage::new().register_into_engine(&mut engine);
+    BasicBlobPackage::new().register_into_engine(&mut engine);
+    BasicMapPackage::new().register_into_engine(&mut engine);
+    BasicIteratorPackage::new().register_into_engine(&mut engine);
+    BasicFnPackage::new().register_into_engine(&mut engine);
+    engine
 }
 
 impl Sandbox {
@@ -182,6 +210,10 @@ mod tests {
             "eval(\"40 + 2\")",
             "let m = #{}; m.nothing",
             "import \"os\" as os; 1",
+            "sleep(1); 1",
+            "sleep(1e300)",
+            "Fn(\"sl\" + \"eep\").call(1); 1",
+            "try { 1 } catch { 2 }",
         ] {
             let refused = evaluate(source, &[]);
             assert!(refused.is_err(), "{source} gave {refused:?}");

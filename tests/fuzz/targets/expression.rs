@@ -70,9 +70,7 @@ fn evaluate(policy: Arc<Policy>) {
 fn watched(policy: &Arc<Policy>) -> Evidence {
     let mut decider = Decider::default();
     let mut changes = Vec::new();
-    let mut topology = Topology::default();
-    topology.insert(VM.clone());
-    decider.replace_policies(NOW, std::slice::from_ref(policy), &topology, &mut changes).unwrap();
+    decider.replace_policies(NOW, std::slice::from_ref(policy), &Topology::default(), &mut changes).unwrap();
     decider.resource_changed(NOW, &VM.id, Some(&VM), &mut changes);
     for (seconds, value) in [(0, 0.9), (30, 1e9)] {
         let at = NOW + Duration::from_secs(seconds);

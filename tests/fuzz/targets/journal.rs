@@ -73,7 +73,8 @@ fn framed(data: &[u8]) -> Vec<u8> {
 /// The parts of `data` between empty lines. A record is JSON, so that none has a line that begins as a head does, nor a zero.
 fn bodies(data: &[u8]) -> Vec<Vec<u8>> {
     let mut bodies = vec![Vec::new()];
-    for line in data.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#") && !line.contains(&0)) {
+    let is_of_a_body = |line: &&[u8]| !line.starts_with(b"#") && !line.contains(&0);
+    for line in data.split_inclusive(|byte| *byte == b'\n').filter(is_of_a_body) {
         match bodies.last_mut() {
             Some(body) if line != b"\n" => body.extend(line),
             _ => bodies.push(Vec::new()),

@@ -49,7 +49,7 @@ async fn docker_tells_a_crash_from_a_stop() {
     watch.find("removal", event_of(&resource, "container.removed")).await;
     watch
         .find("its absence", |seen| {
-            matches!(seen, Observation::Inventory(homeostat_model::InventoryChange::Gone(id)) if id == resource)
+            matches!(seen, Observation::Inventory(homeostat_model::InventoryChange::Gone { resource: id, .. }) if id == resource)
                 .then_some(())
         })
         .await;

@@ -123,7 +123,7 @@ fn observation_declared(capabilities: &Capabilities, seen: &Observation) -> Verd
             resources.iter().try_for_each(|resource| declared(capabilities, resource))
         }
         Observation::Inventory(InventoryChange::Upsert(resource)) => declared(capabilities, resource),
-        Observation::Inventory(InventoryChange::Gone(_)) | Observation::Labels { .. } => Ok(()),
+        Observation::Inventory(InventoryChange::Gone { .. }) | Observation::Labels { .. } => Ok(()),
         Observation::Sample(sample) => {
             let kind = capabilities.kinds.get(sample.resource.kind());
             let declared = kind.is_some_and(|kind| kind.metrics.contains_key(sample.metric.as_str()));

@@ -174,6 +174,10 @@ impl<'t, 'a> Rewriter<'t, 'a> {
     }
 
     fn finish(mut self) -> Script {
+        if self.done == self.end {
+            // After a replacement of another length, the end leads nowhere by itself.
+            self.origins.push((self.source.len(), self.end));
+        }
         self.copy_up_to(self.end);
         Script { source: self.source, inputs: self.inputs, origins: self.origins }
     }

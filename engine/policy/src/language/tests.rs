@@ -197,6 +197,15 @@ fn the_origins_of_a_script_lead_back_to_the_text() {
 }
 
 #[test]
+fn the_end_of_a_script_leads_to_the_end_of_its_text() {
+    for text in ["if true", "if 5 > 1m", "if state == image", "if 5 > state", "if last(\"n\")"] {
+        let Node::Script(script) = read(text).unwrap().node else { panic!("{text} is no script") };
+        let (source, start) = script.origins.last().unwrap();
+        assert_eq!(start + script.source.len() - source, text.len(), "{text}: {script:?}");
+    }
+}
+
+#[test]
 fn several_mistakes_are_found_at_once() {
     check(
         r#"avg("cqu", 5m) > 85% && stat == "x" && last("mem") > 85% && event.a > 1"#,

@@ -1,0 +1,41 @@
+//! Brings samples and events from elsewhere: Alertmanager's webhook and JSON lines.
+//!
+//! ```text
+//!   POST a body -> payload -> alert --+                +-- not seen before? --+
+//!                                     +--> mapping ----+                      +--> sink
+//!   file, stdin -> lines --> line ----+    resource id +-- labels changed? ---+
+//!                              \--> a recording, in virtual time: read_all
+//! ```
+//!
+//! Whatever comes in is about one resource. Where it does not say so itself, the [`Mapping`] finds the resource in what it
+//! does say. Alerts and lines are read by one code each, live and from a recording.
+//!
+//! Invariant: one bad alert or line is refused alone, with what is wrong, where and what to do next; the others go on.
+//! Invariant: nothing grows with what comes in: bodies, lines, memories and warnings are bounded.
+//! Invariant: it knows no policy, no plan and no adapter; it acts on nothing.
+
+mod alertmanager;
+mod cloud_event;
+mod complaint;
+mod follow;
+mod json_lines;
+mod labels;
+mod line;
+mod line_error;
+mod mapping;
+mod object;
+mod payload;
+mod place;
+mod reader;
+mod recent;
+mod template;
+mod time;
+
+pub use alertmanager::{AlertmanagerConfig, InvalidWebhookPath, WebhookPath, alertmanager};
+pub use json_lines::{JsonLines, JsonLinesConfig};
+pub use line::parse_line;
+pub use line_error::{LineError, LineProblem};
+pub use mapping::{Mapping, Unplaced};
+pub use payload::ALERT_EVENTS;
+pub use reader::{TimedLine, read_all};
+pub use template::InvalidTemplate;

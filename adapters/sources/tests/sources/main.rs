@@ -1,0 +1,15 @@
+//! What comes in, as tables of good and bad, over real sockets, files and pipes.
+
+// A test's helper may unwrap as the test itself does: clippy knows it by this attribute.
+#[cfg(test)]
+mod follow;
+#[cfg(test)]
+mod lines;
+#[cfg(test)]
+mod recordings;
+#[cfg(test)]
+mod robust;
+#[cfg(test)]
+mod told;
+#[cfg(test)]
+mod webhook;

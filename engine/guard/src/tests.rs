@@ -1,0 +1,89 @@
+//! Who has to wait, and for whom.
+
+use homeostat_model::{Action, AdapterName, Evidence, Generation, Mode, PolicyName, Step, StepId, Truth};
+
+use super::*;
+
+fn finding(policy: &str) -> FindingRef {
+    FindingRef { policy: PolicyName::new(policy).unwrap(), resource: "vm/one".parse().unwrap() }
+}
+
+/// A plan of one step on `subject`, which moves it if there is a host to move it to.
+fn plan(number: u64, subject: &str, to: Option<&str>) -> Plan {
+    let subject: ResourceId = subject.parse().unwrap();
+    let action = match to {
+        Some(host) => Action::Migrate { to: host.parse().unwrap(), live: true },
+        None => Action::Restart { on: None },
+    };
+    let step = Step {
+        id: StepId(1),
+        after: Vec::new(),
+        resource: subject.clone(),
+        adapter: AdapterName::new("a").unwrap(),
+        action,
+        timeout: Duration::from_secs(1),
+        reason: String::new(),
+    };
+    Plan {
+        id: PlanId { generation: Generation(1), number },
+        created: Timestamp::from_millis(0),
+        policy: PolicyName::new("p").unwrap(),
+        subject,
+        response: String::new(),
+        rung: 1,
+        evidence: Evidence { truth: Truth::True, clauses: Vec::new() },
+        mode: Mode::Auto,
+        priority: 0,
+        effect: String::new(),
+        steps: vec![step],
+    }
+}
+
+fn contested(guard: &Guard, plan: &Plan) -> Option<String> {
+    match guard.free(plan) {
+        Err(Hold::Owned { resource, by }) => Some(format!("{resource} by {by}")),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_cooldown_ends_at_its_moment_and_is_one_policys_own() {
+    let at = Timestamp::from_millis;
+    let mut guard = Guard::default();
+    guard.rest(at(0), &finding("a"), Duration::from_secs(60));
+    assert_eq!(guard.rested(at(59_999), &finding("a")), Err(Hold::Cooldown { until: at(60_000) }));
+    assert_eq!(guard.rested(at(60_000), &finding("a")), Ok(()));
+    assert_eq!(guard.rested(at(1), &finding("b")), Ok(()));
+}
+
+#[test]
+fn one_plan_at_a_time_acts_on_a_resource() {
+    let mut guard = Guard::default();
+    guard.own(&plan(1, "vm/one", None));
+    assert_eq!(contested(&guard, &plan(2, "vm/one", None)).unwrap(), "vm/one by p1-1");
+    assert_eq!(contested(&guard, &plan(2, "vm/two", None)), None);
+    guard.release(plan(1, "vm/one", None).id, &BTreeSet::new());
+    assert_eq!(contested(&guard, &plan(2, "vm/one", None)), None);
+}
+
+#[test]
+fn several_plans_move_to_a_host_but_none_while_it_is_acted_on() {
+    let mut guard = Guard::default();
+    guard.own(&plan(1, "vm/one", Some("host/h")));
+    assert_eq!(contested(&guard, &plan(2, "vm/two", Some("host/h"))), None);
+    assert_eq!(contested(&guard, &plan(3, "host/h", None)).unwrap(), "host/h by p1-1");
+    let mut guard = Guard::default();
+    guard.own(&plan(3, "host/h", None));
+    assert_eq!(contested(&guard, &plan(1, "vm/one", Some("host/h"))).unwrap(), "host/h by p1-3");
+}
+
+#[test]
+fn what_is_excepted_stays_owned() {
+    let mut guard = Guard::default();
+    let first = plan(1, "vm/one", Some("host/h"));
+    guard.own(&first);
+    guard.release(first.id, &BTreeSet::from([first.subject.clone()]));
+    assert!(guard.has_any(first.id));
+    assert!(contested(&guard, &plan(2, "vm/one", None)).is_some());
+    assert_eq!(contested(&guard, &plan(3, "host/h", None)), None);
+}
