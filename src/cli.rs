@@ -73,7 +73,7 @@ pub(crate) struct RunArgs {
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Policy files, folders of them, or a configuration.
+    /// Policy files, folders of them, or configurations with all that they name.
     #[arg(default_value = "policies")]
     pub(crate) paths: Vec<PathBuf>,
     /// How to write the problems.

@@ -1,8 +1,10 @@
 //! The configuration of `run`: one YAML file, or sensible defaults.
 
+mod loaded;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use homeostat_container::ContainerConfig;
@@ -10,10 +12,16 @@ use homeostat_model::{AdapterName, Duration, MetricName, Unit};
 use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig};
 use serde::Deserialize;
 
-use crate::report::Failure;
+pub(crate) use loaded::Loaded;
+
+use crate::{document, report::Flaw};
 
 /// The configuration's name within a folder.
 pub(crate) const FILE_NAME: &str = "homeostat.yaml";
+/// The code of everything that is wrong with a configuration.
+const CODE: &str = "homeostat::configuration";
+/// Its kind.
+const KIND: &str = "Configuration";
 /// Where the API, the metrics and the webhooks listen. Loopback: they have no authentication yet.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9393);
 /// A configuration longer than this is a mistake in the path.
@@ -101,86 +109,71 @@ pub(crate) enum SourceConfig {
     JsonLines(JsonLinesConfig),
 }
 
-/// A configuration and the folder that its paths are relative to.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) configuration: Configuration,
-    /// Where it was read from; `None`: the built-in demonstration.
-    pub(crate) file: Option<PathBuf>,
+/// Whether the YAML in `text` means to be a configuration, good or not.
+pub(crate) fn is_configuration(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Kind {
+        kind: String,
+    }
+    // Also one that is too broken to be read: its problems are those of a configuration.
+    let says_so = |line: &str| {
+        let value = line.strip_prefix("kind:").and_then(|value| value.split('#').next()).unwrap_or_default();
+        value.trim().trim_matches(['"', '\'']) == KIND
+    };
+    // Most files do not have the word at all, and need not be parsed.
+    text.contains(KIND)
+        && (text.lines().any(says_so)
+            || document::read::<Kind>(CODE, "", text).is_ok_and(|document| document.kind == KIND))
 }
 
-impl Loaded {
-    /// Reads the configuration at `path`, or what there is without one.
-    pub(crate) fn find(path: Option<&Path>) -> Result<Self, Failure> {
-        match path {
-            Some(path) if path.is_dir() => Self::read(&path.join(FILE_NAME)),
-            Some(path) => Self::read(path),
-            None if Path::new(FILE_NAME).exists() => Self::read(Path::new(FILE_NAME)),
-            None => Self::demonstration(),
-        }
-    }
-
-    fn read(file: &Path) -> Result<Self, Failure> {
-        let help = format!("give a configuration file, or a folder with a {FILE_NAME}");
-        let source = crate::files::read(file).map_err(|failure| failure.help(help))?;
-        let configuration = parse(&source.name, &source.text)?;
-        Ok(Self { configuration, file: Some(file.to_owned()) })
-    }
-
-    fn demonstration() -> Result<Self, Failure> {
-        let configuration = parse("the built-in demonstration", crate::command::demonstration::CONFIGURATION)?;
-        Ok(Self { configuration, file: None })
-    }
-
-    /// A path of the configuration, relative to its file.
-    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
-        match self.file.as_deref().and_then(Path::parent) {
-            Some(folder) => folder.join(path),
-            None => path.to_owned(),
-        }
-    }
-
-    /// The folders and files of policies.
-    pub(crate) fn policy_paths(&self) -> Vec<PathBuf> {
-        self.configuration.policies.iter().map(|path| self.resolve(path)).collect()
-    }
-}
-
-fn parse(name: &str, text: &str) -> Result<Configuration, Failure> {
+/// Reads the configuration in `text`; `name` is the file's.
+fn parse(name: &str, text: &str) -> Result<Configuration, Vec<Flaw>> {
+    let flaw = |message: String| Flaw::new(CODE, name, message);
     if text.len() > MAX_BYTES {
-        return Err(Failure::new(format!("{name} has {} bytes, a configuration has at most {MAX_BYTES}", text.len())));
+        return Err(vec![flaw(format!("it has {} bytes, a configuration has at most {MAX_BYTES}", text.len()))]);
     }
-    let document: Document = serde_saphyr::from_str(text).map_err(|error| Failure::new(format!("{name}: {error}")))?;
-    let expected = (homeostat_policy::API_VERSION, "Configuration");
+    let document: Document = document::read(CODE, name, text).map_err(|flaw| vec![*flaw])?;
+    let expected = (homeostat_policy::API_VERSION, KIND);
     if (document.api_version.as_str(), document.kind.as_str()) != expected {
-        let found = format!("{name}: it is apiVersion {}, kind {}", document.api_version, document.kind);
-        return Err(
-            Failure::new(found).help(format!("a configuration has apiVersion {}, kind {}", expected.0, expected.1))
+        let found = flaw(format!("it is apiVersion {}, kind {}", document.api_version, document.kind));
+        return Err(vec![found.help(format!("a configuration has apiVersion {}, kind {}", expected.0, expected.1))]);
+    }
+    let flaws: Vec<Flaw> = check(&document.spec).into_iter().map(|(message, help)| flaw(message).help(help)).collect();
+    if flaws.is_empty() { Ok(document.spec) } else { Err(flaws) }
+}
+
+/// What the types do not say: what is wrong, and what to do about it.
+fn check(configuration: &Configuration) -> Vec<(String, String)> {
+    let Configuration { speed, adapters, sources, .. } = configuration;
+    let mut problems = Vec::new();
+    let mut wrong = |message: String, help: &str| problems.push((message, help.to_owned()));
+    let centres = adapters.iter().filter(|adapter| matches!(adapter, AdapterConfig::Datacentre(_))).count();
+    if *speed == 0 {
+        wrong("spec.speed is 0".into(), "1 is real time, 30 is thirty times as fast");
+    } else if *speed != 1 && (centres < adapters.len() || !sources.is_empty()) {
+        wrong(
+            format!("spec.speed is {speed}, but real systems run in real time"),
+            "leave it out, or use the embedded data centre alone",
         );
     }
-    let configuration = document.spec;
-    check(&configuration).map_err(|problem| Failure::new(format!("{name}: {problem}")))?;
-    Ok(configuration)
-}
-
-/// What the types do not say.
-fn check(configuration: &Configuration) -> Result<(), String> {
-    if configuration.speed == 0 {
-        return Err("spec.speed is 0; 1 is real time, 30 is thirty times as fast".into());
+    if centres > 1 {
+        wrong(
+            format!("spec.adapters has {centres} embedded data centres, and there can be one"),
+            "keep one of them, and put all racks and hosts into its scenario",
+        );
     }
-    let virtual_only = configuration.adapters.iter().all(|adapter| matches!(adapter, AdapterConfig::Datacentre(_)));
-    if configuration.speed != 1 && !(virtual_only && configuration.sources.is_empty()) {
-        let speed = configuration.speed;
-        return Err(format!(
-            "spec.speed is {speed}, but real systems run in real time; leave it out, or use the embedded data centre alone"
-        ));
+    if adapters.is_empty() && sources.is_empty() {
+        wrong(
+            "it has neither adapters nor sources: there is nothing to watch".into(),
+            "add `adapters:` or `sources:` under spec",
+        );
     }
-    let mut names: Vec<&str> = configuration.adapters.iter().map(AdapterConfig::name).collect();
+    let mut names: Vec<&str> = adapters.iter().map(AdapterConfig::name).collect();
     names.sort_unstable();
-    match names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
-        Some((name, _)) => Err(format!("two adapters are called `{name}`; give each a name of its own")),
-        None => Ok(()),
+    for (name, _) in names.iter().zip(names.iter().skip(1)).filter(|(one, next)| one == next) {
+        wrong(format!("two adapters are called `{name}`"), "give each a name of its own");
     }
+    problems
 }
 
 impl AdapterConfig {
@@ -204,4 +197,23 @@ fn default_speed() -> u32 {
 #[expect(clippy::expect_used, reason = "a constant that is a name")]
 fn datacentre_name() -> AdapterName {
     AdapterName::new("datacentre").expect("a name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_configuration;
+
+    #[test]
+    fn a_configuration_is_known_by_its_kind() {
+        for (text, expected) in [
+            ("apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec: {}\n", true),
+            ("kind: 'Configuration' # of the test site\nspec: [\n", true),
+            ("{apiVersion: homeostat.dev/v1alpha1, kind: Configuration, spec: {}}", true),
+            ("kind: Policy\nmetadata: {name: Configuration}\n", false),
+            ("kind: Policy\nspec:\n  kind: Configuration\n", false),
+            ("# kind: Configuration\nkind: Policy\n", false),
+        ] {
+            assert_eq!(is_configuration(text), expected, "{text}");
+        }
+    }
 }

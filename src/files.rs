@@ -7,7 +7,7 @@ use std::{
 
 use homeostat_policy::SourceText;
 
-use crate::report::Failure;
+use crate::{config, report::Failure};
 
 /// Folders within folders that are looked into: policies are not kept deeper, and a link in a circle ends here.
 const MAX_DEPTH: usize = 8;
@@ -33,14 +33,18 @@ pub(crate) fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-/// Policy files: all YAML files but tests and configurations.
+/// Policy files: all YAML files but tests and configurations. Those are known by their kind, and the usual name.
 pub(crate) fn policy_sources(paths: &[PathBuf]) -> Result<Vec<SourceText>, Failure> {
     let mut sources = Vec::new();
     for path in paths {
         for file in yaml_files(path)? {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if !name.ends_with(TEST_SUFFIX) && name != crate::config::FILE_NAME {
-                sources.push(read(&file)?);
+            if name.ends_with(TEST_SUFFIX) || name == config::FILE_NAME {
+                continue;
+            }
+            let source = read(&file)?;
+            if !config::is_configuration(&source.text) {
+                sources.push(source);
             }
         }
     }

@@ -1,35 +1,38 @@
 //! The live driver: real time, real adapters, a durable journal. It fulfils the engine's contract and decides nothing.
 //!
 //! ```text
-//!   adapters, sources --observations--+        +--> journal, story, metrics, recording
+//!   adapters, sources --observations--+        +--> journal, metrics, recording; the story, by a thread of its own
 //!   files, API, steps --messages------+-> loop-+--> steps: check, apply, probe (one task each)
 //!   clock --deadlines-----------------+        +--> notifications
 //! ```
 //!
 //! Invariant: one task owns the engine; whatever reaches it came through a bounded queue.
+//! Invariant: the loop waits for the journal and for nobody else; in particular not for whoever reads standard output.
 //! Invariant: nothing is dispatched before the records that led to it are durable; if they cannot be, the program ends.
 
 mod dispatcher;
+mod narrator;
 mod observer;
 mod policies;
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{BufWriter, Write},
+    pin::pin,
     sync::Arc,
     time::Instant,
 };
 
-use homeostat_engine::{Engine, Explanation, Input, Output};
+use homeostat_engine::{Engine, Explanation, Input, OperatorCommand, Output};
 use homeostat_journal::Journal;
-use homeostat_model::{Entry, Observation, PlanId, PolicyName, Record, ResourceId, Timestamp};
+use homeostat_model::{Entry, Observation, Record, ResourceId, Timestamp};
 use homeostat_policy::Policy;
 use homeostat_port::Clock;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use dispatcher::Dispatcher;
+pub(crate) use narrator::Narrator;
 pub(crate) use observer::observe;
 pub(crate) use policies::{PolicyFiles, watch};
 
@@ -54,6 +57,8 @@ pub(crate) enum Message {
     Policies(Vec<Arc<Policy>>, Vec<RecordedFile>),
     /// A question.
     Explain(ResourceId, oneshot::Sender<Answer>),
+    /// Asks for a sign of life.
+    Ping(oneshot::Sender<()>),
 }
 
 /// What each policy thinks of a resource.
@@ -70,6 +75,7 @@ pub(crate) struct Outlets {
     pub(crate) decisions: Option<BufWriter<File>>,
     pub(crate) recorder: Option<Recorder>,
     pub(crate) story: Story,
+    pub(crate) narrator: Narrator,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -80,12 +86,11 @@ pub(crate) struct Live {
     outlets: Outlets,
     dispatcher: Dispatcher,
     outputs: Vec<Output>,
-    policy_of: BTreeMap<PlanId, PolicyName>,
 }
 
 impl Live {
     pub(crate) fn new(engine: Engine, clock: Clock, outlets: Outlets, dispatcher: Dispatcher) -> Self {
-        Self { engine, clock, outlets, dispatcher, outputs: Vec::new(), policy_of: BTreeMap::new() }
+        Self { engine, clock, outlets, dispatcher, outputs: Vec::new() }
     }
 
     /// Runs until `stop`, then lets steps in flight end.
@@ -95,6 +100,22 @@ impl Live {
     pub(crate) async fn run(
         mut self,
         mut messages: mpsc::Receiver<Message>,
+        observations: mpsc::Receiver<Observation>,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
+        let outcome = match self.turn(&mut messages, observations, stop).await {
+            Ok(()) => self.end(&mut messages).await,
+            failed => failed,
+        };
+        // Whatever the outcome: people are told what was decided until then.
+        self.outlets.narrator.close().await;
+        outcome
+    }
+
+    /// The loop, until `stop`.
+    async fn turn(
+        &mut self,
+        messages: &mut mpsc::Receiver<Message>,
         mut observations: mpsc::Receiver<Observation>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
@@ -108,7 +129,7 @@ impl Live {
             };
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => return Ok(()),
                 Some(message) = messages.recv() => self.take(message)?,
                 Some(observation) = observations.recv() => {
                     self.input(Input::Observed(observation))?;
@@ -124,7 +145,6 @@ impl Live {
             }
             self.carry_out()?;
         }
-        self.end(&mut messages).await
     }
 
     fn take(&mut self, message: Message) -> Result<(), Failure> {
@@ -138,6 +158,10 @@ impl Live {
                 let explanations = self.engine.explain(&resource);
                 // Whoever asked may have gone.
                 let _ = reply.send(Answer { known, now, explanations });
+                Ok(())
+            }
+            Message::Ping(reply) => {
+                let _ = reply.send(());
                 Ok(())
             }
         }
@@ -174,6 +198,10 @@ impl Live {
 
     /// Carries out what the engine wants, in its order: first everything becomes durable, then it is done.
     fn carry_out(&mut self) -> Result<(), Failure> {
+        if let Some(recorder) = &mut self.outlets.recorder {
+            // Before the decisions: whatever was decided can be decided again from the recording, also after a crash.
+            recorder.flush()?;
+        }
         let outputs = std::mem::take(&mut self.outputs);
         let records: Vec<Record> = outputs
             .iter()
@@ -214,36 +242,38 @@ impl Live {
         let mut lines = String::new();
         for record in records {
             self.outlets.metrics.count(&record.entry);
-            match &record.entry {
-                Entry::PlanMade(plan) => {
-                    self.policy_of.insert(plan.id, plan.policy.clone());
-                }
-                Entry::PlanFinished { plan, result } => {
-                    if let Some(policy) = self.policy_of.remove(plan) {
-                        self.outlets.metrics.plan_finished(policy.as_str(), result);
-                    }
-                }
-                _ => {}
+            if let Entry::PlanFinished { plan, result } = &record.entry
+                && let Some(plan) = self.outlets.story.plan(*plan)
+            {
+                self.outlets.metrics.plan_finished(plan.policy.as_str(), result);
             }
             lines.push_str(&self.outlets.story.tell(record));
         }
-        // A closed standard output is no reason to stop looking after the data centre.
-        let _ = std::io::stdout().lock().write_all(lines.as_bytes());
+        if !lines.is_empty() {
+            self.outlets.narrator.tell(&lines);
+        }
     }
 
-    /// Lets steps in flight end, takes in their reports, and closes the files.
+    /// Begins no plan any more, lets steps in flight end, takes in their reports, and closes the files. All of it is recorded
+    /// like any other input, so that the end, too, replays to the same decisions.
     async fn end(&mut self, messages: &mut mpsc::Receiver<Message>) -> Result<(), Failure> {
-        self.dispatcher.close().await;
-        while let Ok(message) = messages.try_recv() {
-            if let Message::Input(input) = message {
-                self.input(*input)?;
-                // What would be begun now is left to the next start; what ended is kept.
-                self.outputs.retain(|output| matches!(output, Output::Record(record) if is_end(&record.entry)));
-                self.carry_out()?;
+        self.input(Input::Operator(OperatorCommand::Pause))?;
+        self.carry_out_the_last()?;
+        let mut closing = pin!(self.dispatcher.close());
+        loop {
+            tokio::select! {
+                () = &mut closing => break,
+                Some(message) = messages.recv() => self.take_the_last(message)?,
             }
         }
+        while let Ok(message) = messages.try_recv() {
+            self.take_the_last(message)?;
+        }
+        let at = self.clock.now();
+        self.engine.advance(at, &mut self.outputs);
+        self.carry_out_the_last()?;
         if let Some(recorder) = &mut self.outlets.recorder {
-            recorder.write(&Line::End { at: self.clock.now(), end: true })?;
+            recorder.write(&Line::End { at, end: true })?;
             recorder.flush()?;
         }
         for plan in self.engine.in_flight() {
@@ -251,10 +281,29 @@ impl Live {
         }
         Ok(())
     }
-}
 
-fn is_end(entry: &Entry) -> bool {
-    matches!(entry, Entry::StepFinished { .. } | Entry::PlanFinished { .. })
+    /// Takes in what comes at the end. Questions and new policies come too late; those who ask see that nobody answers.
+    fn take_the_last(&mut self, message: Message) -> Result<(), Failure> {
+        match message {
+            Message::Input(input) => {
+                self.input(*input)?;
+                self.carry_out_the_last()
+            }
+            Message::Policies(..) | Message::Explain(..) | Message::Ping(..) => Ok(()),
+        }
+    }
+
+    /// As ever, but no step is begun: it would outlive the program. It is in the journal as one that has not ended.
+    fn carry_out_the_last(&mut self) -> Result<(), Failure> {
+        self.outputs.retain(|output| match output {
+            Output::Dispatch(command) => {
+                tracing::warn!(key = %command.key, resource = %command.resource, action = %command.action, "the step is not begun any more");
+                false
+            }
+            _ => true,
+        });
+        self.carry_out()
+    }
 }
 
 impl Outlets {

@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod command;
 mod config;
+mod document;
 mod files;
 mod live;
 mod metrics;

@@ -2,7 +2,7 @@
 //!
 //! One JSON object a line. The first says what generation the engine was of, the others are inputs:
 //! `{"at":1700000000000,"policies":[{"name":..,"text":..}]}` or `{"at":1700000000000,"input":{..}}`; the last is
-//! `{"at":1700000000000,"end":true}`.
+//! `{"at":1700000000000,"end":true}`. A run that was killed has no such end, and its last line may be cut off.
 
 use std::{
     fs::File,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, io::IsTerminal};
 
-use homeostat_model::{Entry, Hold, Plan, PlanId, PlanResult, Record, Severity, StepResult, Timestamp};
+use homeostat_model::{Entry, Hold, Mode, Plan, PlanId, PlanResult, Record, Severity, StepResult, Timestamp};
 
 /// Turns records into lines. Remembers the plans in flight, to name the steps in words.
 #[derive(Debug)]
@@ -16,6 +16,11 @@ impl Story {
     pub(crate) fn new() -> Self {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self { plans: BTreeMap::new(), colour }
+    }
+
+    /// A plan that was made and has not finished.
+    pub(crate) fn plan(&self, id: PlanId) -> Option<&Plan> {
+        self.plans.get(&id)
     }
 
     /// The lines that tell `record`; none for what people need not be told.
@@ -57,7 +62,10 @@ impl Story {
                 let Plan { id, response, subject, policy, steps, effect, .. } = plan;
                 let steps = if steps.len() == 1 { "1 step".into() } else { format!("{} steps", steps.len()) };
                 line("36", "plan", &format!("{id} {response} {subject} for {policy}, {steps}; then {effect}"));
-                self.plans.insert(*id, plan.clone());
+                // One that is only shown has no steps to be told about, and never finishes.
+                if plan.mode >= Mode::Approve {
+                    self.plans.insert(*id, plan.clone());
+                }
             }
             Entry::StepDispatched { plan, step, key } => {
                 if let Some(step) = self.plans.get(plan).and_then(|plan| plan.step(*step)) {
@@ -117,5 +125,47 @@ pub(crate) fn clock(at: Timestamp) -> String {
     match jiff::Timestamp::from_millisecond(at.as_millis()) {
         Ok(time) => time.strftime("%H:%M:%S").to_string(),
         Err(_) => "--:--:--".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use homeostat_model::{
+        Entry, Evidence, Generation, Mode, Plan, PlanId, PlanResult, PolicyName, Record, Timestamp, Truth,
+    };
+
+    use super::Story;
+
+    fn plan(id: PlanId, mode: Mode) -> Plan {
+        Plan {
+            id,
+            created: Timestamp::from_millis(0),
+            policy: PolicyName::new("hot").unwrap(),
+            subject: "vm/one".parse().unwrap(),
+            response: "restart".into(),
+            rung: 1,
+            evidence: Evidence { truth: Truth::True, clauses: Vec::new() },
+            mode,
+            priority: 0,
+            effect: "it runs".into(),
+            steps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn plans_are_remembered_while_they_can_still_finish() {
+        let mut story = Story::new();
+        let mut tell = |entry, id: &PlanId| {
+            let told = story.tell(&Record { at: Timestamp::from_millis(0), entry });
+            (told, story.plan(*id).is_some())
+        };
+        for (number, mode, finishes) in [(1, Mode::Recommend, false), (2, Mode::Approve, true), (3, Mode::Auto, true)] {
+            let id = PlanId { generation: Generation(1), number };
+            let (told, remembered) = tell(Entry::PlanMade(plan(id, mode)), &id);
+            assert!(told.contains("restart vm/one for hot"), "{mode}: {told}");
+            assert_eq!(remembered, finishes, "{mode}");
+            let (_, remembered) = tell(Entry::PlanFinished { plan: id, result: PlanResult::Succeeded }, &id);
+            assert!(!remembered, "{mode}");
+        }
     }
 }

@@ -5,11 +5,16 @@ mod program;
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, net::TcpListener, path::Path};
+    use std::{
+        fs,
+        io::{Read, Write},
+        net::TcpListener,
+        path::Path,
+    };
 
     use expect_test::{expect, expect_file};
 
-    use crate::program::{homeostat, printed, root, scratch};
+    use crate::program::{homeostat, homeostat_piped, printed, root, scratch};
 
     const HOT: &str = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: hot}\nspec:\n  select: {kind: vm}\n  \
                        when: avg(\"cpu\", 1m) > 90%\n  for: 30s\n  cooldown: 1m\n  then: [restart]\n";
@@ -130,12 +135,197 @@ mod tests {
 
             30 samples and 0 events over 4m50s from 22:13:20 to 22:18:10; 1 lines and 0 samples were refused
             FOLDER/input.jsonl: line 1, column 2: it is not JSON: expected ident; write one JSON object a line
-        "#]].assert_eq(&told.replace(&text(folder.path()), "FOLDER"));
+        "#]]
+        .assert_eq(&told.replace(&text(folder.path()), "FOLDER"));
         let strict = homeostat(&["backtest", "--policies", &policies, "--input", &input, "--known-metrics-only"]);
         assert_eq!(printed(&strict).0, 2);
         let json = homeostat(&["backtest", "--policies", &policies, "--input", &input, "-o", "json"]);
         let document: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
         assert_eq!((&document["policies"]["hot"]["plans"], &document["input"]["linesRefused"]), (&1.into(), &1.into()));
+    }
+
+    /// `cpu` of one VM, a sample every ten seconds from 22:13:20 on.
+    fn lines(loads: &[f64]) -> String {
+        let line = |(number, load): (usize, &f64)| {
+            let time = 1_700_000_000_000 + number * 10_000;
+            format!("{{\"resource\":\"vm/v1\",\"time\":{time},\"metrics\":{{\"cpu\":{load}}}}}\n")
+        };
+        loads.iter().enumerate().map(line).collect()
+    }
+
+    #[test]
+    fn backtest_reads_all_of_a_pipe_and_ends_what_is_due_at_the_last_line() {
+        let folder = scratch();
+        fs::write(
+            folder.path().join("hot.yaml"),
+            HOT.replace("avg(\"cpu\", 1m)", "last(\"cpu\")").replace("30s", "0s"),
+        )
+        .unwrap();
+        let policies = text(&folder.path().join("hot.yaml"));
+        // More than any buffer holds of it.
+        let mut loads = vec![0.2; 1000];
+        loads.push(0.95);
+        for input in ["-", "/dev/stdin"] {
+            let arguments = ["backtest", "--policies", &policies, "--input", input];
+            let (status, told) = printed(&homeostat_piped(&arguments, lines(&loads).into_bytes()));
+            assert_eq!(status, 0, "{told}");
+            for part in ["1001 samples", "0 lines", "p1-1/1 done: assumed", "restart vm/v1 succeeded"] {
+                assert!(told.contains(part), "{input}: no {part} in\n{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn backtest_says_when_a_recording_cannot_be_repeated_exactly() {
+        let folder = scratch();
+        fs::write(folder.path().join("hot.yaml"), HOT).unwrap();
+        let (policies, recording) =
+            (text(&folder.path().join("hot.yaml")), text(&folder.path().join("recording.jsonl")));
+        let load = |at: u64, policy: &str| {
+            format!("{}\n", serde_json::json!({"at": at, "policies": [{"name": "hot.yaml", "text": policy}]}))
+        };
+        let (head, end) = ("{\"recording\":1,\"generation\":1}\n", "{\"at\":3000,\"end\":true}\n");
+        let other = HOT.replace("90%", "80%");
+        for (loads, said) in [
+            (load(1000, HOT), None),
+            (load(1000, &other), Some("not those of the recording")),
+            (load(1000, HOT) + &load(2000, &other), Some("loaded 2 times")),
+        ] {
+            fs::write(&recording, format!("{head}{loads}{end}")).unwrap();
+            let output = homeostat(&["backtest", "--policies", &policies, "--input", &recording]);
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{told}");
+            match said {
+                Some(said) => assert!(told.contains(said) && told.contains("assumed to succeed"), "{told}"),
+                None => assert_eq!(told, ""),
+            }
+        }
+        fs::write(&recording, "{\"recording\":2,\"generation\":1}\n").unwrap();
+        let (status, told) = printed(&homeostat(&["backtest", "--policies", &policies, "--input", &recording]));
+        assert!(status == 2 && told.contains("version 2"), "{told}");
+    }
+
+    /// A configuration with this spec.
+    fn configuration(spec: &str) -> String {
+        format!("apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  {}\n", spec.replace('\n', "\n  "))
+    }
+
+    #[test]
+    fn check_says_everything_that_is_wrong_with_a_configuration_of_any_name() {
+        let folder = scratch();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        fs::create_dir(folder.path().join("empty")).unwrap();
+        let declared =
+            "metrics: [{name: cpu}]\npolicies: [hot.yaml]\nsources: [{jsonLines: {path: gone.jsonl, follow: true}}]";
+        write("hot.yaml", HOT);
+        write("good.yaml", &configuration(declared));
+        write("scenario.yaml", "description: broken\nstart: tomorrow\nduration: 1h\nhosts: 7\n");
+        write("lines.yaml", &configuration(&declared.replace(", follow: true", "")));
+        write("odd.yaml", &configuration("listen: 127.0.0.1:0\nlissten: here"));
+        write("torn.yaml", &configuration("listen: ["));
+        write("none.yaml", &configuration("policies: [empty]"));
+        let centres =
+            "adapters: [{datacentre: {scenario: scenario.yaml}}, {datacentre: {name: b, scenario: scenario.yaml}}]";
+        write("two.yaml", &configuration(centres));
+        write(
+            "one.yaml",
+            &configuration("policies: [empty, gone]\nadapters: [{datacentre: {scenario: scenario.yaml}}]"),
+        );
+        let path = |name: &str| text(&folder.path().join(name));
+        let config = "homeostat::configuration";
+        let scenario = "homeostat::scenario::problem";
+        type Expected<'a> = &'a [(&'a str, Option<u64>, &'a str, &'a str)];
+        let cases: [(&str, Expected<'_>); 7] = [
+            ("good.yaml", &[]),
+            ("lines.yaml", &[("lines.yaml", None, config, "gone.jsonl")]),
+            ("odd.yaml", &[("odd.yaml", Some(5), config, "lissten")]),
+            ("torn.yaml", &[("torn.yaml", Some(4), config, "")]),
+            ("none.yaml", &[("none.yaml", None, config, "nothing to watch")]),
+            ("two.yaml", &[("two.yaml", None, config, "2 embedded data centres")]),
+            (
+                "one.yaml",
+                &[
+                    ("scenario.yaml", Some(2), scenario, "`start`"),
+                    ("scenario.yaml", Some(4), scenario, ""),
+                    ("one.yaml", None, config, "empty"),
+                    ("one.yaml", None, config, "gone"),
+                ],
+            ),
+        ];
+        for (name, expected) in cases {
+            let output = homeostat(&["check", "-o", "json", &path(name)]);
+            let told = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(i32::from(!expected.is_empty())), "{name}: {told}");
+            let document: serde_json::Value = serde_json::from_str(&told).unwrap();
+            let problems = document["problems"].as_array().unwrap();
+            for (file, line, code, part) in expected {
+                let fits = |problem: &&serde_json::Value| {
+                    problem["file"] == path(file).as_str()
+                        && problem["line"].as_u64() == *line
+                        && problem["code"] == *code
+                        && problem["message"].as_str().unwrap().contains(part)
+                };
+                assert!(problems.iter().any(|problem| fits(&problem)), "{name}: no {file}:{line:?} {part} in\n{told}");
+            }
+            assert!(expected.is_empty() == problems.is_empty(), "{name}: {told}");
+            // For people: each once, with its place, and never as `<input>`.
+            let (_, told) = printed(&homeostat(&["check", &path(name)]));
+            for (file, line, _, part) in expected {
+                let place = line.map_or_else(|| path(file), |line| format!("{}:{line}:", path(file)));
+                assert!(told.contains(&place) && told.contains(part) && !told.contains("<input>"), "{name}: {told}");
+            }
+            assert_eq!(told.matches(" × ").count(), problems.len(), "{name}: {told}");
+        }
+        // All at once; what several configurations name is counted once, and not as if it stood alone.
+        let (status, told) = printed(&homeostat(&["check", &path("")]));
+        assert!(status == 1 && told.contains("9 problems in 9 files; 1 policy without one"), "{told}");
+    }
+
+    #[test]
+    fn run_begins_nothing_with_a_broken_configuration() {
+        let folder = scratch();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("scenario.yaml", "description: broken\nstart: tomorrow\nduration: 1h\n");
+        let path = |name: &str| text(&folder.path().join(name));
+        let listen = "listen: 127.0.0.1:0\n";
+        for (name, spec, parts) in [
+            ("odd", "lissten: here", ["odd.yaml:6:", "lissten"]),
+            ("lines", "sources: [{jsonLines: {path: gone.jsonl}}]", ["gone.jsonl", "follow: true"]),
+            ("one", "adapters: [{datacentre: {scenario: scenario.yaml}}]", ["scenario.yaml:2:", "tomorrow"]),
+            (
+                "two",
+                "adapters: [{datacentre: {scenario: scenario.yaml}}, {datacentre: {name: b, scenario: scenario.yaml}}]",
+                ["2 embedded data centres", "keep one"],
+            ),
+        ] {
+            let name = format!("{name}.yaml");
+            write(&name, &configuration(&format!("{listen}journal: journal\n{spec}")));
+            let (status, told) = printed(&homeostat(&["run", &path(&name)]));
+            assert_eq!(status, 2, "{name}: {told}");
+            assert!(parts.iter().all(|part| told.contains(part)), "{name}: not all of {parts:?} in\n{told}");
+            assert!(!told.contains("<input>") && !folder.path().join("journal").exists(), "{name}: {told}");
+            assert_eq!(told.matches("rror: ").count(), 1, "{name}: {told}");
+        }
+    }
+
+    #[test]
+    fn explain_tells_a_server_that_is_not_homeostat() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            for (stream, status) in listener.incoming().zip(["200 OK", "404 Not Found", "200 OK"]) {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+                let head = format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n");
+                let _ = stream.write_all((head + "<html>Welcome!</html>").as_bytes());
+            }
+        });
+        for format in ["table", "table", "json"] {
+            let (status, told) = printed(&homeostat(&["explain", "vm/x", "--server", &server, "-o", format]));
+            assert_eq!(status, 2, "{told}");
+            assert!(told.contains(&format!("http://{server}/api/v1/explain/vm/x")), "{told}");
+            assert!(told.contains("not homeostat's") && !told.contains("Welcome"), "{told}");
+        }
     }
 
     #[test]
@@ -149,9 +339,13 @@ mod tests {
         fs::write(folder.path().join("homeostat.yaml"), &spec).unwrap();
         fs::write(folder.path().join("odd.yaml"), spec.replace("listen", "lissten")).unwrap();
         fs::write(folder.path().join("empty.jsonl"), "").unwrap();
+        fs::create_dir(folder.path().join("nothing")).unwrap();
+        fs::write(folder.path().join("nothing/comment.yaml"), "# kind: Policy\n").unwrap();
         let path = |name: &str| text(&folder.path().join(name));
         for (arguments, parts) in [
             (vec!["check", "/nowhere"], vec!["/nowhere", "No such file"]),
+            (vec!["check", &path("nothing")], vec!["no policy", "nothing", "kind: Policy"]),
+            (vec!["check", "-o", "json", &path("nothing")], vec!["no policy"]),
             (vec!["test", "/nowhere"], vec!["/nowhere"]),
             (vec!["run", "/nowhere"], vec!["/nowhere", "homeostat.yaml"]),
             (vec!["run", &path("")], vec!["cannot listen", "spec.listen"]),

@@ -1,4 +1,5 @@
 //! Mistakes that people and other programs make: each gets an error that says what, where and what next, and all else goes on.
+//! And ends that come at a bad moment: what was decided until then can be decided again.
 
 #[cfg(test)]
 mod program;
@@ -9,9 +10,10 @@ mod tests {
         fs::{self, OpenOptions},
         io::Write,
         path::Path,
+        time::{Duration, SystemTime},
     };
 
-    use crate::program::{Program, scratch};
+    use crate::program::{Program, homeostat, printed, root, scratch};
 
     const WATCH: &str = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: watch}\nspec:\n  \
                          select: {kind: vm}\n  metrics: [{name: load, unit: ratio}]\n  when: last(\"load\") > 90%\n  \
@@ -114,6 +116,96 @@ mod tests {
         assert_eq!((answer["accepted"].as_u64(), refused), (Some(1), vec![0, 1]), "{answer}");
         program.wait_for("finding of the good alert", || (opened(&program, "alerted") == 1).then_some(()));
         program.stop();
+    }
+
+    #[test]
+    fn nobody_reading_the_story_holds_up_nothing() {
+        let folder = scratch();
+        let program = start(folder.path());
+        // More findings than a pipe holds lines.
+        let flaps = 2000;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() - 4 * flaps;
+        let line = |number: u128, load: f64| {
+            format!("{{\"resource\":\"vm/web-1\",\"time\":{},\"metrics\":{{\"load\":{load}}}}}\n", now + number)
+        };
+        let lines: String = (0..flaps).map(|flap| line(2 * flap, 0.95) + &line(2 * flap + 1, 0.1)).collect();
+        append(folder.path()).write_all(lines.as_bytes()).unwrap();
+        let closed = "{\"findingClosed\"";
+        program.wait_for("end of all findings", || {
+            let decisions = fs::read_to_string(folder.path().join("decisions.jsonl")).unwrap();
+            (u128::try_from(decisions.matches(closed).count()).unwrap() == flaps).then_some(())
+        });
+        assert_eq!(program.get("/readyz").unwrap().0, 200);
+        program.stop_unheard();
+    }
+
+    #[test]
+    fn a_policy_file_beside_the_journal_is_loaded_again_when_it_changes_and_only_then() {
+        let folder = scratch();
+        fs::write(folder.path().join("watch.yaml"), WATCH).unwrap();
+        let program = Program::start_with(folder.path(), "watch.yaml", "sources: [{alertmanager: {}}]");
+        let loads = || program.entries("policiesLoaded").len();
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(loads(), 1, "{}", program.log());
+        fs::write(folder.path().join("watch.yaml"), WATCH.replace("90%", "80%")).unwrap();
+        program.wait_for("second load", || (loads() == 2).then_some(()));
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(loads(), 2, "{}", program.log());
+        program.stop();
+    }
+
+    /// What was decided live, and again from the recording.
+    fn decided(folder: &Path, policies: Option<&str>) -> (String, String, String) {
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        let (recording, again) = (path("recording.jsonl"), path("again.jsonl"));
+        let mut arguments = vec!["backtest", "--input", &recording, "--decisions", &again];
+        let policies = policies.map(path);
+        arguments.extend(policies.iter().flat_map(|policies| ["--policies", policies]));
+        let (status, told) = printed(&homeostat(&arguments));
+        assert_eq!(status, 0, "{told}");
+        let read = |name: &str| fs::read_to_string(path(name)).unwrap();
+        (read("decisions.jsonl"), read("again.jsonl"), told)
+    }
+
+    #[test]
+    fn an_end_in_mid_plan_is_decided_again_byte_for_byte() {
+        let folder = scratch();
+        fs::create_dir_all(folder.path().join("policies")).unwrap();
+        fs::copy(root().join("policies/host-down.yaml"), folder.path().join("policies/host-down.yaml")).unwrap();
+        let scenario = SCENARIO.replace(
+            "hosts: [",
+            "hosts: [{name: h2, rack: r1, cores: 4, memory: 8Gi, power: {idle: 50W, busy: 90W}}, ",
+        ) + "timeline: [{at: 2s, kill: host/h1}]\n";
+        fs::write(folder.path().join("scenario.yaml"), scenario).unwrap();
+        let program = Program::start(folder.path(), "adapters:\n  - datacentre: {scenario: scenario.yaml}\nspeed: 2\n");
+        program.wait_for("first step", || program.entries("stepDispatched").pop());
+        let log = folder.path().join("log");
+        // The host is being fenced, which takes two seconds and a half; the restart of the VM would be next.
+        let told = program.stop();
+        let log = fs::read_to_string(log).unwrap();
+        assert!(told.contains("p1-1/1 done: off, fenced"), "{told}");
+        assert!(log.contains("the step is not begun any more") && log.contains("p1-1/2"), "{log}");
+        for policies in [None, Some("policies")] {
+            let (live, again, _) = decided(folder.path(), policies);
+            assert!(live.contains("stepFinished") && !live.contains("planFinished"), "{live}");
+            assert_eq!(live, again, "{policies:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_decided_before_a_crash_is_decided_again() {
+        let folder = scratch();
+        let program = start(folder.path());
+        writeln!(append(folder.path()), r#"{{"resource":"vm/web-1","metrics":{{"load":0.95}}}}"#).unwrap();
+        program.wait_for("finding", || (opened(&program, "watch") == 1).then_some(()));
+        // Killed, in the middle of a line.
+        drop(program);
+        let recording = folder.path().join("recording.jsonl");
+        OpenOptions::new().append(true).open(recording).unwrap().write_all(b"{\"at\":17000000").unwrap();
+        let (live, again, told) = decided(folder.path(), None);
+        assert!(live.contains("findingOpened"));
+        assert_eq!(live, again);
+        assert!(told.contains("recording.jsonl:") && told.contains("the last line was cut off"), "{told}");
     }
 
     fn append(folder: &Path) -> fs::File {

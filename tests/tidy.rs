@@ -131,7 +131,10 @@ fn the_engine_is_pure() {
         let text = fs::read_to_string(file).unwrap();
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             for word in banned {
-                assert!(!line.contains(word), "{}:{}: {word} in the engine", file.display(), number + 1);
+                // `Operand::` is not `rand::`.
+                let found =
+                    line.match_indices(word).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric()));
+                assert!(!found, "{}:{}: {word} in the engine", file.display(), number + 1);
             }
         }
     }

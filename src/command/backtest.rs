@@ -20,7 +20,7 @@ use crate::{
         check,
         summary::{Intake, Summary},
     },
-    files,
+    document, files,
     recording::RecordedFile,
     replay::{Happening, Recording, drive},
     report::Failure,
@@ -30,13 +30,18 @@ use crate::{
 const SHOWN_REFUSALS: u64 = 10;
 
 pub(crate) fn run(args: &BacktestArgs) -> Result<ExitCode, Failure> {
-    let (records, intake, span) = match Recording::open(&args.input).ok().flatten() {
+    let (records, intake, span) = match recording(&args.input)? {
         Some(recording) => replay(args, recording)?,
         None => lines(args)?,
     };
     let summary = Summary { records: &records, intake: &intake, span };
     summary.write(args.output, args.decisions.as_deref())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The input, if it is a recording. Only a file can be: what is read from a pipe to find out would be gone.
+fn recording(input: &Path) -> Result<Option<Recording>, Failure> {
+    if input.is_file() { Recording::open(input) } else { Ok(None) }
 }
 
 type Outcome = (Vec<Record>, Intake, Option<(Timestamp, Timestamp)>);
@@ -48,9 +53,7 @@ fn replay(args: &BacktestArgs, recording: Recording) -> Result<Outcome, Failure>
         None => (None, true),
         Some(path) => {
             let sources = files::policy_sources(std::slice::from_ref(path))?;
-            let recorded = Recording::first_policies(&args.input)?;
-            let same = texts(recorded.iter().map(|file: &RecordedFile| &file.text))
-                == texts(sources.iter().map(|source: &SourceText| &source.text));
+            let same = are_recorded(&args.input, &sources)?;
             (Some(load(args, &sources)?), same)
         }
     };
@@ -69,10 +72,28 @@ fn replay(args: &BacktestArgs, recording: Recording) -> Result<Outcome, Failure>
     } else {
         let mut driver = VirtualDriver::new(generation, AssumedWorld::beside_recorded(assumed()), Timestamp::MIN);
         drive(&mut driver, happenings, &[], |_, _| ())?;
+        // A recording without an end was cut off; what was due by then is done by then.
+        driver.run_until(driver.now());
         (driver.records().to_vec(), driver.refused_samples())
     };
     intake.samples_refused = refused;
     Ok((records, intake, span))
+}
+
+/// Whether these policies were in force all the time; says so when they were not.
+fn are_recorded(input: &Path, sources: &[SourceText]) -> Result<bool, Failure> {
+    let (recorded, loads) = Recording::loads(input)?;
+    let same = texts(recorded.iter().map(|file: &RecordedFile| &file.text))
+        == texts(sources.iter().map(|source: &SourceText| &source.text));
+    let why = match (same, loads) {
+        (true, ..=1) => return Ok(true),
+        (_, ..=1) => "the policies are not those of the recording".to_owned(),
+        _ => format!(
+            "the policies were loaded {loads} times while it was recorded, and now these are in force throughout"
+        ),
+    };
+    eprintln!("{}: {why}; every step is assumed to succeed", input.display());
+    Ok(false)
 }
 
 /// Runs JSON lines through the policies; steps are assumed to succeed.
@@ -85,15 +106,20 @@ fn lines(args: &BacktestArgs) -> Result<Outcome, Failure> {
     let mapping = match &args.mapping {
         Some(path) => {
             let source = files::read(path)?;
-            serde_saphyr::from_str(&source.text).map_err(|error| Failure::new(format!("{}: {error}", source.name)))?
+            document::read("homeostat::mapping", &source.name, &source.text)
+                .map_err(|flaw| Failure::of("the mapping", &[*flaw]))?
         }
         None => Mapping::default(),
     };
     let input: Box<dyn Read> = if args.input == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
-        let open = |error| Failure::new(format!("cannot read {}: {error}", args.input.display()));
-        Box::new(File::open(&args.input).map_err(open)?)
+        let unreadable = |why: String| Failure::new(format!("cannot read {}: {why}", args.input.display()));
+        if args.input.is_dir() {
+            return Err(unreadable("it is a folder".into())
+                .help("give a file of JSON lines, a recording, or - for standard input"));
+        }
+        Box::new(File::open(&args.input).map_err(|error| unreadable(error.to_string()))?)
     };
     let mut intake = Intake::default();
     let mut refused = 0_u64;
@@ -125,6 +151,8 @@ fn lines(args: &BacktestArgs) -> Result<Outcome, Failure> {
             }
         }
     }
+    // Steps that end at the last moment, and what follows from that, belong to the result.
+    driver.run_until(now);
     if refused > SHOWN_REFUSALS {
         eprintln!("{}: {} more lines were refused", args.input.display(), refused - SHOWN_REFUSALS);
     }

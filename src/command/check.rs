@@ -1,10 +1,8 @@
 //! `homeostat check`: every problem of every file, at once.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+mod examined;
+
+use std::{io::Write, process::ExitCode};
 
 use homeostat_decide::{CompileError, Rule};
 use homeostat_model::{AdapterName, Capabilities, EventType, KindCapability};
@@ -13,10 +11,10 @@ use homeostat_script::Sandbox;
 
 use crate::{
     cli::{CheckArgs, Format},
-    config::{self, AdapterConfig, Configuration, SourceConfig},
-    files,
-    report::{self, Failure},
+    config::{AdapterConfig, Configuration, SourceConfig},
+    report::{self, Failure, counted, counted_many},
 };
+use examined::Examined;
 
 /// Policies after every check there is.
 #[derive(Debug)]
@@ -32,8 +30,7 @@ impl Checked {
 
     /// All problems as one failure.
     pub(crate) fn failure(&self) -> Failure {
-        let problems: Vec<String> = self.problems.iter().map(|problem| report::diagnostic(problem)).collect();
-        Failure::new(format!("{} in the policies\n{}", counted(problems.len(), "problem"), problems.join("\n")))
+        Failure::of("the policies", &report::flaws(&self.problems))
     }
 }
 
@@ -50,43 +47,25 @@ pub(crate) fn load(sources: &[SourceText], catalogue: &Catalogue) -> Checked {
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
-    let (paths, catalogue) = what_to_check(args)?;
-    let sources = files::policy_sources(&paths)?;
-    let checked = load(&sources, &catalogue);
+    let unknown = if args.allow_unknown_metrics { UnknownMetrics::Allow } else { UnknownMetrics::Refuse };
+    let examined = Examined::all(&args.paths, unknown)?;
+    let Examined { files, policies, flaws, .. } = &examined;
     let mut out = std::io::stdout().lock();
     // A closed standard output means that nobody wants to read it.
     let _ = match args.output {
-        Format::Json => writeln!(out, "{}", report::json(&checked.problems)),
+        Format::Json => writeln!(out, "{}", report::json(flaws)),
         Format::Table => {
-            for problem in &checked.problems {
-                let _ = writeln!(out, "{}", report::diagnostic(problem));
+            for flaw in flaws {
+                let _ = writeln!(out, "{flaw}");
             }
-            let (policies, files) =
-                (counted_many(checked.policies.len(), "policy", "policies"), counted(sources.len(), "file"));
-            match checked.problems.len() {
+            let (policies, files) = (counted_many(policies.len(), "policy", "policies"), counted(files.len(), "file"));
+            match flaws.len() {
                 0 => writeln!(out, "{policies} in {files}: no problem"),
                 found => writeln!(out, "{} in {files}; {policies} without one", counted(found, "problem")),
             }
         }
     };
-    Ok(ExitCode::from(u8::from(!checked.is_good())))
-}
-
-/// A configuration brings its own policies and adapters; otherwise everything that an adapter could provide is known.
-fn what_to_check(args: &CheckArgs) -> Result<(Vec<PathBuf>, Catalogue), Failure> {
-    let unknown = if args.allow_unknown_metrics { UnknownMetrics::Allow } else { UnknownMetrics::Refuse };
-    if let [path] = args.paths.as_slice()
-        && is_configuration(path)
-    {
-        let loaded = config::Loaded::find(Some(path))?;
-        return Ok((loaded.policy_paths(), catalogue(&loaded.configuration, unknown)));
-    }
-    Ok((args.paths.clone(), everything(unknown)))
-}
-
-fn is_configuration(path: &Path) -> bool {
-    let named = path.file_name().is_some_and(|name| name == config::FILE_NAME);
-    named || (path.is_dir() && path.join(config::FILE_NAME).exists())
+    Ok(ExitCode::from(u8::from(!flaws.is_empty())))
 }
 
 /// What all adapters and sources together could provide.
@@ -144,14 +123,4 @@ fn container() -> Capabilities {
 #[expect(clippy::expect_used, reason = "a constant that is a name")]
 fn any_name() -> AdapterName {
     AdapterName::new("any").expect("a name")
-}
-
-/// `1 problem`, `2 problems`.
-pub(crate) fn counted(count: usize, what: &str) -> String {
-    counted_many(count, what, &format!("{what}s"))
-}
-
-/// `1 policy`, `2 policies`.
-pub(crate) fn counted_many(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }

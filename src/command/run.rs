@@ -15,7 +15,6 @@ use axum::Router;
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation};
 use homeostat_journal::Journal;
-use homeostat_model::AdapterName;
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
@@ -27,8 +26,8 @@ use crate::{
     api::Api,
     cli::RunArgs,
     command::{check, demonstration},
-    config::{AdapterConfig, DatacentreConfig, Loaded, SourceConfig},
-    live::{Dispatcher, Live, Outlets, PolicyFiles, QUEUE, observe, watch},
+    config::{AdapterConfig, Loaded, SourceConfig},
+    live::{Dispatcher, Live, Narrator, Outlets, PolicyFiles, QUEUE, observe, watch},
     metrics::Metrics,
     recording::Recorder,
     report::Failure,
@@ -55,8 +54,13 @@ async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::new());
     let policies = policy_files(loaded);
     // Everything that can be wrong is found before anything is touched.
-    let first = policies.load()?;
-    let scenario = scenario(loaded)?.map(|(_, scenario)| scenario);
+    let (first, texts) = policies.load()?;
+    let unreadable = loaded.unreadable_inputs();
+    if !unreadable.is_empty() {
+        return Err(Failure::of("the configuration", &unreadable));
+    }
+    let scenario = loaded.scenario().map_err(|flaws| Failure::of("the scenario", &flaws))?;
+    let scenario = scenario.map(|(_, scenario)| scenario);
     let only_virtual = configuration.adapters.len() == 1 && configuration.sources.is_empty();
     let clock = match &scenario {
         // A scenario alone tells the same story at the same times whenever it is run.
@@ -95,7 +99,7 @@ async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
         served.map_err(|error| Failure::new(format!("HTTP: {error}")))
     });
     if !policies.paths.is_empty() {
-        tasks.spawn(watch(policies, messages.clone(), metrics.clone(), stop.clone()));
+        tasks.spawn(watch(policies, texts, messages.clone(), metrics.clone(), stop.clone()));
     }
     tasks.spawn(signals(stop.clone(), configuration.until.map(|until| (clock, clock.now() + until))));
     let dispatcher = Dispatcher::new(adapters, clock, messages);
@@ -147,24 +151,6 @@ pub(crate) fn policy_files(loaded: &Loaded) -> PolicyFiles {
     PolicyFiles { paths, built_in, catalogue }
 }
 
-/// The scenario of the embedded data centre and its adapter's name, if one is configured.
-pub(crate) fn scenario(loaded: &Loaded) -> Result<Option<(AdapterName, Scenario)>, Failure> {
-    let config = loaded.configuration.adapters.iter().find_map(|adapter| match adapter {
-        AdapterConfig::Datacentre(config) => Some(config),
-        AdapterConfig::Container(_) => None,
-    });
-    let Some(DatacentreConfig { name: adapter, scenario }) = config else { return Ok(None) };
-    let (name, text) = match &loaded.file {
-        Some(_) => {
-            let source = crate::files::read(&loaded.resolve(scenario))?;
-            (source.name, source.text)
-        }
-        None => ("the built-in data centre".to_owned(), demonstration::SCENARIO.to_owned()),
-    };
-    let scenario = Scenario::parse(&name, &text).map_err(|error| Failure::new(crate::report::diagnostic(&error)))?;
-    Ok(Some((adapter.clone(), scenario)))
-}
-
 fn adapters(loaded: &Loaded, scenario: Option<Scenario>, clock: Clock) -> Result<Vec<Arc<dyn Adapter>>, Failure> {
     let mut adapters: Vec<Arc<dyn Adapter>> = Vec::new();
     for adapter in &loaded.configuration.adapters {
@@ -181,10 +167,6 @@ fn adapters(loaded: &Loaded, scenario: Option<Scenario>, clock: Clock) -> Result
                 adapters.push(Arc::new(adapter));
             }
         }
-    }
-    if adapters.is_empty() && loaded.configuration.sources.is_empty() {
-        return Err(Failure::new("the configuration has neither adapters nor sources: there is nothing to watch")
-            .help("add `adapters:` or `sources:` under spec"));
     }
     Ok(adapters)
 }
@@ -249,6 +231,7 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
         decisions: args.decisions.as_deref().map(create).transpose()?,
         recorder: args.record.as_deref().map(|path| Recorder::create(path, generation)).transpose()?,
         story: Story::new(),
+        narrator: Narrator::start(std::io::stdout())?,
         metrics,
     };
     Ok((outlets, generation, temporary))

@@ -8,7 +8,7 @@ use homeostat_simulator::{DataCentre, VirtualDriver};
 use crate::{
     cli::SimulateArgs,
     command::{
-        run::{policy_files, scenario},
+        run::policy_files,
         summary::{Intake, Summary},
     },
     config::Loaded,
@@ -17,7 +17,7 @@ use crate::{
 
 pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
     let loaded = Loaded::find(args.configuration.as_deref())?;
-    let Some((name, scenario)) = scenario(&loaded)? else {
+    let Some((name, scenario)) = loaded.scenario().map_err(|flaws| Failure::of("the scenario", &flaws))? else {
         return Err(Failure::new("the configuration has no embedded data centre to simulate")
             .help("add `- datacentre: {scenario: FILE}` under spec.adapters"));
     };

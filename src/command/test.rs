@@ -21,15 +21,11 @@ use serde::Serialize;
 
 use crate::{
     cli::{Format, TestArgs},
-    command::{
-        backtest::assumed,
-        check::{self, counted},
-        explain::word,
-    },
+    command::{backtest::assumed, check, explain::word},
     files::{self, TEST_SUFFIX},
     live::write_decisions,
     replay::{Happening, Recording, drive},
-    report::{self, Failure},
+    report::{Failure, counted, flaws},
 };
 
 /// Where the virtual clock of a test begins: 2026-01-01T00:00:00Z.
@@ -57,6 +53,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!("no test was found; tests are files that end in {TEST_SUFFIX}")));
     }
     let (tests, problems) = load_tests(&sources);
+    let problems = flaws(&problems);
     let mut decisions = Vec::new();
     let mut results = Vec::new();
     for test in &tests {
@@ -79,13 +76,12 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode, Failure> {
     // A closed standard output means that nobody wants to read it; here and below.
     let _ = match args.output {
         Format::Json => {
-            let problems: Vec<_> = problems.iter().map(homeostat_policy::Problem::plain).collect();
             let all = serde_json::json!({ "tests": results, "problems": problems });
             writeln!(out, "{}", serde_json::to_string_pretty(&all).unwrap_or_default())
         }
         Format::Table => {
             for problem in &problems {
-                let _ = writeln!(out, "{}", report::diagnostic(problem));
+                let _ = writeln!(out, "{problem}");
             }
             for result in &results {
                 let verdict = if result.failures.is_empty() { "ok  " } else { "FAIL" };

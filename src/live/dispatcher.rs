@@ -62,12 +62,15 @@ impl Dispatcher {
         }
     }
 
-    /// Waits a while for the steps in flight; what takes longer is left to itself.
-    pub(crate) async fn close(&mut self) {
-        let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(FAREWELL, all).await.is_err() {
-            tracing::warn!(steps = self.tasks.len(), "steps are still in flight; they go on at their systems");
-            self.tasks.abort_all();
+    /// Waits a while for the steps in flight, whose reports still come as messages; what takes longer is left to itself.
+    pub(crate) fn close(&mut self) -> impl Future<Output = ()> + use<> {
+        let mut tasks = std::mem::take(&mut self.tasks);
+        async move {
+            let all = async { while tasks.join_next().await.is_some() {} };
+            if tokio::time::timeout(FAREWELL, all).await.is_err() {
+                tracing::warn!(steps = tasks.len(), "steps are still in flight; they go on at their systems");
+                tasks.abort_all();
+            }
         }
     }
 }

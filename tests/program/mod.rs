@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{Read, Write},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -30,11 +30,16 @@ impl Program {
     /// Starts it in `folder` with `spec` as the configuration's spec (`listen` and `policies` are added) and waits until it
     /// is ready. Decisions, recording and log go to files in `folder`.
     pub(crate) fn start(folder: &Path, spec: &str) -> Self {
+        Self::start_with(folder, "policies", spec)
+    }
+
+    /// The same, with other `policies` than the folder of that name.
+    pub(crate) fn start_with(folder: &Path, policies: &str, spec: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         fs::create_dir_all(folder.join("policies")).unwrap();
         let spec: String = spec.trim().lines().map(|line| format!("  {line}\n")).collect();
         let configuration = format!(
-            "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  listen: 127.0.0.1:{port}\n  policies: [policies]\n\
+            "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  listen: 127.0.0.1:{port}\n  policies: [{policies}]\n\
              \x20 journal: journal\n{spec}"
         );
         fs::write(folder.join("homeostat.yaml"), configuration).unwrap();
@@ -120,13 +125,31 @@ impl Program {
 
     /// Asks it to end, as a service manager does; gives what it told people. Panics when it does not end well.
     pub(crate) fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.terminate();
         let mut told = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "homeostat ended with {status}\n{}", self.log());
         told
+    }
+
+    /// The same, without reading what it tells people.
+    pub(crate) fn stop_unheard(mut self) {
+        self.terminate();
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "homeostat does not end\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert!(status.success(), "homeostat ended with {status}\n{}", self.log());
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 }
 
@@ -141,6 +164,17 @@ impl Drop for Program {
 /// Runs a homeostat command to its end.
 pub(crate) fn homeostat(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).output().unwrap()
+}
+
+/// The same, with `input` coming through a pipe as standard input.
+pub(crate) fn homeostat_piped(arguments: &[&str], input: Vec<u8>) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    // It may end before it has read everything, which is for the test to judge.
+    std::thread::spawn(move || pipe.write_all(&input));
+    child.wait_with_output().unwrap()
 }
 
 /// What a command printed, and its exit status.

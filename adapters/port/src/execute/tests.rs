@@ -20,6 +20,8 @@ use crate::{Adapter, AdapterError, ApplyError, Clock, ObservationSink, Probe, Pr
 
 /// Long for a computer, short for a person who waits for the tests.
 const LONG: Duration = Duration::from_millis(300);
+/// Longer than all limits and pauses together.
+const FAR_TOO_LONG: Duration = Duration::from_secs(5);
 /// The timeout of a step that takes longer.
 const SHORT: homeostat_model::Duration = homeostat_model::Duration::from_millis(20);
 const LIMITS: Limits = Limits { check: LONG, grace: LONG, probe: LONG };
@@ -69,7 +71,8 @@ impl Slow {
             timeout: SHORT,
         };
         let (clock, (progress, _), cancel) = (Clock::system(), ProgressSink::new(), CancellationToken::new());
-        let result = execute_within(LIMITS, self, &command, &clock, &progress, &cancel).await;
+        let executed = execute_within(LIMITS, self, &command, &clock, &progress, &cancel);
+        let result = tokio::time::timeout(FAR_TOO_LONG, executed).await.expect("a limit is missing");
         (result, self.deeds.lock().unwrap().clone())
     }
 }
