@@ -66,6 +66,7 @@ mod tests {
             "script.yaml",
             &HOT.replace("name: hot", "name: script").replace("avg(\"cpu\", 1m) > 90%", "if state == { 1 }"),
         );
+        write("frob.yaml", &HOT.replace("name: hot", "name: frob").replace("avg(\"cpu\", 1m) > 90%", "frob(state)"));
         write("broken.yaml", "kind: [\n");
         let (status, told) = printed(&homeostat(&["check", &text(folder.path())]));
         assert_eq!(status, 1, "{told}");
@@ -74,14 +75,16 @@ mod tests {
             "metric.yaml:6",
             "Rhai refuses the script",
             "script.yaml:6",
+            "no function `frob`",
+            "frob.yaml:6",
             "broken.yaml",
-            "3 problems in 4 files; 1 policy without one",
+            "4 problems in 5 files; 1 policy without one",
         ] {
             assert!(told.contains(part), "no {part} in\n{told}");
         }
         let output = homeostat(&["check", "-o", "json", &text(folder.path())]);
         let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!((output.status.code(), document["problems"].as_array().unwrap().len()), (Some(1), 3));
+        assert_eq!((output.status.code(), document["problems"].as_array().unwrap().len()), (Some(1), 4));
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl<'a> Compiler<'a> {
             }
             Node::Negate(inner) => Term::Negate(Box::new(self.term(inner, text)?)),
             Node::Script(script) => {
-                let compiled = self.sandbox.compile(&script.source, script.inputs.len()).map_err(|error| {
+                let compiled = self.sandbox.compile_and_try(&script.source, script.inputs.len()).map_err(|error| {
                     let origin = error.offset.and_then(|offset| {
                         let (from, to) = script.origins.iter().rev().find(|(from, _)| *from <= offset)?;
                         Some(to + (offset - from))

@@ -10,7 +10,7 @@
 
 use homeostat_model::Value;
 use rhai::{
-    AST, Dynamic, Engine, OptimizationLevel, Scope,
+    AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope,
     packages::{
         ArithmeticPackage, BasicArrayPackage, BasicBlobPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
         BasicMathPackage, BasicStringPackage, BitFieldPackage, LogicPackage, MoreStringPackage, Package,
@@ -34,6 +34,9 @@ const MAX_COLLECTION: usize = 256;
 const MAX_VARIABLES: usize = 128;
 /// Functions that a script may define.
 const MAX_FUNCTIONS: usize = 16;
+
+/// Inputs that are tried out in all combinations of types: 27 evaluations for three.
+const MAX_COMBINED: usize = 3;
 
 /// A script was refused, or did not come to a result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -116,6 +119,34 @@ impl Sandbox {
         Ok(Script { ast, inputs })
     }
 
+    /// Compiles `source`, and tries it out to find calls of functions that do not exist, which Rhai by itself finds only when
+    /// it gets to them.
+    ///
+    /// A function is missing when no inputs of any types lead past its call. What only some inputs get to is not found.
+    ///
+    /// # Errors
+    /// [`ScriptError`] as for [`Sandbox::compile`], or with the name of the missing function.
+    pub fn compile_and_try(&self, source: &str, inputs: usize) -> Result<Script, ScriptError> {
+        let script = self.compile(source, inputs)?;
+        let mut missing = None;
+        for values in samples(inputs) {
+            match self.run(&script, &values).as_ref().map_err(|error| error.unwrap_inner()) {
+                Err(EvalAltResult::ErrorFunctionNotFound(signature, position)) => {
+                    let name = signature.split(" (").next().unwrap_or(signature).to_owned();
+                    missing = Some((name, *position));
+                }
+                Ok(_) | Err(_) => return Ok(script),
+            }
+        }
+        match missing {
+            Some((name, position)) => Err(ScriptError {
+                message: format!("there is no function `{name}` for such arguments"),
+                offset: offset_of(source, position),
+            }),
+            None => Ok(script),
+        }
+    }
+
     /// Evaluates `script` with the values of its inputs, in order.
     ///
     /// # Errors
@@ -125,6 +156,12 @@ impl Sandbox {
             let message = format!("the script has {} inputs, {} were given", script.inputs, inputs.len());
             return Err(ScriptError { message, offset: None });
         }
+        let result =
+            self.run(script, inputs).map_err(|error| ScriptError { message: error.to_string(), offset: None })?;
+        value_of(&result)
+    }
+
+    fn run(&self, script: &Script, inputs: &[Value]) -> Result<Dynamic, Box<EvalAltResult>> {
         let mut scope = Scope::new();
         for (index, value) in inputs.iter().enumerate() {
             let value = match value {
@@ -134,12 +171,22 @@ impl Sandbox {
             };
             scope.push_dynamic(format!("in{index}"), value);
         }
-        let result: Dynamic = self
-            .engine
-            .eval_ast_with_scope(&mut scope, &script.ast)
-            .map_err(|error| ScriptError { message: error.to_string(), offset: None })?;
-        value_of(&result)
+        self.engine.eval_ast_with_scope(&mut scope, &script.ast)
     }
+}
+
+/// Inputs to try a script out with: each of every type, in all combinations as long as these are few.
+fn samples(inputs: usize) -> Vec<Vec<Value>> {
+    let types = || [Value::Number(1.0), Value::Text("text".into()), Value::Bool(true)];
+    if inputs > MAX_COMBINED {
+        return types().map(|value| vec![value; inputs]).into();
+    }
+    let mut samples = vec![Vec::new()];
+    for _ in 0..inputs {
+        let longer = |sample: Vec<Value>| types().map(|value| [sample.clone(), vec![value]].concat());
+        samples = samples.into_iter().flat_map(longer).collect();
+    }
+    samples
 }
 
 fn value_of(result: &Dynamic) -> Result<Value, ScriptError> {
@@ -191,6 +238,25 @@ mod tests {
             Ok(Value::Bool(true))
         );
         assert_eq!(evaluate("if in0 > 1 { 2 } else { 3 }", &[0.5.into()]), Ok(Value::Number(3.0)));
+    }
+
+    #[test]
+    fn a_function_that_does_not_exist_is_found_by_trying() {
+        let sandbox = Sandbox::default();
+        let tried =
+            |source: &str, inputs| sandbox.compile_and_try(source, inputs).map(drop).map_err(|e| (e.message, e.offset));
+        let missing =
+            |name: &str, offset| Err((format!("there is no function `{name}` for such arguments"), Some(offset)));
+        assert_eq!(tried("frob(in0) > 1", 1), missing("frob", 0));
+        assert!(tried("in0 > 1.0 || in0.frob()", 1).is_err());
+        for good in [
+            "in0.contains(\"web\")",
+            "in0.round() > 1.0",
+            "in0 && in1 > 2.0",
+            "if in0 > 1.0 { in1.len() > 1 } else { false }",
+        ] {
+            assert_eq!(tried(good, 2), Ok(()), "{good}");
+        }
     }
 
     #[test]
