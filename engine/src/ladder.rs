@@ -56,7 +56,7 @@ impl Engine {
                 if settled == Settled::HandedOver {
                     let responses: Vec<String> =
                         case.policy.then.iter().map(|rung| rung.response.to_string()).collect();
-                    let reason = format!("tried, and it did not help: {}", responses.join(", "));
+                    let reason = format!("the ladder is at its end: {}", responses.join(", "));
                     self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
                 }
                 self.decider.answered(self.now, finding, "everything was tried", changes);

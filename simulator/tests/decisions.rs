@@ -91,7 +91,7 @@ fn a_hot_vm_grows_and_then_moves() {
             150s ended p1-2/1: Done { observed: "assumed" }
             150s plan p1-2: Succeeded
             150s held hot on vm/hot: cooldown: the policy acted here not long ago
-            270s handed over hot on vm/hot: tried, and it did not help: resize, migrate
+            270s handed over hot on vm/hot: the ladder is at its end: resize, migrate
         "#]],
     );
     bench.samples(310..=400, "vm/hot", "cpu", 0.1).until(
@@ -203,7 +203,7 @@ fn what_cannot_be_fenced_is_not_started_elsewhere() {
             1s begins p1-1/1
             1s ended p1-1/1: Failed { reason: "no answer from the power switch" }
             1s plan p1-1: Failed { step: StepId(1), reason: "no answer from the power switch" }
-            1s handed over down on host/a: tried, and it did not help: evacuate
+            1s handed over down on host/a: the ladder is at its end: evacuate
             1s closed down on host/a: everything was tried
         "#]],
     );
@@ -267,7 +267,7 @@ fn a_failed_response_is_retried_then_passed_by_then_handed_over() {
             13s ended p1-2/1: Failed { reason: "no disk" }
             13s plan p1-2: Failed { step: StepId(1), reason: "no disk" }
             13s skipped migrate of crash on vm/one: no other host that is up takes workloads of host/a
-            13s handed over crash on vm/one: tried, and it did not help: restart, migrate
+            13s handed over crash on vm/one: the ladder is at its end: restart, migrate
             13s closed crash on vm/one: everything was tried
         "#]],
     );

@@ -180,15 +180,15 @@ fn a_host_of_unknown_state_is_not_fenced_and_what_was_stopped_stays_so() {
     bench.event(2, "host/dead", "host.down", &[]).until(
         3,
         expect![[r#"
-        1s opened down on host/odd: event host.down is true
-        1s skipped evacuate of down on host/odd: it is not known whether host/odd is up
-        1s handed over down on host/odd: tried, and it did not help: evacuate
-        1s closed down on host/odd: everything was tried
-        2s opened down on host/dead: event host.down is true
-        2s skipped evacuate of down on host/dead: nothing on host/dead can be moved
-        2s handed over down on host/dead: tried, and it did not help: evacuate
-        2s closed down on host/dead: everything was tried
-    "#]],
+            1s opened down on host/odd: event host.down is true
+            1s skipped evacuate of down on host/odd: it is not known whether host/odd is up
+            1s handed over down on host/odd: the ladder is at its end: evacuate
+            1s closed down on host/odd: everything was tried
+            2s opened down on host/dead: event host.down is true
+            2s skipped evacuate of down on host/dead: nothing on host/dead can be moved
+            2s handed over down on host/dead: the ladder is at its end: evacuate
+            2s closed down on host/dead: everything was tried
+        "#]],
     );
 }
 
@@ -222,15 +222,56 @@ fn an_approved_plan_has_to_be_right_still() {
     bench.operator(5, OperatorCommand::Approve(plan(2))).until(
         6,
         expect![[r#"
-        4s begins p1-1/1
-        4s ended p1-1/1: Done { observed: "assumed" }
-        4s plan p1-1: Succeeded
-        4s closed move on vm/one: the plan succeeded
-        5s refused approval of plan p1-2: the situation has changed since it was made
-        5s plan p1-2: Cancelled { reason: "the situation has changed since it was made" }
-        5s skipped migrate of move on vm/two: the only other host has no room for 3 vcpus and 8192 MiB
-        5s handed over move on vm/two: tried, and it did not help: migrate
-        5s closed move on vm/two: everything was tried
-    "#]],
+            4s begins p1-1/1
+            4s ended p1-1/1: Done { observed: "assumed" }
+            4s plan p1-1: Succeeded
+            4s closed move on vm/one: the plan succeeded
+            5s refused approval of plan p1-2: the situation has changed since it was made
+            5s plan p1-2: Cancelled { reason: "the situation has changed since it was made" }
+            5s skipped migrate of move on vm/two: the only other host has no room for 3 vcpus and 8192 MiB
+            5s handed over move on vm/two: the ladder is at its end: migrate
+            5s closed move on vm/two: everything was tried
+        "#]],
     );
+}
+
+#[test]
+fn what_is_no_longer_known_is_not_acted_on_until_it_is_known_again() {
+    let hot = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 15s\ncooldown: 1m\nthen:\n  - restart: {}\n    attempts: 9\n";
+    let mut bench =
+        Bench::new(&policy("hot", hot), vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)], vec![]);
+    bench.samples(0..=40, "vm/one", "cpu", 0.9).until(190, expect![[r#"
+        0s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        0s plan p1-1 restart for hot: vm/one restart
+        0s begins p1-1/1
+        0s ended p1-1/1: Done { observed: "assumed" }
+        0s plan p1-1: Succeeded
+        0s held hot on vm/one: cooldown: the policy acted here not long ago
+        60s held hot on vm/one: the condition is no longer known to hold
+    "#]]);
+    bench.sample(200, "vm/one", "cpu", 0.9).until(200, expect![[r#"
+        200s plan p1-2 restart for hot: vm/one restart
+        200s begins p1-2/1
+        200s ended p1-2/1: Done { observed: "assumed" }
+        200s plan p1-2: Succeeded
+        200s held hot on vm/one: cooldown: the policy acted here not long ago
+    "#]]);
+}
+
+#[test]
+fn room_is_given_away_once_while_a_plan_is_in_flight() {
+    let grow = "select: {kind: vm}\non: alarm\nthen: [{resize: {vcpus: +2}}]\n";
+    let slow = Assumption { resource: None, verb: None, takes: Duration::from_secs(30), fails: None };
+    let resources = vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 3.0), vm("vm/two", "host/a", 3.0)];
+    let mut bench = Bench::new(&policy("grow", grow), resources, vec![slow]);
+    bench.event(1, "vm/one", "alarm", &[]);
+    bench.event(2, "vm/two", "alarm", &[]).until(3, expect![[r#"
+        1s opened grow on vm/one: event alarm is true
+        1s plan p1-1 resize for grow: vm/one resize to 5 vcpus
+        1s begins p1-1/1
+        2s opened grow on vm/two: event alarm is true
+        2s skipped resize of grow on vm/two: host/a has 3 vcpus left to give out, 5 are needed
+        2s handed over grow on vm/two: the ladder is at its end: resize
+        2s closed grow on vm/two: everything was tried
+    "#]]);
 }
