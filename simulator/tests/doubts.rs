@@ -240,7 +240,9 @@ fn what_is_no_longer_known_is_not_acted_on_until_it_is_known_again() {
     let hot = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 15s\ncooldown: 1m\nthen:\n  - restart: {}\n    attempts: 9\n";
     let mut bench =
         Bench::new(&policy("hot", hot), vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)], vec![]);
-    bench.samples(0..=40, "vm/one", "cpu", 0.9).until(190, expect![[r#"
+    bench.samples(0..=40, "vm/one", "cpu", 0.9).until(
+        190,
+        expect![[r#"
         0s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
         0s plan p1-1 restart for hot: vm/one restart
         0s begins p1-1/1
@@ -248,14 +250,18 @@ fn what_is_no_longer_known_is_not_acted_on_until_it_is_known_again() {
         0s plan p1-1: Succeeded
         0s held hot on vm/one: cooldown: the policy acted here not long ago
         60s held hot on vm/one: the condition is no longer known to hold
-    "#]]);
-    bench.sample(200, "vm/one", "cpu", 0.9).until(200, expect![[r#"
+    "#]],
+    );
+    bench.sample(200, "vm/one", "cpu", 0.9).until(
+        200,
+        expect![[r#"
         200s plan p1-2 restart for hot: vm/one restart
         200s begins p1-2/1
         200s ended p1-2/1: Done { observed: "assumed" }
         200s plan p1-2: Succeeded
         200s held hot on vm/one: cooldown: the policy acted here not long ago
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -265,7 +271,9 @@ fn room_is_given_away_once_while_a_plan_is_in_flight() {
     let resources = vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 3.0), vm("vm/two", "host/a", 3.0)];
     let mut bench = Bench::new(&policy("grow", grow), resources, vec![slow]);
     bench.event(1, "vm/one", "alarm", &[]);
-    bench.event(2, "vm/two", "alarm", &[]).until(3, expect![[r#"
+    bench.event(2, "vm/two", "alarm", &[]).until(
+        3,
+        expect![[r#"
         1s opened grow on vm/one: event alarm is true
         1s plan p1-1 resize for grow: vm/one resize to 5 vcpus
         1s begins p1-1/1
@@ -273,5 +281,6 @@ fn room_is_given_away_once_while_a_plan_is_in_flight() {
         2s skipped resize of grow on vm/two: host/a has 3 vcpus left to give out, 5 are needed
         2s handed over grow on vm/two: the ladder is at its end: resize
         2s closed grow on vm/two: everything was tried
-    "#]]);
+    "#]],
+    );
 }
