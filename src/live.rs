@@ -231,8 +231,11 @@ impl Live {
             }
         }
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.outlets.metrics.findings_open.set(count(self.engine.findings().count()));
-        self.outlets.metrics.plans_in_flight.set(count(self.engine.in_flight().count()));
+        if !records.is_empty() {
+            // Findings and plans come and go with a decision only; counting them for every sample would be in vain.
+            self.outlets.metrics.findings_open.set(count(self.engine.findings().count()));
+            self.outlets.metrics.plans_in_flight.set(count(self.engine.in_flight().count()));
+        }
         self.outlets.metrics.resources.set(count(self.engine.topology().len()));
         Ok(())
     }

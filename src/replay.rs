@@ -187,8 +187,7 @@ impl Recording {
 fn load_recorded(files: Vec<RecordedFile>) -> Result<Vec<Arc<Policy>>, Failure> {
     let sources: Vec<SourceText> =
         files.into_iter().map(|RecordedFile { name, text }| SourceText { name, text }).collect();
-    let checked = check::load(&sources, &Catalogue::new(UnknownMetrics::Allow));
-    if checked.is_good() { Ok(checked.policies.into_iter().map(Arc::new).collect()) } else { Err(checked.failure()) }
+    check::policies(&sources, &Catalogue::new(UnknownMetrics::Allow))
 }
 
 #[cfg(test)]

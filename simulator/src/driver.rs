@@ -154,11 +154,6 @@ impl<W: World> VirtualDriver<W> {
         &self.world
     }
 
-    /// The world, to tell it something.
-    pub fn world_mut(&mut self) -> &mut W {
-        &mut self.world
-    }
-
     fn take(&mut self, at: Timestamp, input: Input) {
         match &input {
             Input::Observed(Observation::Sample(_)) => self.samples += 1,

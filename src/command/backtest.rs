@@ -167,14 +167,11 @@ fn load(args: &BacktestArgs, sources: &[SourceText]) -> Result<Vec<Arc<Policy>>,
     } else {
         Catalogue::new(UnknownMetrics::Allow)
     };
-    let checked = check::load(sources, &catalogue);
-    if !checked.is_good() {
-        return Err(checked.failure());
-    }
-    if checked.policies.is_empty() {
+    let policies = check::policies(sources, &catalogue)?;
+    if policies.is_empty() {
         return Err(Failure::new("there is no policy in the files given").help("a policy has `kind: Policy`"));
     }
-    Ok(checked.policies.into_iter().map(Arc::new).collect())
+    Ok(policies)
 }
 
 fn texts<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<&'a String> {

@@ -2,7 +2,7 @@
 
 mod examined;
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, sync::Arc};
 
 use homeostat_decide::{CompileError, Rule};
 use homeostat_model::{AdapterName, Capabilities, EventType, KindCapability};
@@ -23,14 +23,16 @@ pub(crate) struct Checked {
     pub(crate) problems: Vec<Problem>,
 }
 
-impl Checked {
-    pub(crate) fn is_good(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    /// All problems as one failure.
-    pub(crate) fn failure(&self) -> Failure {
-        Failure::of("the policies", &report::flaws(&self.problems))
+/// Reads policies that are to be put into force: all of them, or none.
+///
+/// # Errors
+/// [`Failure`] with every problem, as it is shown to people.
+pub(crate) fn policies(sources: &[SourceText], catalogue: &Catalogue) -> Result<Vec<Arc<Policy>>, Failure> {
+    let Checked { policies, problems } = load(sources, catalogue);
+    if problems.is_empty() {
+        Ok(policies.into_iter().map(Arc::new).collect())
+    } else {
+        Err(Failure::of("the policies", &report::flaws(&problems)))
     }
 }
 

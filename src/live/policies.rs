@@ -65,12 +65,7 @@ impl PolicyFiles {
     }
 
     fn check(&self, sources: &[SourceText]) -> Result<Vec<Arc<Policy>>, Failure> {
-        let checked = check::load(sources, &self.catalogue);
-        if checked.is_good() {
-            Ok(checked.policies.into_iter().map(Arc::new).collect())
-        } else {
-            Err(checked.failure())
-        }
+        check::policies(sources, &self.catalogue)
     }
 }
 

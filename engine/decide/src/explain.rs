@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use homeostat_model::{Evidence, Timestamp, Truth};
+use homeostat_model::{Evidence, Timestamp};
 use homeostat_policy::Policy;
 
 /// How a policy stands towards a resource.
@@ -35,12 +35,4 @@ pub struct Explained {
     pub standing: Standing,
     /// Its condition's clauses and their values, now.
     pub evidence: Evidence,
-}
-
-impl Explained {
-    /// The truth of the condition by itself, now.
-    #[must_use]
-    pub fn truth(&self) -> Truth {
-        self.evidence.truth
-    }
 }

@@ -43,18 +43,6 @@ impl fmt::Display for Verb {
     }
 }
 
-/// How much an action disturbs what runs; ordered from least to most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Disruption {
-    /// Nothing that runs notices.
-    None,
-    /// It goes on running, with a pause of well below a second.
-    Live,
-    /// It is interrupted.
-    Interrupt,
-}
-
 /// A wanted amount of processors and memory. What is absent stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -117,19 +105,6 @@ impl Action {
             Self::Fence => Verb::Fence,
             Self::Power { .. } => Verb::Power,
             Self::Cordon { .. } => Verb::Cordon,
-        }
-    }
-
-    /// How much it disturbs the resource it is done to.
-    #[must_use]
-    pub fn disruption(&self) -> Disruption {
-        match self {
-            Self::Start | Self::Cordon { .. } | Self::Power { on: true } => Disruption::None,
-            Self::Resize(_) | Self::Migrate { live: true, .. } => Disruption::Live,
-            Self::Restart { .. } | Self::Stop | Self::Migrate { live: false, .. } | Self::Fence => {
-                Disruption::Interrupt
-            }
-            Self::Power { on: false } => Disruption::Interrupt,
         }
     }
 }

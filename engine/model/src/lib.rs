@@ -29,7 +29,7 @@ mod topology;
 mod truth;
 mod value;
 
-pub use action::{Action, Amount, Disruption, Verb};
+pub use action::{Action, Amount, Verb};
 pub use capability::{Capabilities, KindCapability, MetricDescription};
 pub use duration::{Duration, ParseDurationError};
 pub use event::Event;
