@@ -131,7 +131,12 @@ impl Engine {
         let projection = Projection::of(self.in_flight());
         let around =
             Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
-        homeostat_plan::draft(&around, &plan.subject, &rung.response).is_ok_and(|draft| draft.steps == plan.steps)
+        match &rung.response {
+            homeostat_policy::Prescription::Fixed(response) => {
+                homeostat_plan::draft(&around, &plan.subject, response).is_ok_and(|draft| draft.steps == plan.steps)
+            }
+            _ => false,
+        }
     }
 
     /// Takes back a plan that waits, and looks at its finding anew.

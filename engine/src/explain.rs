@@ -67,7 +67,7 @@ impl Engine {
             (None, Standing::Unknown) => (Status::Unknown, unknown(&one.evidence), None),
             (None, Standing::Open { .. }) => (Status::HeldBack, one.evidence.to_string(), None),
             (None, Standing::No) => match &one.policy.on {
-                Some(event) => (Status::No, format!("no event {event} is being answered"), None),
+                Some(_) => (Status::No, "no event is being answered".into(), None),
                 None => (Status::No, one.evidence.to_string(), None),
             },
         };

@@ -5,6 +5,7 @@ use homeostat_model::{
     Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Response, Severity, Timestamp,
     Truth,
 };
+use homeostat_policy::Prescription;
 use homeostat_plan::{Draft, Projection, Surroundings};
 
 use crate::{
@@ -133,17 +134,18 @@ impl Engine {
             let Some(rung) = policy.then.get(case.rung) else {
                 return Verdict::Settle(if told { Settled::Told } else { Settled::HandedOver });
             };
-            told = matches!(rung.response, Response::Notify { .. });
+            let Prescription::Fixed(response) = &rung.response else { return Verdict::Nothing };
+            told = matches!(response, Response::Notify { .. });
             let around =
                 Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
-            if let Response::Notify { severity, message } = &rung.response {
+            if let Response::Notify { severity, message } = response {
                 self.tell(finding, *severity, message, out);
                 self.guard.rest(self.now, finding, policy.cooldown);
             } else {
-                match homeostat_plan::draft(&around, &finding.resource, &rung.response) {
+                match homeostat_plan::draft(&around, &finding.resource, response) {
                     Ok(draft) => return Verdict::Plan(draft),
                     Err(infeasible) => {
-                        let response = rung.response.to_string();
+                        let response = response.to_string();
                         let reason = infeasible.to_string();
                         self.record(out, Entry::Skipped { finding: finding.clone(), response, reason });
                     }
@@ -174,7 +176,10 @@ impl Engine {
             created: self.now,
             policy: finding.policy.clone(),
             subject: finding.resource.clone(),
-            response: rung.response.to_string(),
+            response: match &rung.response {
+                Prescription::Fixed(response) => response.to_string(),
+                _ => String::new(),
+            },
             rung: u16::try_from(case.rung + 1).unwrap_or(u16::MAX),
             evidence,
             mode: policy.mode,
@@ -240,7 +245,7 @@ impl Engine {
 
     /// Keeps how far the ladder of an event finding was climbed, before its case ends.
     fn keep_climbed(&mut self, finding: &FindingRef) {
-        let Some(case) = self.cases.get(finding).filter(|case| case.policy.on.is_some()) else { return };
+        let Some(case) = self.cases.get(finding).filter(|case| case.policy.answers_events()) else { return };
         let within = case.policy.cooldown.plus(case.policy.cooldown).max(RECURS_WITHIN);
         let climbed = Climbed { rung: case.rung, attempts: case.attempts, until: self.now + within };
         let now = self.now;

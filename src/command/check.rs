@@ -43,7 +43,7 @@ pub(crate) fn load(sources: &[SourceText], catalogue: &Catalogue) -> Checked {
     let refused: Vec<CompileError> =
         loaded.policies.iter().filter_map(|policy| Rule::compile(policy.clone().into(), &sandbox).err()).collect();
     for CompileError { policy, message, offset } in refused {
-        loaded.refuse_script(&policy, offset, message);
+        loaded.refuse_script(&policy, 0, offset, message);
     }
     Checked { policies: loaded.policies, problems: loaded.problems }
 }

@@ -170,7 +170,7 @@ impl Decider {
         let Some(Instance { rule, readings, event, .. }) = instances.get_mut(key) else { return };
         let Some(Rule { inputs, .. }) = rules.get(*rule) else { return };
         for (input, reading) in inputs.iter().zip(readings) {
-            if let Input::Attribute(attribute) = input
+            if let Input::Attribute(_, attribute) = input
                 && let Some(value) = read(attribute, event.as_ref())
             {
                 *reading = value;

@@ -15,7 +15,7 @@ impl Decider {
         let policy = rule.policy.clone();
         let key = self.rules.insert(rule);
         self.by_name.insert(policy.name.clone(), key);
-        if let Some(event_type) = &policy.on {
+        for event_type in policy.on.iter().flat_map(homeostat_policy::On::matches).flat_map(|of| &of.types) {
             self.by_event.entry(event_type.clone()).or_default().push(key);
         }
         for resource in topology.of_kind(policy.select.kind.as_str()) {
@@ -46,7 +46,7 @@ impl Decider {
     ) {
         let existing =
             self.of_resource(number).into_iter().find(|key| self.instance(*key).is_some_and(|i| i.rule == rule));
-        let selected = self.rule(rule).is_some_and(|rule| rule.policy.select.matches(resource));
+        let selected = self.rule(rule).is_some_and(|rule| rule.policy.select.matches(resource, &homeostat_model::Topology::default()));
         let key = match (existing, selected) {
             (Some(key), true) => key,
             (Some(key), false) => return self.remove(key, "the policy no longer selects the resource", out),
@@ -80,7 +80,7 @@ impl Decider {
     }
 
     pub(crate) fn slot(&mut self, at: Timestamp, instance: usize, resource: u32, input: &Input) -> Slot {
-        let Input::Signal(signal) = input else { return Slot::Attribute };
+        let Input::Signal(_, signal) = input else { return Slot::Attribute };
         let key = (resource, self.metrics.intern(&signal.metric));
         let series = match self.by_key.get(&key) {
             Some(series) => *series,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use homeostat_model::{Clause, Evidence, Truth, Value};
-use homeostat_policy::{Arithmetic, Comparison, Condition, Expr, Input, Node};
+use homeostat_policy::{Arithmetic, Comparison, Expr, Formula, Input, Node};
 use homeostat_script::{Sandbox, Script};
 
 /// What a slot or a term is at this moment; `None` when it is not known.
@@ -69,7 +69,7 @@ impl<'a> Compiler<'a> {
         self.inputs
     }
 
-    pub(crate) fn predicate(&mut self, condition: &Condition) -> Result<Predicate, Refused> {
+    pub(crate) fn predicate(&mut self, condition: &Formula) -> Result<Predicate, Refused> {
         self.compile(&condition.expr, &condition.text)
     }
 
@@ -116,6 +116,7 @@ impl<'a> Compiler<'a> {
                 let slots = script.inputs.iter().map(|input| self.slot(input)).collect();
                 Term::Script(compiled, slots)
             }
+            Node::Otherwise(left, _) => self.term(left, text)?,
             Node::And(_) | Node::Or(_) | Node::Not(_) | Node::Compare(..) => {
                 Term::Nested(Box::new(self.compile(expr, text)?))
             }

@@ -104,7 +104,7 @@ impl Window {
                 }
                 self.best.push_back(number);
             }
-            Function::Rate | Function::Last | Function::Absent => {}
+            _ => {}
         }
         self.end = number + 1;
     }
@@ -175,7 +175,7 @@ impl Window {
                 let (end, _) = at(samples, base, self.end - 1)?;
                 Some(self.sum / end.since(begin).as_secs_f64())
             }
-            Function::Avg | Function::Rate | Function::Absent => None,
+            _ => None,
         }
     }
 }

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{AdapterName, InventoryChange, Resource, ResourceId};
 
+/// Steps from a resource to what it runs on in the end: container, vm, host, rack, room, site leave as many to spare.
+const MAX_DEPTH: usize = 12;
+
 /// Everything that exists, as last described. Iterates in the order of ids.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Topology {
@@ -64,6 +67,13 @@ impl Topology {
     /// What runs directly on `id`, in the order of ids.
     pub fn children(&self, id: &ResourceId) -> impl Iterator<Item = &Resource> {
         self.children.get(id).into_iter().flatten().filter_map(|child| self.resources.get(child))
+    }
+
+    /// What `id` runs on, directly and then indirectly, as far as it is known; at most [`MAX_DEPTH`] steps up, since foreign
+    /// systems may describe circles.
+    pub fn ancestors(&self, id: &ResourceId) -> impl Iterator<Item = &Resource> {
+        let above = |resource: &Resource| resource.on.as_ref().and_then(|parent| self.resources.get(parent));
+        std::iter::successors(self.resources.get(id).and_then(above), move |resource| above(resource)).take(MAX_DEPTH)
     }
 
     /// How many resources there are.

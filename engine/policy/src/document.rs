@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use homeostat_model::{Duration, EventType, Kind, MetricName, Mode, PolicyName, Unit};
 
 use crate::{
-    Catalogue, Condition, Policy, Selector,
+    Catalogue, EventMatch, Formula, On, OnUnknown, Policy, Selector,
     alignment::locate,
     fields::{Fields, UNITS, duration, integer, items, parsed, text, texts, word},
     ladder::ladder,
@@ -88,10 +88,18 @@ pub(crate) fn policy(
         labels,
         description: spec.description,
         select: spec.select,
-        on: spec.on,
+        on: spec.on.map(|event| On::Count {
+            of: EventMatch { types: vec![event], filter: None },
+            count: 1,
+            within: Duration::ZERO,
+        }),
         when: spec.when,
+        clear: None,
         hold_for: spec.hold_for,
+        keep_firing_for: Duration::ZERO,
         stale_after: spec.stale_after,
+        on_unknown: OnUnknown::Hold,
+        time_zone: "UTC".into(),
         mode: spec.mode,
         priority: spec.priority,
         cooldown: spec.cooldown,
@@ -117,7 +125,7 @@ struct Spec {
     description: String,
     select: Selector,
     on: Option<EventType>,
-    when: Option<Condition>,
+    when: Option<Formula>,
     when_at: Option<Range<usize>>,
     hold_for: Duration,
     stale_after: Duration,
@@ -188,7 +196,7 @@ fn select(node: &Node, catalogue: &Catalogue, report: &mut Report) -> Option<Sel
         report.add(at, Mistake::UnknownKind { kind: kind.to_string(), help });
         return None;
     }
-    Some(Selector { kind, match_labels })
+    Some(Selector { kind, name: None, match_labels, match_expressions: Vec::new(), within: None })
 }
 
 fn metrics(node: &Node, report: &mut Report) -> BTreeMap<MetricName, Unit> {
@@ -218,9 +226,9 @@ fn event(node: &Node, kind: Option<&str>, catalogue: &Catalogue, report: &mut Re
     Some(event)
 }
 
-fn condition(written: &str, at: Range<usize>, context: &ExprContext<'_>, report: &mut Report) -> Option<Condition> {
+fn condition(written: &str, at: Range<usize>, context: &ExprContext<'_>, report: &mut Report) -> Option<Formula> {
     match parse_condition(written, context) {
-        Ok(expr) => Some(Condition { text: written.to_owned(), expr }),
+        Ok(expr) => Some(Formula { text: written.to_owned(), expr }),
         Err(problems) => {
             for problem in problems {
                 let at = locate(report.text(), &at, written, &problem.span);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use homeostat_model::{Change, Quantity, Resizing, Response, Severity, Unit, Verb};
 
 use crate::{
-    Catalogue, Rung,
+    Catalogue, Prescription, Rung,
     alignment::locate,
     fields::{Fields, integer, items, text, word},
     mistake::Mistake,
@@ -51,7 +51,7 @@ fn rung(entry: &Node, kind: Option<&str>, catalogue: &Catalogue, report: &mut Re
     if let Some(kind) = kind {
         check_possible(&response, kind, catalogue, at, report);
     }
-    Some(Rung { response, attempts: attempts? })
+    Some(Rung { guards: Vec::new(), response: Prescription::Fixed(response), attempts: attempts? })
 }
 
 /// The only key that is not `attempts`.

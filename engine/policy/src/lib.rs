@@ -32,13 +32,18 @@ mod yaml;
 
 pub use catalogue::{Catalogue, UnknownMetrics};
 pub use document::API_VERSION;
-pub use expr::{Arithmetic, Attribute, Comparison, Expr, Function, Input, Node, Script, Signal};
+pub use expr::{
+    Aggregate, Arithmetic, Attribute, Clock, Comparison, Expr, Fold, Function, Input, Members, Millionths, Node, Of, Script, Signal,
+};
 pub use language::{
     ExprContext, ExprProblem, MAX_EXPRESSION_BYTES, MAX_EXPRESSION_DEPTH, MAX_WINDOW, parse_condition, parse_expression,
 };
 pub use load::{Loaded, load};
 pub use mistake::CODES;
-pub use policy::{Condition, Policy, Rung, Selector};
+pub use policy::{
+    EventMatch, Figure, Formula, Guard, On, OnUnknown, Operator, Part, Policy, Prescription, Requirement, Rung, Selector, Sizing,
+    SizingChange,
+};
 pub use policy_test::{PolicyTest, load_tests};
 pub use problem::{PlainProblem, Problem};
 pub use source::{MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_LINE_BYTES, SourceText};

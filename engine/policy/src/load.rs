@@ -29,14 +29,15 @@ struct Written {
 }
 
 impl Loaded {
-    /// Takes out the policy called `name`, because Rhai refuses a script in its condition, and says where.
+    /// Takes out the policy called `name`, because Rhai refuses a script in one of its formulas, and says where.
     ///
-    /// `offset` is the place in bytes of the condition's text, where it is known. This crate runs no Rhai; whoever does
-    /// reports back here, so that all problems are shown alike.
-    pub fn refuse_script(&mut self, name: &PolicyName, offset: Option<usize>, reason: String) {
+    /// `formula` is its place in [`Policy::formulas`], `offset` the place in bytes of its text, where it is known. This crate
+    /// runs no Rhai; whoever does reports back here, so that all problems are shown alike.
+    pub fn refuse_script(&mut self, name: &PolicyName, formula: usize, offset: Option<usize>, reason: String) {
         let refused =
             self.policies.iter().position(|policy| policy.name == *name).map(|place| self.policies.remove(place));
-        let text = refused.and_then(|policy| policy.when).map(|condition| condition.text).unwrap_or_default();
+        let text = refused.and_then(|policy| policy.formulas().nth(formula).map(|formula| formula.text.clone()));
+        let text = text.unwrap_or_default();
         if let Some(Written { source, at }) = self.conditions.remove(name) {
             let place = match offset.filter(|offset| *offset < text.len()) {
                 Some(offset) => locate(source.inner(), &at, &text, &(offset..offset + 1)),

@@ -35,7 +35,9 @@ fn reads(expr: &Expr) -> bool {
         Node::Script(script) => !script.inputs.is_empty(),
         Node::Not(inner) | Node::Negate(inner) => reads(inner),
         Node::And(operands) | Node::Or(operands) => operands.iter().any(reads),
-        Node::Compare(_, left, right) | Node::Arithmetic(_, left, right) => reads(left) || reads(right),
+        Node::Compare(_, left, right) | Node::Arithmetic(_, left, right) | Node::Otherwise(left, right) => {
+            reads(left) || reads(right)
+        },
     }
 }
 
@@ -43,7 +45,7 @@ fn reads(expr: &Expr) -> bool {
 fn constant(expr: &Expr) -> Option<Value> {
     match &expr.node {
         Node::Literal { value, .. } => Some(value.clone()),
-        Node::Input(_) | Node::Script(_) => None,
+        Node::Input(_) | Node::Script(_) | Node::Otherwise(..) => None,
         Node::Not(inner) => Some(Value::Bool(!truth(inner)?)),
         // One false operand makes all of them false, whatever the others are.
         Node::And(operands) => fold(operands, false),

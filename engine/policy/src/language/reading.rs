@@ -9,10 +9,19 @@ use super::{
     checker::Type,
     token::{Token, TokenKind, Tokens},
 };
-use crate::{Attribute, Function, Input, Signal, mistake::Mistake, nearest::nearest};
+use crate::{Attribute, Function, Input, Of, Signal, mistake::Mistake, nearest::nearest};
 
 /// Names that are there for every kind.
 const COMMON: [&str; 4] = ["name", "kind", "labels", "capacity"];
+
+/// The functions that can be written so far.
+const FUNCTIONS: [Function; 6] =
+    [Function::Last, Function::Avg, Function::Min, Function::Max, Function::Rate, Function::Absent];
+
+/// The one called `name`.
+fn named(name: &str) -> Option<Function> {
+    FUNCTIONS.into_iter().find(|function| function.name() == name)
+}
 
 /// Words kept for what runs above, below and beside a resource; as attributes they could not become that.
 const RELATIVES: [&str; 4] = ["host", "rack", "children", "group"];
@@ -21,7 +30,7 @@ const RELATIVES: [&str; 4] = ["host", "rack", "children", "group"];
 ///
 /// Rhai has a `min` and a `max` of two values; those are meant when no metric in quotes and no window is given.
 pub(super) fn is_signal_call(tokens: &Tokens<'_>, at: usize) -> bool {
-    let Some(function) = tokens.word(at).and_then(Function::named).filter(|_| tokens.is(at + 1, "(")) else {
+    let Some(function) = tokens.word(at).and_then(named).filter(|_| tokens.is(at + 1, "(")) else {
         return false;
     };
     if !matches!(function, Function::Min | Function::Max) {
@@ -97,7 +106,7 @@ impl<'t, 'a> Reader<'t, 'a> {
         if !matches!(self.tokens.kind(at + 2), Some(TokenKind::Text(_))) {
             return Ok(());
         }
-        let near = nearest(name, Function::ALL.map(Function::name))
+        let near = nearest(name, FUNCTIONS.map(Function::name))
             .filter(|near| strsim::osa_distance(&name.to_lowercase(), near) <= 1);
         near.map_or(Ok(()), |near| {
             Err(ExprProblem { mistake: Mistake::UnknownFunction { name: name.into(), near }, span })
@@ -105,7 +114,7 @@ impl<'t, 'a> Reader<'t, 'a> {
     }
 
     fn signal(&self, range: &Range<usize>) -> Result<(Input, Type), ExprProblem> {
-        let function = self.tokens.word(range.start).and_then(Function::named).unwrap_or(Function::Last);
+        let function = self.tokens.word(range.start).and_then(named).unwrap_or(Function::Last);
         let arguments = arguments(self.tokens, range.start + 1);
         let metric = self.metric(function, range, arguments.first())?;
         let window = match (function.has_window(), arguments.get(1)) {
@@ -126,7 +135,7 @@ impl<'t, 'a> Reader<'t, 'a> {
             Function::Rate if unit == Unit::Seconds => Type::Number(Unit::Ratio),
             _ => Type::Number(unit),
         };
-        Ok((Input::Signal(Signal { function, metric, window }), found))
+        Ok((Input::Signal(Of::Itself, Signal { function, metric, window }), found))
     }
 
     fn metric(
@@ -211,7 +220,7 @@ impl<'t, 'a> Reader<'t, 'a> {
                 (Attribute::Resource(name.into()), Type::Any)
             }
         };
-        Ok((Input::Attribute(attribute), found))
+        Ok((Input::Attribute(Of::Itself, attribute), found))
     }
 
     fn unknown(&self, attribute: &str, known: &[&str]) -> Mistake {
