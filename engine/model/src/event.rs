@@ -1,10 +1,8 @@
 //! Events: something that happened.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{EventType, ResourceId, Timestamp, Value};
+use crate::{Attributes, EventType, ResourceId, Timestamp};
 
 /// Something of `event_type` happened to `resource` at `time`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +18,6 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Details, readable in expressions as `event.NAME`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attributes: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
 }

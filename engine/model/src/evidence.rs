@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Truth, Value};
+use crate::{Timestamp, Truth, Value};
 
 /// One clause of a condition: a comparison, or a script.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,10 @@ pub struct Clause {
     pub truth: Truth,
     /// What its signals and attributes were, in the order of their appearance; `None` for one that is not known.
     pub values: Vec<(String, Option<Value>)>,
+    /// When time alone could make it hold, everything else staying as it is. In answers to questions only, and only where it is a
+    /// matter of time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub could_hold_at: Option<Timestamp>,
 }
 
 /// A condition's truth and that of each of its clauses.

@@ -11,7 +11,9 @@
 //! Invariant: collections that are iterated are ordered, so that equal values are written as equal bytes.
 
 mod action;
+mod attributes;
 mod capability;
+mod data;
 mod duration;
 mod event;
 mod evidence;
@@ -30,7 +32,9 @@ mod truth;
 mod value;
 
 pub use action::{Action, Amount, Verb};
+pub use attributes::Attributes;
 pub use capability::{Capabilities, KindCapability, MetricDescription};
+pub use data::Data;
 pub use duration::{Duration, ParseDurationError};
 pub use event::Event;
 pub use evidence::{Clause, Evidence};

@@ -48,6 +48,11 @@ pub enum Hold {
     AwaitingApproval,
     /// The condition is no longer known to hold.
     Unknown,
+    /// What is to be done depends on something that is not known.
+    Undecided {
+        /// What.
+        what: String,
+    },
     /// An operator has paused the engine.
     Paused,
 }
@@ -61,6 +66,7 @@ impl fmt::Display for Hold {
             Self::Recommended => f.write_str("mode recommend: the plan is shown, not run"),
             Self::AwaitingApproval => f.write_str("mode approve: the plan waits for a person"),
             Self::Unknown => f.write_str("the condition is no longer known to hold"),
+            Self::Undecided { what } => write!(f, "what to do is not known: {what}"),
             Self::Paused => f.write_str("paused by an operator"),
         }
     }
@@ -165,6 +171,13 @@ pub enum Entry {
         /// Of which policy, on which resource.
         finding: FindingRef,
         /// What was tried.
+        reason: String,
+    },
+    /// A script of a policy has exceeded its budget: what depends on its scripts is unknown until the policy is replaced.
+    PolicyQuarantined {
+        /// The policy.
+        policy: PolicyName,
+        /// Which budget, and what to do about it.
         reason: String,
     },
     /// An input could not be used; nothing else was affected.

@@ -10,7 +10,8 @@ const MAX_DEPTH: usize = 12;
 /// Everything that exists, as last described. Iterates in the order of ids.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Topology {
-    resources: BTreeMap<ResourceId, Resource>,
+    /// In boxes: the tree has room to spare in each of its nodes.
+    resources: BTreeMap<ResourceId, Box<Resource>>,
     children: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
 }
 
@@ -48,15 +49,24 @@ impl Topology {
         (changed, refused)
     }
 
+    /// Removes a resource that no adapter owns. Gives whether there was one.
+    pub fn forget(&mut self, id: &ResourceId) -> bool {
+        let ownerless = self.get(id).is_some_and(|resource| resource.adapter.is_none());
+        if ownerless {
+            self.remove(id);
+        }
+        ownerless
+    }
+
     /// The resource named `id`.
     #[must_use]
     pub fn get(&self, id: &ResourceId) -> Option<&Resource> {
-        self.resources.get(id)
+        self.resources.get(id).map(|resource| &**resource)
     }
 
     /// All resources, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Resource> {
-        self.resources.values()
+        self.resources.values().map(|resource| &**resource)
     }
 
     /// All resources of `kind`, in the order of their ids.
@@ -66,14 +76,14 @@ impl Topology {
 
     /// What runs directly on `id`, in the order of ids.
     pub fn children(&self, id: &ResourceId) -> impl Iterator<Item = &Resource> {
-        self.children.get(id).into_iter().flatten().filter_map(|child| self.resources.get(child))
+        self.children.get(id).into_iter().flatten().filter_map(|child| self.get(child))
     }
 
     /// What `id` runs on, directly and then indirectly, as far as it is known; at most [`MAX_DEPTH`] steps up, since foreign
     /// systems may describe circles.
     pub fn ancestors(&self, id: &ResourceId) -> impl Iterator<Item = &Resource> {
-        let above = |resource: &Resource| resource.on.as_ref().and_then(|parent| self.resources.get(parent));
-        std::iter::successors(self.resources.get(id).and_then(above), move |resource| above(resource)).take(MAX_DEPTH)
+        let above = |resource: &Resource| resource.on.as_ref().and_then(|parent| self.get(parent));
+        std::iter::successors(self.get(id).and_then(above), move |resource| above(resource)).take(MAX_DEPTH)
     }
 
     /// How many resources there are.
@@ -94,7 +104,7 @@ impl Topology {
 
     fn upsert(&mut self, resource: Resource, changed: &mut BTreeSet<ResourceId>, refused: &mut Vec<ResourceId>) {
         if let Some(old) = self.resources.get(&resource.id) {
-            if *old == resource {
+            if **old == resource {
                 return;
             }
             if old.adapter.is_some() && old.adapter != resource.adapter {
@@ -107,7 +117,7 @@ impl Topology {
         if let Some(parent) = &resource.on {
             self.children.entry(parent.clone()).or_default().insert(id.clone());
         }
-        self.resources.insert(id.clone(), resource);
+        self.resources.insert(id.clone(), Box::new(resource));
         changed.insert(id);
     }
 
