@@ -57,7 +57,8 @@ impl Catalogue {
         self
     }
 
-    fn allows_unknown(&self) -> bool {
+    /// Whether names and units are taken as they come, because nobody knows them yet.
+    pub(crate) fn allows_unknown(&self) -> bool {
         self.unknown_metrics == UnknownMetrics::Allow || self.kinds.is_empty()
     }
 
@@ -88,6 +89,36 @@ impl Catalogue {
         let names: BTreeSet<&str> =
             offered.keys().chain(self.declared.keys()).chain(own.keys()).map(MetricName::as_str).collect();
         Err(hint(metric, names))
+    }
+
+    /// The unit of a metric of resources of any kind: that of all kinds that have it, if they agree; else, what may have been
+    /// meant.
+    pub(crate) fn unit_of_any(&self, metric: &str, own: &BTreeMap<MetricName, Unit>) -> Result<Unit, Option<String>> {
+        if let Some(unit) = own.get(metric) {
+            return Ok(*unit);
+        }
+        let offered = self.kinds.values().filter_map(|kind| kind.metrics.get(metric));
+        let units: BTreeSet<Unit> = offered.chain(self.declared.get(metric)).map(|known| known.unit).collect();
+        match (units.first(), units.last()) {
+            (Some(first), Some(last)) => Ok(if first == last { *first } else { Unit::None }),
+            _ if self.allows_unknown() => Ok(Unit::None),
+            _ => {
+                let offered = self.kinds.values().flat_map(|kind| kind.metrics.keys());
+                let names: BTreeSet<&str> =
+                    offered.chain(self.declared.keys()).chain(own.keys()).map(MetricName::as_str).collect();
+                Err(hint(metric, names))
+            }
+        }
+    }
+
+    /// Whether resources of some kind carry `attribute`; else, what may have been meant among those and `also`.
+    pub(crate) fn check_attribute_of_any(&self, attribute: &str, also: &[&str]) -> Result<(), Option<String>> {
+        if self.allows_unknown() || self.kinds.values().any(|kind| kind.attributes.contains(attribute)) {
+            return Ok(());
+        }
+        let carried = self.kinds.values().flat_map(|kind| &kind.attributes).map(String::as_str);
+        let names: BTreeSet<&str> = carried.chain(also.iter().copied()).collect();
+        Err(hint(attribute, names))
     }
 
     /// Whether `event` can happen to resources of `kind`; else, what may have been meant.

@@ -2,19 +2,26 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use homeostat_model::{Duration, EventType, Kind, MetricName, Mode, PolicyName, Unit};
+use homeostat_model::{Duration, MetricName, Mode, PolicyName, Unit};
 
 use crate::{
-    Catalogue, EventMatch, Formula, On, OnUnknown, Policy, Selector,
-    alignment::locate,
+    Catalogue, Expr, Formula, Input, Node as Form, On, OnUnknown, Policy, Rung, Selector,
     fields::{Fields, UNITS, duration, integer, items, parsed, text, texts, word},
+    formula::{EventRead, Placed, Scope, Written, condition},
     ladder::ladder,
-    language::{ExprContext, MAX_WINDOW, parse_condition},
+    language::{MAX_WINDOW, overlap},
     mistake::Mistake,
     nearest::hint,
     report::Report,
+    scripts::Scripts,
+    selector::select,
+    trigger::{event_read, trigger},
     yaml::Node,
+    zone::{UTC, zone},
 };
+
+/// The words of `onUnknown`.
+pub(crate) const ON_UNKNOWN: [&str; 3] = ["hold", "close", "notify"];
 
 /// The version of the documents' format.
 pub const API_VERSION: &str = "homeostat.dev/v1alpha1";
@@ -26,12 +33,12 @@ const STALE_AFTER: Duration = Duration::from_mins(2);
 const COOLDOWN: Duration = Duration::from_mins(5);
 
 /// The greatest priority, either way: as many steps as anybody can tell apart, and short to read.
-const MAX_PRIORITY: i32 = 1000;
+pub(crate) const MAX_PRIORITY: i32 = 1000;
 
 /// Longest `for`, `staleAfter` and `cooldown`: as long as windows are.
 const LONGEST: Duration = MAX_WINDOW;
 
-const MODES: [Mode; 4] = [Mode::Observe, Mode::Recommend, Mode::Approve, Mode::Auto];
+pub(crate) const MODES: [Mode; 4] = [Mode::Observe, Mode::Recommend, Mode::Approve, Mode::Auto];
 
 /// Reads `apiVersion` and `kind`, which all documents have. `None` when the document is one of `others`, or of no known
 /// kind, which is reported.
@@ -61,10 +68,12 @@ pub(crate) fn head<'a>(root: &'a Node, mine: &str, others: &[&str], report: &mut
     Some(fields)
 }
 
-/// Where parts of a policy stand in its file.
+/// Where parts of a policy stand.
 pub(crate) struct Places {
+    /// Its name, in its file.
     pub(crate) name: Range<usize>,
-    pub(crate) when: Option<Range<usize>>,
+    /// Its formulas, in the order of [`Policy::formulas`].
+    pub(crate) formulas: Vec<Written>,
 }
 
 /// The policy that `root` is, with the places of its parts. `None` when it is another kind of document, or has problems.
@@ -72,41 +81,54 @@ pub(crate) fn policy(
     root: &Node,
     source: &str,
     catalogue: &Catalogue,
+    scripts: &Scripts,
     report: &mut Report,
 ) -> Option<(Policy, Places)> {
     let before = report.found();
     let mut fields = head(root, "Policy", &["PolicyTest"], report)?;
     let metadata = fields.require("metadata", report).and_then(|node| metadata(node, report));
-    let spec = fields.require("spec", report).and_then(|node| spec(node, catalogue, report));
+    let spec = fields.require("spec", report).and_then(|node| spec(node, catalogue, scripts, report));
     fields.finish(report);
-    let ((name, name_at, labels), spec) = (metadata?, spec?);
+    let ((name, name_at, labels), Spec { rest, formulas }) = (metadata?, spec?);
     if report.found() > before {
         return None;
     }
+    let text = with_files(source, &formulas, report);
+    let Unnamed { description, select, on, when, clear, times, on_unknown, time_zone, mode, priority, then } = rest;
+    let Times { hold_for, keep_firing_for, stale_after, cooldown } = times;
     let policy = Policy {
         name,
         labels,
-        description: spec.description,
-        select: spec.select,
-        on: spec.on.map(|event| On::Count {
-            of: EventMatch { types: vec![event], filter: None },
-            count: 1,
-            within: Duration::ZERO,
-        }),
-        when: spec.when,
-        clear: None,
-        hold_for: spec.hold_for,
-        keep_firing_for: Duration::ZERO,
-        stale_after: spec.stale_after,
-        on_unknown: OnUnknown::Hold,
-        time_zone: "UTC".into(),
-        mode: spec.mode,
-        priority: spec.priority,
-        cooldown: spec.cooldown,
-        then: spec.then,
-        text: source.to_owned(),
+        description,
+        select,
+        on,
+        when,
+        clear,
+        hold_for,
+        keep_firing_for,
+        stale_after,
+        on_unknown,
+        time_zone,
+        mode,
+        priority,
+        cooldown,
+        then,
+        text,
     };
-    Some((policy, Places { name: name_at, when: spec.when_at }))
+    Some((policy, Places { name: name_at, formulas }))
+}
+
+/// The document with the files that its formulas are in, each once.
+fn with_files(document: &str, formulas: &[Written], report: &Report) -> String {
+    let own = report.source();
+    let mut files: Vec<_> = Vec::new();
+    for file in formulas.iter().map(Written::source) {
+        if file.name() != own.name() && !files.iter().any(|(name, _)| *name == file.name()) {
+            files.push((file.name(), file.inner()));
+        }
+    }
+    let files = files.into_iter().map(|(name, text)| format!("\n# {name}\n{text}"));
+    std::iter::once(document.to_owned()).chain(files).collect()
 }
 
 type Metadata = (PolicyName, Range<usize>, BTreeMap<String, String>);
@@ -120,83 +142,159 @@ fn metadata(node: &Node, report: &mut Report) -> Option<Metadata> {
     Some((parsed(name, "name", report)?, name.at.clone(), labels))
 }
 
-/// What `spec` holds.
-struct Spec {
+/// What `spec` says of a policy.
+struct Unnamed {
     description: String,
     select: Selector,
-    on: Option<EventType>,
+    on: Option<On>,
     when: Option<Formula>,
-    when_at: Option<Range<usize>>,
-    hold_for: Duration,
-    stale_after: Duration,
+    clear: Option<Formula>,
+    times: Times,
+    on_unknown: OnUnknown,
+    time_zone: String,
     mode: Mode,
     priority: i32,
-    cooldown: Duration,
-    then: Vec<crate::Rung>,
+    then: Vec<Rung>,
 }
 
-fn spec(node: &Node, catalogue: &Catalogue, report: &mut Report) -> Option<Spec> {
+/// The same with the places of its formulas, in the order of [`Policy::formulas`].
+struct Spec {
+    rest: Unnamed,
+    formulas: Vec<Written>,
+}
+
+fn spec(node: &Node, catalogue: &Catalogue, scripts: &Scripts, report: &mut Report) -> Option<Spec> {
     let mut fields = Fields::open(node, "spec", report)?;
     let description = fields.take("description").and_then(|node| text(node, "description", report));
     let own = fields.take("metrics").map(|node| metrics(node, report)).unwrap_or_default();
     let select = fields.require("select", report).and_then(|node| select(node, catalogue, report));
     let kind = select.as_ref().map(|select| select.kind.as_str());
+    let event = event_read(fields.take("on"));
+    let scope = Scope { catalogue, kind, metrics: &own, event, scripts, given: None, literal: false };
 
-    let (on_node, when_node, for_node) = (fields.take("on"), fields.take("when"), fields.take("for"));
-    if on_node.is_none() && when_node.is_none() {
-        report.add(fields.at(), Mistake::NoTrigger);
-    }
-    if on_node.is_some() && for_node.is_some() {
-        report.add(fields.key_at("for"), Mistake::ForWithOn);
-    }
-    let on = on_node.and_then(|node| event(node, kind, catalogue, report));
-    let when = when_node.and_then(|node| {
-        let written = text(node, "when", report)?;
-        // Without a kind, names cannot be checked; the kind is the problem to solve first.
-        let context = ExprContext { catalogue, kind: kind?, metrics: &own, event: on_node.is_some() };
-        condition(written, node.at.clone(), &context, report)
-    });
-    let mut time = |name, min, default| match fields.take(name) {
-        Some(node) => duration(node, name, (min, LONGEST), report).unwrap_or(default),
-        None => default,
-    };
-    let hold_for = time("for", Duration::ZERO, Duration::ZERO);
-    let stale_after = time("staleAfter", Duration::from_millis(1), STALE_AFTER);
-    let cooldown = time("cooldown", Duration::ZERO, COOLDOWN);
+    let conditions = conditions(&mut fields, &scope, report);
+    let times = times(&mut fields, report);
+    let on_unknown = fields.take("onUnknown").and_then(|node| on_unknown(node, report));
+    let time_zone = fields.take("timezone").and_then(|node| zone(node, report));
     let mode = fields.take("mode").and_then(|node| word(node, "mode", "a mode", &MODES, report));
     let priority = fields
         .take("priority")
         .and_then(|node| integer(node, "priority", (-MAX_PRIORITY, MAX_PRIORITY), report))
         .unwrap_or_default();
-    let then = fields.require("then", report).map(|node| ladder(node, kind, catalogue, report));
+    // Before anything is done, the condition is asked again; unless the finding may outlive it.
+    let lasting = conditions.clear.is_some() || !times.keep_firing_for.is_zero();
+    let scope = Scope { given: conditions.when.as_ref().filter(|_| !lasting), ..scope };
+    let then = fields.require("then", report).map(|node| ladder(node, &scope, report));
     fields.finish(report);
-    Some(Spec {
+    let Conditions { on, when, clear, mut formulas } = conditions;
+    let mut rungs = Vec::new();
+    for Placed { value, places } in then? {
+        rungs.push(value);
+        formulas.extend(places);
+    }
+    let rest = Unnamed {
         description: description.unwrap_or_default().trim().to_owned(),
         select: select?,
         on,
         when,
-        when_at: when_node.map(|node| node.at.clone()),
-        hold_for,
-        stale_after,
+        clear,
+        times,
+        on_unknown: on_unknown.unwrap_or_default(),
+        time_zone: time_zone.unwrap_or_else(|| UTC.into()),
         mode: mode.unwrap_or_default(),
         priority,
-        cooldown,
-        then: then?,
+        then: rungs,
+    };
+    Some(Spec { rest, formulas })
+}
+
+/// When the policy has something to do.
+struct Conditions {
+    on: Option<On>,
+    when: Option<Formula>,
+    clear: Option<Formula>,
+    /// Where their formulas stand, in the order of [`Policy::formulas`].
+    formulas: Vec<Written>,
+}
+
+fn conditions(fields: &mut Fields<'_>, scope: &Scope<'_>, report: &mut Report) -> Conditions {
+    let (on, when, clear) = (fields.take("on"), fields.take("when"), fields.take("clear"));
+    if on.is_none() && when.is_none() {
+        report.add(fields.at(), Mistake::NoTrigger);
+    }
+    if scope.event == EventRead::Last {
+        if fields.take("for").is_some() {
+            report.add(fields.key_at("for"), Mistake::ForWithOn);
+        }
+        for field in ["clear", "keepFiringFor"] {
+            if fields.take(field).is_some() {
+                report.add(fields.key_at(field), Mistake::LastingWithOn { field });
+            }
+        }
+    }
+    let on = on.and_then(|node| trigger(node, scope, report));
+    let when = when.and_then(|node| condition(node, "when", scope, report));
+    let clear = clear.and_then(|node| condition(node, "clear", scope, report));
+    if let (Some((when, _)), Some((clear, written))) = (&when, &clear)
+        && flaps(when, clear)
+    {
+        report.push(written.problem_of_all(Mistake::Flapping));
+    }
+    let split = |found: Option<(Formula, Written)>| found.unzip();
+    let ((when, when_at), (clear, clear_at)) = (split(when), split(clear));
+    let (on, filters) = on.map_or((None, Vec::new()), |on| (Some(on.value), on.places));
+    let formulas = when_at.into_iter().chain(clear_at).chain(filters).collect();
+    Conditions { on, when, clear, formulas }
+}
+
+/// Whether `clear` certainly can hold while `when` does: it asks about nothing else, and not for the opposite.
+fn flaps(when: &Formula, clear: &Formula) -> bool {
+    let (Some(asked), Some(others)) = (compared(&when.expr), compared(&clear.expr)) else { return when.alike(clear) };
+    others.iter().all(|input| asked.contains(input)) && overlap(&when.expr, &clear.expr)
+}
+
+/// What a condition asks about; `None` when it is more than comparisons of single values, about which nothing is certain.
+fn compared(expr: &Expr) -> Option<Vec<&Input>> {
+    Some(match &expr.node {
+        Form::Literal { .. } => Vec::new(),
+        Form::Input(input) => vec![input],
+        Form::Not(inner) => compared(inner)?,
+        Form::And(operands) | Form::Or(operands) => {
+            operands.iter().map(compared).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect()
+        }
+        Form::Compare(_, left, right) => compared(left)?.into_iter().chain(compared(right)?).collect(),
+        _ => return None,
     })
 }
 
-fn select(node: &Node, catalogue: &Catalogue, report: &mut Report) -> Option<Selector> {
-    let mut fields = Fields::open(node, "select", report)?;
-    let kind_node = fields.require("kind", report);
-    let match_labels = fields.take("matchLabels").map(|node| texts(node, "matchLabels", report)).unwrap_or_default();
-    fields.finish(report);
-    let kind: Kind = parsed(kind_node?, "kind", report)?;
-    if let Err(help) = catalogue.check_kind(kind.as_str()) {
-        let at = kind_node.map_or(node.at.clone(), |node| node.at.clone());
-        report.add(at, Mistake::UnknownKind { kind: kind.to_string(), help });
-        return None;
+/// How long things last.
+struct Times {
+    hold_for: Duration,
+    keep_firing_for: Duration,
+    stale_after: Duration,
+    cooldown: Duration,
+}
+
+fn times(fields: &mut Fields<'_>, report: &mut Report) -> Times {
+    let mut time = |name, min, default| match fields.take(name) {
+        Some(node) => duration(node, name, (min, LONGEST), report).unwrap_or(default),
+        None => default,
+    };
+    Times {
+        hold_for: time("for", Duration::ZERO, Duration::ZERO),
+        keep_firing_for: time("keepFiringFor", Duration::ZERO, Duration::ZERO),
+        stale_after: time("staleAfter", Duration::from_millis(1), STALE_AFTER),
+        cooldown: time("cooldown", Duration::ZERO, COOLDOWN),
     }
-    Some(Selector { kind, name: None, match_labels, match_expressions: Vec::new(), within: None })
+}
+
+fn on_unknown(node: &Node, report: &mut Report) -> Option<OnUnknown> {
+    let name = word(node, "onUnknown", "a way to treat the unknown", &ON_UNKNOWN, report)?;
+    Some(match name {
+        "close" => OnUnknown::Close,
+        "notify" => OnUnknown::Notify,
+        _ => OnUnknown::Hold,
+    })
 }
 
 fn metrics(node: &Node, report: &mut Report) -> BTreeMap<MetricName, Unit> {
@@ -214,27 +312,4 @@ fn metrics(node: &Node, report: &mut Report) -> BTreeMap<MetricName, Unit> {
         }
     }
     metrics
-}
-
-fn event(node: &Node, kind: Option<&str>, catalogue: &Catalogue, report: &mut Report) -> Option<EventType> {
-    let event: EventType = parsed(node, "on", report)?;
-    if let Some((kind, Err(help))) = kind.map(|kind| (kind, catalogue.check_event(kind, event.as_str()))) {
-        let (event, kind) = (event.to_string(), kind.into());
-        report.add(node.at.clone(), Mistake::UnknownEvent { event, kind, help });
-        return None;
-    }
-    Some(event)
-}
-
-fn condition(written: &str, at: Range<usize>, context: &ExprContext<'_>, report: &mut Report) -> Option<Formula> {
-    match parse_condition(written, context) {
-        Ok(expr) => Some(Formula { text: written.to_owned(), expr }),
-        Err(problems) => {
-            for problem in problems {
-                let at = locate(report.text(), &at, written, &problem.span);
-                report.add(at, problem.mistake);
-            }
-            None
-        }
-    }
 }

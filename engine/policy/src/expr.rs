@@ -60,8 +60,8 @@ pub enum Function {
 impl Function {
     /// The names of all of them, in the order of the documentation.
     pub const NAMES: [&'static str; 16] = [
-        "last", "avg", "min", "max", "sum", "count", "rate", "increase", "delta", "stddev", "quantile", "ewma", "slope",
-        "predict", "changes", "absent",
+        "last", "avg", "min", "max", "sum", "count", "rate", "increase", "delta", "stddev", "quantile", "ewma",
+        "slope", "predict", "changes", "absent",
     ];
 
     /// Its name in the language.
@@ -325,6 +325,23 @@ pub struct Expr {
     pub node: Node,
     /// Its bytes in [`crate::Formula::text`], for evidence.
     pub span: Range<usize>,
+}
+
+impl Expr {
+    /// Goes through everything that it reads, in the order of the text; not into aggregates.
+    pub fn each_input<'a>(&'a self, see: &mut impl FnMut(&'a Input)) {
+        match &self.node {
+            Node::Literal { .. } => {}
+            Node::Input(input) => see(input),
+            Node::Script(script) => script.inputs.iter().for_each(see),
+            Node::Not(inner) | Node::Negate(inner) => inner.each_input(see),
+            Node::And(parts) | Node::Or(parts) => parts.iter().for_each(|part| part.each_input(see)),
+            Node::Compare(_, left, right) | Node::Arithmetic(_, left, right) | Node::Otherwise(left, right) => {
+                left.each_input(see);
+                right.each_input(see);
+            }
+        }
+    }
 }
 
 /// The forms of an expression.

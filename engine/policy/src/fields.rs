@@ -75,6 +75,8 @@ impl<'a> Fields<'a> {
 
     /// Refuses what nobody asked for.
     pub(crate) fn finish(self, report: &mut Report) {
+        #[cfg(test)]
+        asked::note(&self.of, &self.asked);
         for (key, _) in &self.entries {
             if !self.asked.contains(&key.text.as_str()) {
                 let free =
@@ -125,7 +127,14 @@ pub(crate) fn parsed<T: FromStr<Err: Display>>(node: &Node, what: &str, report: 
         Ok(value) => Some(value),
         Err(error) => {
             let error: T::Err = error;
-            report.add(node.at.clone(), Mistake::InvalidValue { reason: format!("{what}: {error}"), help: None });
+            let reason = format!("{what}: {error}");
+            // Such errors end in what is allowed.
+            let (reason, help) = match reason.split_once("; ") {
+                Some((reason, help)) => (reason.to_owned(), Some(help.to_owned())),
+                None => (reason, None),
+            };
+            let help = help.map(|help| if help.starts_with("write") { help } else { format!("{help} allowed") });
+            report.add(node.at.clone(), Mistake::InvalidValue { reason, help });
             None
         }
     }
@@ -195,11 +204,30 @@ pub(crate) fn items<'a>(node: &'a Node, what: &str, report: &mut Report) -> &'a 
     &[]
 }
 
+/// The items of a list that has at most `most`; those after them are not read.
+pub(crate) fn items_up_to<'a>(node: &'a Node, what: &str, most: usize, report: &mut Report) -> &'a [Node] {
+    let items = items(node, what, report);
+    match items.get(..most) {
+        Some(first) if items.len() > most => {
+            let (what, given) = (format!("the length of `{what}`"), items.len().to_string());
+            report
+                .add(node.at.clone(), Mistake::OutOfRange { what, given, allowed: format!("at most {most} entries") });
+            first
+        }
+        _ => items,
+    }
+}
+
 /// A mapping of names to texts, such as labels.
 pub(crate) fn texts(node: &Node, what: &str, report: &mut Report) -> BTreeMap<String, String> {
+    named_texts(node, what, report).into_iter().map(|(key, value, _)| (key, value)).collect()
+}
+
+/// The same in the order of the file, each with the place of its name.
+pub(crate) fn named_texts(node: &Node, what: &str, report: &mut Report) -> Vec<(String, String, Range<usize>)> {
     entries(node, what, report)
         .into_iter()
-        .filter_map(|(key, value)| Some((key.text.clone(), text(value, &key.text, report)?.to_owned())))
+        .filter_map(|(key, value)| Some((key.text.clone(), text(value, &key.text, report)?.to_owned(), key.at.clone())))
         .collect()
 }
 
@@ -222,7 +250,8 @@ fn typed_value(node: &Node, what: &str, report: &mut Report) -> Option<Value> {
     })
 }
 
-fn entries<'a>(node: &'a Node, what: &str, report: &mut Report) -> Vec<&'a (Key, Node)> {
+/// The entries of a mapping.
+pub(crate) fn entries<'a>(node: &'a Node, what: &str, report: &mut Report) -> Vec<&'a (Key, Node)> {
     let Yaml::Map(entries) = &node.value else {
         wrong_type(node, &format!("`{what}`"), "a mapping", report);
         return Vec::new();
@@ -230,4 +259,25 @@ fn entries<'a>(node: &'a Node, what: &str, report: &mut Report) -> Vec<&'a (Key,
     let entries: Vec<_> = entries.iter().collect();
     report_duplicates(&entries, report);
     entries
+}
+
+/// What the readers asked for, for the test that holds the schema against it.
+#[cfg(test)]
+pub(crate) mod asked {
+    use std::{cell::RefCell, mem::take};
+
+    type Asked = Vec<(String, Vec<&'static str>)>;
+
+    thread_local! {
+        static ASKED: RefCell<Asked> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(crate) fn note(of: &str, names: &[&'static str]) {
+        ASKED.with_borrow_mut(|asked| asked.push((of.to_owned(), names.to_vec())));
+    }
+
+    /// All of it since the last time.
+    pub(crate) fn taken() -> Asked {
+        ASKED.with_borrow_mut(take)
+    }
 }

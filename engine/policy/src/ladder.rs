@@ -1,276 +1,193 @@
-//! `then`: the ladder of responses.
+//! `then`: the ladder of responses, with its branches written out.
 
 use std::ops::Range;
 
-use homeostat_model::{Change, Quantity, Resizing, Response, Severity, Unit, Verb};
-
 use crate::{
-    Catalogue, Prescription, Rung,
-    alignment::locate,
-    fields::{Fields, integer, items, text, word},
+    Formula, Guard, Prescription, Rung,
+    fields::{Fields, integer, items},
+    formula::{Placed, Scope, Written, condition},
+    language::overlap,
     mistake::Mistake,
-    nearest::hint,
     report::Report,
-    yaml::{Key, Node, Yaml},
+    response::{self, RESPONSES},
+    yaml::{Node, Yaml},
 };
 
-/// The names of all responses.
-const RESPONSES: [&str; 6] = ["restart", "resize", "migrate", "evacuate", "fisicalize", "notify"];
-
 /// Most attempts of one rung: with the shortest useful pause that is still more than a day of trying.
-const MAX_ATTEMPTS: u16 = 100;
+pub(crate) const MAX_ATTEMPTS: u16 = 100;
 
-/// Reads `then` for resources of `kind`.
-pub(crate) fn ladder(node: &Node, kind: Option<&str>, catalogue: &Catalogue, report: &mut Report) -> Vec<Rung> {
+/// Deepest nesting of `else`: a decision of more is a table, which a script is better at.
+const MAX_NESTING: usize = 4;
+
+/// Most responses of a policy, all branches together: trying each once takes hours already.
+const MAX_RUNGS: usize = 32;
+
+/// The fields of an entry that are no response.
+const MODIFIERS: [&str; 3] = ["if", "attempts", "else"];
+
+/// Reads `then`.
+pub(crate) fn ladder(node: &Node, scope: &Scope<'_>, report: &mut Report) -> Vec<Placed<Rung>> {
     let entries = items(node, "then", report);
     if let (Yaml::List(_), true) = (&node.value, entries.is_empty()) {
         report.add(node.at.clone(), Mistake::EmptyThen);
     }
-    entries.iter().filter_map(|entry| rung(entry, kind, catalogue, report)).collect()
-}
-
-fn rung(entry: &Node, kind: Option<&str>, catalogue: &Catalogue, report: &mut Report) -> Option<Rung> {
-    let (name, at, attempts, parameters) = match &entry.value {
-        Yaml::Scalar { text, .. } => (text.as_str(), entry.at.clone(), Some(1), None),
-        Yaml::Map(entries) => {
-            let mut fields = Fields::open(entry, "an entry of `then`", report)?;
-            let attempts = fields.take("attempts");
-            let attempts = attempts.map_or(Some(1), |node| integer(node, "attempts", (1, MAX_ATTEMPTS), report));
-            let key = response_key(&fields, report)?;
-            let parameters = entries.iter().find(|(other, _)| other.text == key.text).map(|(_, node)| node);
-            (key.text.as_str(), key.at.clone(), attempts, parameters)
-        }
-        _ => {
-            let problem = "is neither the name of a response nor a mapping with one";
-            report.add(entry.at.clone(), Mistake::OneResponse { problem });
-            return None;
-        }
-    };
-    let parameters = parameters.filter(|node| node.value != Yaml::Null);
-    let response = response(name, &at, parameters, report)?;
-    if let Some(kind) = kind {
-        check_possible(&response, kind, catalogue, at, report);
+    let mut reading = Reading { scope, rungs: Vec::new(), found: 0, branches: Vec::new() };
+    for entry in entries {
+        reading.entry(entry, report);
     }
-    Some(Rung { guards: Vec::new(), response: Prescription::Fixed(response), attempts: attempts? })
+    if reading.found > MAX_RUNGS {
+        let mistake = Mistake::TooManyResponses { found: reading.found, limit: MAX_RUNGS };
+        report.add(node.at.clone(), mistake);
+    }
+    reading.rungs
 }
 
-/// The only key that is not `attempts`.
-fn response_key<'a>(fields: &Fields<'a>, report: &mut Report) -> Option<&'a Key> {
-    let mut keys = fields.keys().filter(|key| key.text != "attempts");
-    match (keys.next(), keys.next()) {
-        (Some(key), None) => Some(key),
-        (None, _) => {
-            report.add(fields.at(), Mistake::OneResponse { problem: "has no response" });
-            None
-        }
-        (Some(first), Some(second)) => {
-            // Which of the two is wrong: a second response, or something that is none.
-            let stranger = [first, second].into_iter().find(|key| !RESPONSES.contains(&key.text.as_str()));
-            match stranger {
-                Some(key) => {
-                    let of = "an entry of `then`".to_owned();
-                    let help = hint(&key.text, RESPONSES.into_iter().chain(["attempts"]));
-                    report.add(key.at.clone(), Mistake::UnknownField { of, field: key.text.clone(), help });
-                }
-                None => report.add(second.at.clone(), Mistake::OneResponse { problem: "has two responses" }),
+/// The `if` of an entry around, and whether this is its `else`.
+struct Branch {
+    formula: Formula,
+    written: Written,
+    wanted: bool,
+}
+
+struct Reading<'a> {
+    scope: &'a Scope<'a>,
+    /// The first ones, as many as are read.
+    rungs: Vec<Placed<Rung>>,
+    found: usize,
+    /// From the outermost to the innermost.
+    branches: Vec<Branch>,
+}
+
+impl Reading<'_> {
+    fn entry(&mut self, entry: &Node, report: &mut Report) {
+        match &entry.value {
+            Yaml::Scalar { text, .. } => {
+                let response = response::read(text, &entry.at, None, self.scope, report);
+                self.push(response, Some(1));
             }
-            None
-        }
-    }
-}
-
-fn response(name: &str, at: &Range<usize>, parameters: Option<&Node>, report: &mut Report) -> Option<Response> {
-    let mut fields = match parameters {
-        Some(node) => Some(Fields::open(node, name, report)?),
-        None => None,
-    };
-    let response = match name {
-        "restart" => Some(Response::Restart),
-        "migrate" => Some(Response::Migrate),
-        "evacuate" => Some(Response::Evacuate),
-        "resize" => resize(at, fields.as_mut(), report),
-        "fisicalize" => fisicalize(at, fields.as_mut(), report),
-        "notify" => notify(at, fields.as_mut(), report),
-        _ => {
-            let help = hint(name, RESPONSES);
-            report.add(at.clone(), Mistake::UnknownWord { what: "a response", given: name.into(), help });
-            return None;
-        }
-    };
-    if let Some(fields) = fields {
-        fields.finish(report);
-    }
-    response
-}
-
-fn missing(of: &str, field: &'static str, help: &str, at: &Range<usize>, report: &mut Report) {
-    report.add(at.clone(), Mistake::MissingField { of: format!("`{of}`"), field, help: Some(help.into()) });
-}
-
-fn fisicalize(at: &Range<usize>, fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
-    let Some(pool) = fields.and_then(|fields| fields.take("pool")) else {
-        missing("fisicalize", "pool", "write `fisicalize: {pool: NAME}`: the hosts' label `pool`", at, report);
-        return None;
-    };
-    Some(Response::Fisicalize { pool: text(pool, "pool", report)?.to_owned() })
-}
-
-fn notify(at: &Range<usize>, fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
-    let (severity, message) = fields.map_or((None, None), |fields| (fields.take("severity"), fields.take("message")));
-    let severity = severity.map_or(Some(Severity::default()), |node| severity_of(node, report));
-    let Some(message) = message else {
-        missing("notify", "message", "write `notify: {message: \"..\"}`", at, report);
-        return None;
-    };
-    let words = text(message, "message", report)?;
-    for placeholder in placeholders(words) {
-        if !["${resource}", "${policy}"].contains(&placeholder) {
-            let part = words.find(placeholder).map_or(0..0, |start| start..start + placeholder.len());
-            let at = locate(report.text(), &message.at, words, &part);
-            report.add(at, Mistake::UnknownPlaceholder { placeholder: placeholder.into() });
-        }
-    }
-    Some(Response::Notify { severity: severity?, message: words.to_owned() })
-}
-
-fn severity_of(node: &Node, report: &mut Report) -> Option<Severity> {
-    let name = word(node, "severity", "a severity", &["info", "warning", "critical"], report)?;
-    Some(match name {
-        "critical" => Severity::Critical,
-        "warning" => Severity::Warning,
-        _ => Severity::Info,
-    })
-}
-
-/// Every `${..}` of a message, the one that does not end included.
-fn placeholders(message: &str) -> impl Iterator<Item = &str> {
-    message.match_indices("${").filter_map(|(start, _)| {
-        let rest = message.get(start..)?;
-        rest.get(..rest.find('}').map_or(rest.len(), |end| end + 1))
-    })
-}
-
-fn resize(at: &Range<usize>, fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
-    let Some(fields) = fields else {
-        report.add(at.clone(), Mistake::ResizeNothing);
-        return None;
-    };
-    let before = report.found();
-    let vcpus = resizing(fields, &VCPUS, report);
-    let memory = resizing(fields, &MEMORY, report);
-    if vcpus.is_none() && memory.is_none() && report.found() == before {
-        report.add(at.clone(), Mistake::ResizeNothing);
-    }
-    Some(Response::Resize { vcpus, memory })
-}
-
-/// What can be resized, and how it is written.
-struct Resizable {
-    name: &'static str,
-    min: &'static str,
-    max: &'static str,
-    unit: Unit,
-    example: &'static str,
-}
-
-const VCPUS: Resizable =
-    Resizable { name: "vcpus", min: "minVcpus", max: "maxVcpus", unit: Unit::None, example: "vcpus: +2" };
-const MEMORY: Resizable =
-    Resizable { name: "memory", min: "minMemory", max: "maxMemory", unit: Unit::Bytes, example: "memory: +25%" };
-
-fn resizing(fields: &mut Fields<'_>, what: &Resizable, report: &mut Report) -> Option<Resizing> {
-    let nodes = (fields.take(what.name), fields.take(what.min), fields.take(what.max));
-    let (wanted, min_node, max_node) = nodes;
-    let min = min_node.and_then(|node| bound(node, what.min, what.unit, report));
-    let max = max_node.and_then(|node| bound(node, what.max, what.unit, report));
-    let Some(wanted) = wanted else {
-        for (node, name) in [(min_node, what.min), (max_node, what.max)] {
-            if node.is_some() {
-                let help = format!("`{name}` bounds a change: write `{}`", what.example);
-                missing("resize", what.name, &help, &fields.key_at(name), report);
+            Yaml::Map(_) => {
+                let Some(fields) = Fields::open(entry, "an entry of `then`", report) else { return };
+                self.mapping(fields, report);
+            }
+            _ => {
+                let problem = "is neither the name of a response nor a mapping with one";
+                report.add(entry.at.clone(), Mistake::OneResponse { problem });
             }
         }
-        return None;
-    };
-    let change = change(wanted, what, report)?;
-    if let (Some(min), Some(max), Some(node)) = (min, max, min_node)
-        && min > max
-    {
-        let (min, max) = (min.to_string(), max.to_string());
-        report.add(node.at.clone(), Mistake::MinAboveMax { what: what.name, min, max });
     }
-    Some(Resizing { change, min, max })
-}
 
-/// An amount greater than zero, in the base unit.
-fn bound(node: &Node, name: &'static str, unit: Unit, report: &mut Report) -> Option<f64> {
-    let given = text(node, name, report)?;
-    match given.parse::<Quantity>() {
-        Ok(quantity) if quantity.unit == unit && quantity.number > 0.0 => Some(quantity.number),
-        _ => {
-            let help =
-                Some(format!("write {}", if unit == Unit::Bytes { "an amount such as `2Gi`" } else { "a number" }));
-            let reason = format!("`{name}` is `{given}`, which is not an amount greater than zero");
-            report.add(node.at.clone(), Mistake::InvalidValue { reason, help });
-            None
+    fn mapping(&mut self, mut fields: Fields<'_>, report: &mut Report) {
+        let (guard, attempts, otherwise) = (fields.take("if"), fields.take("attempts"), fields.take("else"));
+        let (mut given, mut strangers) = (Vec::new(), Vec::new());
+        for key in fields.keys().filter(|key| !MODIFIERS.contains(&key.text.as_str())) {
+            match RESPONSES.into_iter().find(|name| *name == key.text) {
+                Some(name) => given.push((name, key)),
+                None => strangers.push(key),
+            }
+        }
+        let parameters: Vec<Option<&Node>> = RESPONSES.into_iter().map(|name| fields.take(name)).collect();
+        let (at, else_at) = (fields.at(), fields.key_at("else"));
+        let unknown = !strangers.is_empty();
+        match (given.as_slice(), strangers.as_slice()) {
+            // The only word that can be the response is none.
+            ([], [key]) => response::unknown(&key.text, key.at.clone(), report),
+            _ => fields.finish(report),
+        }
+        let attempts = attempts.map_or(Some(1), |node| integer(node, "attempts", (1, MAX_ATTEMPTS), report));
+        let branch = guard.map(|node| condition(node, "if", self.scope, report));
+        let guarded = self.enter(branch, true, &at, report);
+        match given.as_slice() {
+            [(name, key)] => {
+                let parameters = parameters.into_iter().flatten().next();
+                let response = response::read(name, &key.at, parameters, self.scope, report);
+                self.push(response, attempts);
+            }
+            [] if !unknown => report.add(at, Mistake::OneResponse { problem: "has no response" }),
+            [_, (_, second), ..] if !unknown => {
+                report.add(second.at.clone(), Mistake::OneResponse { problem: "has two responses" });
+            }
+            _ => {}
+        }
+        if let Some(otherwise) = otherwise {
+            if guard.is_none() {
+                report.add(else_at.clone(), Mistake::ElseWithoutIf);
+            }
+            self.otherwise(otherwise, guarded, &else_at, report);
+        }
+        if guarded {
+            self.branches.pop();
         }
     }
-}
 
-/// `+2`, `-1`, `4`, `+25%`, `+512Mi`, `2Gi`
-fn change(node: &Node, what: &Resizable, report: &mut Report) -> Option<Change> {
-    let given = text(node, what.name, report)?;
-    let (sign, amount) = match given.strip_prefix('-') {
-        Some(rest) => (Some(-1.0), rest),
-        None => given.strip_prefix('+').map_or((None, given), |rest| (Some(1.0), rest)),
-    };
-    let quantity = amount.parse::<Quantity>().ok();
-    let change = match (quantity, sign) {
-        (Some(Quantity { number, unit: Unit::Ratio }), Some(sign)) => Change::ByShare(sign * number),
-        (Some(Quantity { number, unit }), Some(sign)) if unit == what.unit => Change::By(sign * number),
-        (Some(Quantity { number, unit }), None) if unit == what.unit && number > 0.0 => Change::To(number),
-        _ => {
-            let help = match what.unit {
-                Unit::Bytes => "write `2Gi` (to that amount), `+512Mi` (by it) or `+25%` (of what it has)",
-                _ => "write `4` (to that many), `+2` (by them) or `+25%` (of what it has)",
+    /// Begins a branch, and reports when what is in it can never be reached. False when there is none to begin.
+    fn enter(
+        &mut self,
+        condition: Option<Option<(Formula, Written)>>,
+        wanted: bool,
+        at: &Range<usize>,
+        report: &mut Report,
+    ) -> bool {
+        let Some(Some((formula, written))) = condition else { return false };
+        self.contradicted(&formula, wanted, at, report);
+        self.branches.push(Branch { formula, written, wanted });
+        true
+    }
+
+    fn contradicted(&self, formula: &Formula, wanted: bool, at: &Range<usize>, report: &mut Report) {
+        let against = self.branches.iter().find(|branch| branch.wanted != wanted && branch.formula.alike(formula));
+        if let Some(branch) = against {
+            let reason = match branch.wanted {
+                true => format!("it is the `else` of `{}` where that holds already", formula.text.trim()),
+                false => format!("it asks for `{}` in the `else` of that very condition", formula.text.trim()),
             };
-            let reason = format!("`{}` is `{given}`, which is not a change", what.name);
-            report.add(node.at.clone(), Mistake::InvalidValue { reason, help: Some(help.into()) });
-            return None;
+            report.add(at.clone(), Mistake::UnreachableResponse { reason });
+        } else if wanted && let Some(other) = self.excluding(formula) {
+            let reason = format!("`{}` is never the case while `{}` is", formula.text.trim(), other.text.trim());
+            report.add(at.clone(), Mistake::UnreachableResponse { reason });
+        } else if !wanted && self.scope.given.is_some_and(|given| given.alike(formula)) {
+            let reason = "it is the `else` of what `when` asks for, which holds whenever something is done".into();
+            report.add(at.clone(), Mistake::UnreachableResponse { reason });
         }
-    };
-    match change {
-        Change::By(amount) | Change::ByShare(amount) if amount == 0.0 => {
-            report.add(node.at.clone(), Mistake::NoChange { what: what.name, example: what.example });
-            None
-        }
-        Change::ByShare(share) if share <= -1.0 => {
-            let allowed = "a share above -100%".to_owned();
-            let what = format!("`{}`", what.name);
-            report.add(node.at.clone(), Mistake::OutOfRange { what, given: given.into(), allowed });
-            None
-        }
-        change => Some(change),
     }
-}
 
-/// Refuses what no connected system can do to resources of `kind`.
-fn check_possible(response: &Response, kind: &str, catalogue: &Catalogue, at: Range<usize>, report: &mut Report) {
-    let verb = match response {
-        Response::Restart => Verb::Restart,
-        Response::Resize { .. } => Verb::Resize,
-        Response::Migrate | Response::Fisicalize { .. } => Verb::Migrate,
-        Response::Evacuate if kind != "host" => {
-            let (response, kind, reason) = (response.to_string(), kind.into(), "it moves what runs on a host".into());
-            let help = Some("select the hosts (`kind: host`), or use `migrate`".into());
-            report.add(at, Mistake::ImpossibleResponse { response, kind, reason, help });
+    /// What holds here already, and cannot hold together with `formula`.
+    fn excluding(&self, formula: &Formula) -> Option<&Formula> {
+        let around = self.branches.iter().filter(|branch| branch.wanted).map(|branch| &branch.formula);
+        self.scope.given.into_iter().chain(around).find(|other| !overlap(&other.expr, &formula.expr))
+    }
+
+    fn otherwise(&mut self, node: &Node, guarded: bool, at: &Range<usize>, report: &mut Report) {
+        if self.branches.iter().filter(|branch| !branch.wanted).count() == MAX_NESTING {
+            let help = "let a script choose: `- script: | ..`";
+            report.add(at.clone(), Mistake::NestedTooDeep { limit: MAX_NESTING, help });
             return;
         }
-        Response::Evacuate | Response::Notify { .. } => return,
-    };
-    if let Err(help) = catalogue.check_verb(kind, verb) {
-        let (response, kind, reason) =
-            (response.to_string(), kind.into(), format!("no connected system can {verb} it"));
-        report.add(at, Mistake::ImpossibleResponse { response, kind, reason, help });
+        if guarded && let Some(last) = self.branches.pop() {
+            self.contradicted(&last.formula, false, at, report);
+            self.branches.push(Branch { wanted: false, ..last });
+        }
+        let entries = match &node.value {
+            Yaml::List(entries) => entries.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        if entries.is_empty() {
+            report.add(node.at.clone(), Mistake::EmptyThen);
+        }
+        for entry in entries {
+            self.entry(entry, report);
+        }
+    }
+
+    fn push(&mut self, response: Option<Placed<Prescription>>, attempts: Option<u16>) {
+        let (Some(response), Some(attempts)) = (response, attempts) else { return };
+        self.found += 1;
+        if self.found > MAX_RUNGS {
+            return;
+        }
+        let guard = |branch: &Branch| Guard { condition: branch.formula.clone(), wanted: branch.wanted };
+        let mut places: Vec<Written> = self.branches.iter().map(|branch| branch.written.clone()).collect();
+        places.extend(response.places);
+        let guards = self.branches.iter().map(guard).collect();
+        self.rungs.push(Placed { value: Rung { guards, response: response.value, attempts }, places });
     }
 }

@@ -1,13 +1,17 @@
 //! Loads policies from files: everything good is loaded, everything bad is said.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_model::PolicyName;
-use miette::NamedSource;
 
 use crate::{
-    Catalogue, Policy, Problem, SourceText, alignment::locate, document, mistake::Mistake, report::Report,
-    source::documents, yaml,
+    Catalogue, Policy, Problem, SourceText, document,
+    formula::Written,
+    mistake::Mistake,
+    report::Report,
+    scripts::{Scripts, is_script},
+    source::documents,
+    yaml,
 };
 
 /// What became of the files.
@@ -17,15 +21,8 @@ pub struct Loaded {
     pub policies: Vec<Policy>,
     /// All that is wrong, in the order of the files.
     pub problems: Vec<Problem>,
-    /// Where the conditions of the good policies stand.
-    conditions: BTreeMap<PolicyName, Written>,
-}
-
-/// A condition's file and its bytes therein.
-#[derive(Debug)]
-struct Written {
-    source: Arc<NamedSource<String>>,
-    at: Range<usize>,
+    /// Where the formulas of the good policies stand, in the order of [`Policy::formulas`].
+    formulas: BTreeMap<PolicyName, Vec<Written>>,
 }
 
 impl Loaded {
@@ -34,35 +31,36 @@ impl Loaded {
     /// `formula` is its place in [`Policy::formulas`], `offset` the place in bytes of its text, where it is known. This crate
     /// runs no Rhai; whoever does reports back here, so that all problems are shown alike.
     pub fn refuse_script(&mut self, name: &PolicyName, formula: usize, offset: Option<usize>, reason: String) {
-        let refused =
-            self.policies.iter().position(|policy| policy.name == *name).map(|place| self.policies.remove(place));
-        let text = refused.and_then(|policy| policy.formulas().nth(formula).map(|formula| formula.text.clone()));
-        let text = text.unwrap_or_default();
-        if let Some(Written { source, at }) = self.conditions.remove(name) {
-            let place = match offset.filter(|offset| *offset < text.len()) {
-                Some(offset) => locate(source.inner(), &at, &text, &(offset..offset + 1)),
-                None => at,
-            };
-            self.problems.push(Problem::new(source, place, Mistake::ScriptRefused { reason }));
-        }
+        self.policies.retain(|policy| policy.name != *name);
+        let Some(formulas) = self.formulas.remove(name) else { return };
+        let Some(written) = formulas.get(formula).or(formulas.first()) else { return };
+        let mistake = Mistake::ScriptRefused { reason };
+        self.problems.push(match offset.filter(|offset| *offset < written.text().len()) {
+            Some(offset) => written.problem(&(offset..offset + 1), mistake),
+            None => written.problem_of_all(mistake),
+        });
     }
 }
 
 /// Reads the policies of all `sources` and checks them against `catalogue`.
 ///
+/// Sources whose name ends in `.rhai` are scripts, which policies name with `file:`, seen from their own source.
 /// A bad document is left out and does not affect the others. Of several policies with one name, the first is loaded.
 /// Documents of the kind `PolicyTest` are passed over; see [`crate::load_tests`].
 #[must_use]
 pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
     let mut policies: BTreeMap<PolicyName, (Policy, Problem)> = BTreeMap::new();
     let mut problems = Vec::new();
-    let mut conditions = BTreeMap::new();
-    for source in sources {
+    let mut formulas = BTreeMap::new();
+    let scripts = Scripts::of(sources);
+    for source in sources.iter().filter(|source| !is_script(&source.name)) {
         let mut report = Report::new(source);
         for range in documents(&source.text, &mut report) {
             let Some(root) = yaml::parse(range.clone(), &mut report) else { continue };
             let text = source.text.get(range).unwrap_or_default();
-            let Some((policy, places)) = document::policy(&root, text, catalogue, &mut report) else { continue };
+            let Some((policy, places)) = document::policy(&root, text, catalogue, &scripts, &mut report) else {
+                continue;
+            };
             let name = policy.name.to_string();
             if let Some((_, first)) = policies.get(&policy.name) {
                 let mistake = Mistake::DuplicatePolicy { name, first: format!("{}:{}", first.file(), first.line()) };
@@ -70,13 +68,22 @@ pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
                 report.push(problem);
             } else {
                 let declared = report.problem(places.name, Mistake::FirstDeclared { name });
-                if let Some(at) = places.when {
-                    conditions.insert(policy.name.clone(), Written { source: report.source(), at });
-                }
+                formulas.insert(policy.name.clone(), places.formulas);
                 policies.insert(policy.name.clone(), (policy, declared));
             }
         }
         problems.extend(report.into_problems());
     }
-    Loaded { policies: policies.into_values().map(|(policy, _)| policy).collect(), problems, conditions }
+    once_per_script(&mut problems);
+    Loaded { policies: policies.into_values().map(|(policy, _)| policy).collect(), problems, formulas }
+}
+
+/// What is wrong with a script is said once, however many policies name it.
+fn once_per_script(problems: &mut Vec<Problem>) {
+    let mut told = BTreeSet::new();
+    problems.retain(|problem| {
+        let span = problem.span();
+        !is_script(problem.file())
+            || told.insert((problem.file().to_owned(), span.start, span.end, problem.to_string()))
+    });
 }

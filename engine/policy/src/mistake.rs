@@ -2,6 +2,8 @@
 //!
 //! Codes are for good: people look them up and programs match on them. Messages may become better.
 
+use std::ops::Range;
+
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -158,7 +160,10 @@ pub(crate) enum Mistake {
     MinAboveMax { what: &'static str, min: String, max: String },
 
     #[error("`{placeholder}` is not something that a message can hold")]
-    #[diagnostic(code(homeostat::policy::unknown_placeholder), help("`${{resource}}` and `${{policy}}` are replaced"))]
+    #[diagnostic(
+        code(homeostat::policy::unknown_placeholder),
+        help("`${{resource}}`, `${{policy}}` and expressions such as `${{state}}` are replaced")
+    )]
     UnknownPlaceholder { placeholder: String },
 
     #[error("no connected system has resources of the kind `{kind}`")]
@@ -310,6 +315,41 @@ pub(crate) enum Mistake {
     )]
     ScriptRefused { reason: String },
 
+    #[error("{what} cannot stand inside of an aggregate")]
+    #[diagnostic(code(homeostat::policy::not_in_aggregate), help("{help}"))]
+    NotInAggregate { what: String, help: &'static str },
+
+    #[error("`{set}` {problem}")]
+    #[diagnostic(code(homeostat::policy::wrong_aggregate), help("{help}"))]
+    WrongAggregate { set: String, problem: &'static str, help: String },
+
+    #[error("the policy is about each {kind} itself: no {kind} runs on a {kind}")]
+    #[diagnostic(code(homeostat::policy::relative_to_itself), help("leave `{kind}.` out"))]
+    RelativeToItself { kind: String },
+
+    #[error("`{clause}` can never be true here: {reason}")]
+    #[diagnostic(code(homeostat::policy::contradiction), help("{help}"))]
+    Contradiction { clause: String, reason: String, help: &'static str, other: Range<usize> },
+
+    #[error("`{clause}` changes nothing: {reason}")]
+    #[diagnostic(code(homeostat::policy::redundant_clause), help("remove it, or say what it was meant to"))]
+    RedundantClause { clause: String, reason: String, other: Range<usize> },
+
+    #[error("`{clause}` or `{first}` always holds, whatever the value is")]
+    #[diagnostic(
+        code(homeostat::policy::tautology),
+        help("to ask whether there is a value at all, write `!absent(.., 5m)`")
+    )]
+    Tautology { clause: String, first: String, other: Range<usize> },
+
+    #[error("`{clause}` is {verdict}: {reason}")]
+    #[diagnostic(code(homeostat::policy::beyond_bounds), help("compare it with a value that it can have"))]
+    BeyondBounds { clause: String, verdict: &'static str, reason: String },
+
+    #[error("`{never}` is never evaluated: `{left}` is always known")]
+    #[diagnostic(code(homeostat::policy::useless_otherwise), help("remove `??` and what follows it"))]
+    UselessOtherwise { left: String, never: String },
+
     // Tests of policies.
     #[error("`{text}` is not a part of a series")]
     #[diagnostic(
@@ -350,89 +390,128 @@ pub(crate) enum Mistake {
     #[error("nothing is expected here, so the test cannot fail")]
     #[diagnostic(code(homeostat::policy::empty_expectation), help("add {fields}"))]
     EmptyExpectation { fields: &'static str },
-}
 
-/// The codes of all problems. A code is never given another meaning.
-pub const CODES: &[&str] = &[
-    "homeostat::policy::file_too_large",
-    "homeostat::policy::line_too_long",
-    "homeostat::policy::too_many_documents",
-    "homeostat::policy::yaml_syntax",
-    "homeostat::policy::yaml_limit",
-    "homeostat::policy::script",
-    "homeostat::policy::unknown_api_version",
-    "homeostat::policy::unknown_document_kind",
-    "homeostat::policy::unknown_field",
-    "homeostat::policy::missing_field",
-    "homeostat::policy::duplicate_field",
-    "homeostat::policy::wrong_type",
-    "homeostat::policy::invalid_value",
-    "homeostat::policy::out_of_range",
-    "homeostat::policy::unknown_word",
-    "homeostat::policy::duplicate_policy",
-    "homeostat::policy::duplicate_metric",
-    "homeostat::policy::no_trigger",
-    "homeostat::policy::for_with_on",
-    "homeostat::policy::empty_then",
-    "homeostat::policy::one_response",
-    "homeostat::policy::resize_nothing",
-    "homeostat::policy::no_change",
-    "homeostat::policy::min_above_max",
-    "homeostat::policy::unknown_placeholder",
-    "homeostat::policy::unknown_kind",
-    "homeostat::policy::unknown_event",
-    "homeostat::policy::impossible_response",
-    "homeostat::policy::expression_too_long",
-    "homeostat::policy::expression_too_deep",
-    "homeostat::policy::expression_syntax",
-    "homeostat::policy::unterminated",
-    "homeostat::policy::invalid_literal",
-    "homeostat::policy::unknown_function",
-    "homeostat::policy::wrong_arguments",
-    "homeostat::policy::window_out_of_range",
-    "homeostat::policy::unknown_metric",
-    "homeostat::policy::unknown_attribute",
-    "homeostat::policy::event_without_on",
-    "homeostat::policy::reserved_word",
-    "homeostat::policy::type_mismatch",
-    "homeostat::policy::wrong_operand",
-    "homeostat::policy::unit_mismatch",
-    "homeostat::policy::not_a_condition",
-    "homeostat::policy::constant_condition",
-    "homeostat::policy::invalid_series",
-    "homeostat::policy::too_many_values",
-    "homeostat::policy::unknown_resource",
-    "homeostat::policy::duplicate_resource",
-    "homeostat::policy::input_and_series",
-    "homeostat::policy::unordered_expectations",
-    "homeostat::policy::empty_expectation",
-];
+    // Policies: their scripts and formulas.
+    #[error("there is no script `{file}` here")]
+    #[diagnostic(code(homeostat::policy::unknown_file))]
+    UnknownFile {
+        file: String,
+        #[help]
+        help: Option<String>,
+    },
 
-impl Mistake {
-    /// What the marked place is.
-    pub(crate) fn label(&self) -> &'static str {
-        match self {
-            Self::UnknownField { .. }
-            | Self::UnknownWord { .. }
-            | Self::UnknownKind { .. }
-            | Self::UnknownEvent { .. }
-            | Self::UnknownFunction { .. }
-            | Self::UnknownMetric { .. }
-            | Self::UnknownAttribute { .. }
-            | Self::UnknownDocumentKind { .. }
-            | Self::UnknownApiVersion { .. }
-            | Self::UnknownPlaceholder { .. }
-            | Self::UnknownResource { .. } => "not known",
-            Self::DuplicateField { .. }
-            | Self::DuplicatePolicy { .. }
-            | Self::DuplicateMetric { .. }
-            | Self::DuplicateResource { .. } => "again here",
-            Self::FirstDeclared { .. } => "the first one",
-            Self::MissingField { .. } | Self::NoTrigger | Self::ExpressionSyntax { .. } => "missing here",
-            Self::Unterminated { .. } => "begins here",
-            Self::WrongType { expected, .. } | Self::WrongOperand { expected, .. } => expected,
-            Self::NotACondition { .. } => "a truth is needed",
-            _ => "here",
-        }
-    }
+    #[error("`{one}` and `{other}` are both given")]
+    #[diagnostic(code(homeostat::policy::exclusive_fields), help("remove one of them"))]
+    Exclusive { one: &'static str, other: &'static str },
+
+    #[error("`{given}` is an expression, but what a script returns is read as it is")]
+    #[diagnostic(
+        code(homeostat::policy::not_a_literal),
+        help("compute it in the script, and return the number or the text")
+    )]
+    NotALiteral { given: String },
+
+    #[error("`{attribute}` reads an event, but the policy answers to the absence of one")]
+    #[diagnostic(
+        code(homeostat::policy::event_of_absence),
+        help("remove it, or ask for it in `where`: what did not happen has no details")
+    )]
+    EventOfAbsence { attribute: String },
+
+    #[error("`clear` can hold while `when` does: the finding would open and close all the time")]
+    #[diagnostic(
+        code(homeostat::policy::flapping),
+        help("let `clear` ask for clearly less than `when`, for example `.. < 60%` where `when` asks for `.. > 85%`")
+    )]
+    Flapping,
+
+    // Policies: what they select, and when.
+    #[error("nothing is ever selected: {reason}")]
+    #[diagnostic(
+        code(homeostat::policy::never_selects),
+        help("remove one of the two; everything that is said about a label has to hold")
+    )]
+    NeverSelects { reason: String },
+
+    #[error("`{operator}` takes {taken}")]
+    #[diagnostic(code(homeostat::policy::label_values), help("{help}"))]
+    LabelValues { operator: &'static str, taken: &'static str, help: &'static str },
+
+    #[error("`{value}` is listed twice")]
+    #[diagnostic(code(homeostat::policy::duplicate_value), help("keep one of them"))]
+    DuplicateValue { value: String },
+
+    #[error("this is nested more than {limit} levels deep")]
+    #[diagnostic(code(homeostat::policy::nested_too_deep), help("{help}"))]
+    NestedTooDeep { limit: usize, help: &'static str },
+
+    #[error("`{given}` is not a time zone")]
+    #[diagnostic(code(homeostat::policy::unknown_time_zone), help("{help}"))]
+    UnknownTimeZone { given: String, help: String },
+
+    #[error("`{field}` makes no sense with `on`: an event does not last")]
+    #[diagnostic(
+        code(homeostat::policy::lasting_with_on),
+        help("remove `{field}`; the finding ends when the event was answered")
+    )]
+    LastingWithOn { field: &'static str },
+
+    #[error("`on` {problem}")]
+    #[diagnostic(
+        code(homeostat::policy::event_pattern),
+        help(
+            "write one of `on: vm.crashed`, `on: {{event: vm.crashed, count: 3, within: 10m}}`, `on: {{sequence: [..], within: 10m}}`, \
+             `on: {{all: [..], within: 10m}}` and `on: {{absent: .., for: 5m}}`"
+        )
+    )]
+    EventPattern { problem: &'static str },
+
+    #[error("{problem}")]
+    #[diagnostic(code(homeostat::policy::count_and_within), help("{help}"))]
+    CountAndWithin { problem: &'static str, help: &'static str },
+
+    // Policies: what they do.
+    #[error("`else` has no `if`")]
+    #[diagnostic(
+        code(homeostat::policy::else_without_if),
+        help("add `if: ..` beside it; a response that is tried when others do not help is an entry of its own")
+    )]
+    ElseWithoutIf,
+
+    #[error("the policy has {found} responses, at most {limit} are read")]
+    #[diagnostic(
+        code(homeostat::policy::too_many_responses),
+        help("split the policy, or let a script choose the response")
+    )]
+    TooManyResponses { found: usize, limit: usize },
+
+    #[error("this response is never tried: {reason}")]
+    #[diagnostic(code(homeostat::policy::unreachable_response), help("remove it, or change one of the two conditions"))]
+    UnreachableResponse { reason: String },
+
+    #[error("`{what}` is {wanted}, but {bound}")]
+    #[diagnostic(
+        code(homeostat::policy::target_out_of_bounds),
+        help("change one of the two, or write a change such as `{example}`")
+    )]
+    TargetOutOfBounds { what: &'static str, wanted: String, bound: String, example: &'static str },
+
+    #[error("here is an expression or a script, but nothing in it")]
+    #[diagnostic(code(homeostat::policy::empty_formula), help("write it, or remove the field"))]
+    EmptyFormula,
+
+    // Tests of policies: what they were given later.
+    #[error("`{text}` is not a value that a series can have")]
+    #[diagnostic(code(homeostat::policy::unsupported_value), help("{help}"))]
+    UnsupportedValue { text: String, help: &'static str },
+
+    #[error("`{id}` {state} at {at}")]
+    #[diagnostic(code(homeostat::policy::inventory_out_of_step))]
+    InventoryOutOfStep {
+        id: String,
+        state: &'static str,
+        at: String,
+        #[help]
+        help: Option<String>,
+    },
 }

@@ -171,6 +171,7 @@ pub struct Guard {
 }
 
 /// A response as a policy has it: fixed, or with parameters that are computed when it is tried.
+#[expect(clippy::large_enum_variant, reason = "a policy has some dozens of them at most, and none is moved often")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Prescription {
     /// Nothing has to be computed.
@@ -328,4 +329,57 @@ pub struct Formula {
     pub text: String,
     /// As understood.
     pub expr: Expr,
+}
+
+impl Formula {
+    /// Whether the other is the same but for white space.
+    #[must_use]
+    pub fn alike(&self, other: &Self) -> bool {
+        dense(&self.text) == dense(&other.text)
+    }
+}
+
+/// The text without the white space that has no meaning: what is not in quotes, nor between two words.
+fn dense(text: &str) -> String {
+    let mut dense = String::new();
+    let (mut quote, mut escaped, mut blank) = (None, false, false);
+    for c in text.trim().chars() {
+        if quote.is_none() && c.is_whitespace() {
+            blank = true;
+            continue;
+        }
+        let word = |c: char| c.is_alphanumeric() || c == '_' || c == '"';
+        if std::mem::take(&mut blank) && word(c) && dense.chars().next_back().is_some_and(word) {
+            dense.push(' ');
+        }
+        match quote {
+            _ if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(closing) if c == closing => quote = None,
+            None if matches!(c, '"' | '`' | '\'') => quote = Some(c),
+            _ => {}
+        }
+        dense.push(c);
+    }
+    dense
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_white_space_that_means_nothing_is_passed_over() {
+        for (one, other, same) in [
+            ("state == \"a\"", " state==\"a\"\n", true),
+            ("a && b", "a&&b", true),
+            ("\"a b\" == x", "\"ab\" == x", false),
+            ("\"a\\\" b\" == x", "\"a\\\"b\" == x", false),
+            ("x in y", "xiny", false),
+            ("a - b", "a -b", true),
+            ("a", "b", false),
+        ] {
+            assert_eq!(dense(one) == dense(other), same, "{one} and {other}");
+        }
+    }
 }

@@ -1,25 +1,30 @@
 //! Test documents: inputs in virtual time, and what is to be decided about them.
 //!
 //! ```text
-//!   resources ----+
-//!   series -------+--> (virtual time) --> findings, plans, explanations == expect
-//!   events -------+                         ^
-//!   or: input ----+          actions -------+  injected results of steps
+//!   resources, inventory ----+
+//!   series, samples ---------+--> (virtual time) --> findings, plans, notifications, explanations == expect
+//!   events ------------------+                         ^
+//!   or: input ---------------+              actions ---+  injected results of steps
 //! ```
 //!
 //! This is only their form; whoever runs them is elsewhere.
 
 mod expectation;
 mod injection;
+mod inventory;
 mod resource;
+mod sample;
 mod series;
 
 use std::{collections::BTreeMap, ops::Range};
 
 use homeostat_model::{Duration, EventType, Resource, ResourceId, Value};
 
-pub use expectation::{Expectation, ExpectedPlan, ExpectedStep, Explanation};
-pub use injection::InjectedResult;
+pub use expectation::{Expectation, ExpectedNotification, ExpectedPlan, ExpectedStep, Explanation, STATUSES};
+pub use injection::{InjectedOutcome, InjectedResult};
+pub(crate) use injection::{MAX_TIMES, VERBS};
+pub use inventory::{InventoryChange, InventoryEdit};
+pub use sample::TestSample;
 pub use series::{MAX_VALUES, Series};
 
 use crate::{
@@ -29,6 +34,7 @@ use crate::{
     mistake::Mistake,
     nearest::hint,
     report::Report,
+    scripts::is_script,
     source::documents,
     yaml::{self, Node},
 };
@@ -57,12 +63,16 @@ pub struct PolicyTest {
     pub name: String,
     /// Files of policies, relative to the test's.
     pub policies: Vec<String>,
-    /// What exists.
+    /// What exists at the start.
     pub resources: Vec<Resource>,
+    /// What appears, changes and goes later, in the order of time.
+    pub inventory: Vec<InventoryChange>,
     /// The time between two values of a series.
     pub interval: Duration,
-    /// What is measured.
+    /// What is measured, value after value.
     pub series: Vec<Series>,
+    /// What is measured besides, such as what comes late.
+    pub samples: Vec<TestSample>,
     /// What happens.
     pub events: Vec<TestEvent>,
     /// A recording instead of series and events: a file, relative to the test's.
@@ -90,7 +100,7 @@ pub struct TestEvent {
 #[must_use]
 pub fn load_tests(sources: &[SourceText]) -> (Vec<PolicyTest>, Vec<Problem>) {
     let (mut tests, mut problems) = (Vec::new(), Vec::new());
-    for source in sources {
+    for source in sources.iter().filter(|source| !is_script(&source.name)) {
         let mut report = Report::new(source);
         for range in documents(&source.text, &mut report) {
             let Some(root) = yaml::parse(range, &mut report) else { continue };
@@ -115,14 +125,17 @@ fn test(root: &Node, file: &str, report: &mut Report) -> Option<PolicyTest> {
         .and_then(|node| duration(node, "interval", (Duration::from_millis(1), LATEST), report))
         .unwrap_or(INTERVAL);
     let input = fields.take("input").and_then(|node| Some(text(node, "input", report)?.to_owned()));
-    for field in ["series", "events"] {
+    for field in ["inventory", "series", "samples", "events"] {
         if input.is_some() && fields.take(field).is_some() {
             report.add(fields.key_at(field), Mistake::InputAndSeries { field });
         }
     }
+    let inventory =
+        fields.take("inventory").map(|node| inventory::changes(node, &resources, report)).unwrap_or_default();
     // A recording brings resources of its own.
-    let known = Known { resources: if input.is_some() { None } else { Some(&resources) } };
+    let known = if input.is_some() { Known::anything() } else { Known::of(&resources, &inventory) };
     let series = fields.take("series").map(|node| series::series(node, &known, report)).unwrap_or_default();
+    let samples = fields.take("samples").map(|node| sample::samples(node, &known, report)).unwrap_or_default();
     let events = fields.take("events").map(|node| events(node, &known, report)).unwrap_or_default();
     let actions = fields.take("actions").map(|node| injection::results(node, &known, report)).unwrap_or_default();
     let expect = fields.require("expect", report).map(|node| expectation::expectations(node, &known, report));
@@ -132,7 +145,20 @@ fn test(root: &Node, file: &str, report: &mut Report) -> Option<PolicyTest> {
         return None;
     }
     let file = file.to_owned();
-    Some(PolicyTest { file, name, policies, resources, interval, series, events, input, actions, expect })
+    Some(PolicyTest {
+        file,
+        name,
+        policies,
+        resources,
+        inventory,
+        interval,
+        series,
+        samples,
+        events,
+        input,
+        actions,
+        expect,
+    })
 }
 
 fn name(node: &Node, report: &mut Report) -> Option<String> {
@@ -154,11 +180,11 @@ fn policies(node: &Node, report: &mut Report) -> Vec<String> {
     files
 }
 
-fn events(node: &Node, known: &Known<'_>, report: &mut Report) -> Vec<TestEvent> {
+fn events(node: &Node, known: &Known, report: &mut Report) -> Vec<TestEvent> {
     items(node, "events", report).iter().filter_map(|item| event(item, known, report)).collect()
 }
 
-fn event(item: &Node, known: &Known<'_>, report: &mut Report) -> Option<TestEvent> {
+fn event(item: &Node, known: &Known, report: &mut Report) -> Option<TestEvent> {
     let mut fields = Fields::open(item, "an event", report)?;
     let at = fields.require("at", report).and_then(|node| time(node, report));
     let resource = fields.require("resource", report).and_then(|node| known.resource(node, report));
@@ -173,21 +199,35 @@ fn time(node: &Node, report: &mut Report) -> Option<Duration> {
     duration(node, "at", (Duration::ZERO, LATEST), report)
 }
 
-/// The resources that a test may speak of; any, when they come from a recording.
-struct Known<'a> {
-    resources: Option<&'a [Resource]>,
+/// The resources that a test may speak of.
+struct Known {
+    /// `None`: any, since they come from a recording.
+    resources: Option<Vec<ResourceId>>,
 }
 
-impl Known<'_> {
+impl Known {
+    fn anything() -> Self {
+        Self { resources: None }
+    }
+
+    /// Those that exist at the start, and those that appear later.
+    fn of(resources: &[Resource], inventory: &[InventoryChange]) -> Self {
+        let added = inventory.iter().filter_map(|change| match &change.edit {
+            InventoryEdit::Add(resource) => Some(resource),
+            InventoryEdit::Change(_) | InventoryEdit::Remove(_) => None,
+        });
+        Self { resources: Some(resources.iter().chain(added).map(|resource| resource.id.clone()).collect()) }
+    }
+
     /// The id of a resource that the test has.
     fn resource(&self, node: &Node, report: &mut Report) -> Option<ResourceId> {
         let id: ResourceId = parsed(node, "resource", report)?;
-        let Some(resources) = self.resources else { return Some(id) };
-        if resources.iter().any(|resource| resource.id == id) {
+        let Some(resources) = &self.resources else { return Some(id) };
+        if resources.contains(&id) {
             return Some(id);
         }
-        let help = hint(id.as_str(), resources.iter().map(|resource| resource.id.as_str()))
-            .or(Some("list it below `resources`".into()));
+        let help =
+            hint(id.as_str(), resources.iter().map(ResourceId::as_str)).or(Some("list it below `resources`".into()));
         report.add(node.at.clone(), Mistake::UnknownResource { id: id.to_string(), help });
         None
     }

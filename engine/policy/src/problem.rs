@@ -55,10 +55,10 @@ impl Problem {
         Diagnostic::code(&self.mistake).map(|code| code.to_string()).unwrap_or_default()
     }
 
-    /// What to do about it, where that is known.
+    /// What to do about it. Only the other places of a problem ([`Diagnostic::related`]) have none.
     #[must_use]
     pub fn help(&self) -> Option<String> {
-        Diagnostic::help(&self.mistake).map(|help| help.to_string())
+        (!matches!(self.mistake, Mistake::FirstDeclared { .. })).then(|| self.mistake.advice())
     }
 
     /// The file's name.
@@ -121,7 +121,7 @@ impl Diagnostic for Problem {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Diagnostic::help(&self.mistake)
+        Problem::help(self).map(|help| -> Box<dyn fmt::Display> { Box::new(help) })
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

@@ -56,9 +56,10 @@ impl Report {
         Problem::new(Arc::clone(&self.source), at, mistake)
     }
 
-    /// All of them, in the order of the file.
+    /// All of them, in the order of the file; those of scripts that it names come after its own.
     pub(crate) fn into_problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| problem.span().start);
+        let own = self.source.name();
+        self.problems.sort_by_key(|problem| (problem.file() != own, problem.span().start));
         self.problems
     }
 }

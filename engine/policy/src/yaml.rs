@@ -11,7 +11,7 @@ use serde_saphyr::{Error, Spanned};
 
 use crate::{mistake::Mistake, report::Report};
 
-/// Deepest nesting of a document. The deepest there is to write has 9 levels, and a level takes up to 64 KiB of stack in a
+/// Deepest nesting of a document. The deepest there is to write has 13 levels, and a level takes up to 64 KiB of stack in a
 /// build without optimisation, of which a thread has 2 MiB.
 const MAX_DEPTH: usize = 16;
 
@@ -105,7 +105,7 @@ fn syntax(error: &Error) -> Mistake {
     // The place is shown with the source; the parser's own words end in it.
     let text = error.to_string();
     let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned();
-    let quote = || Some("put the value in quotes: '...'".to_owned());
+    let quote = || Some("check the indentation, or put the value in quotes: '...'".to_owned());
     match error {
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }

@@ -41,6 +41,7 @@ fn every_mistake_is_explained_at_its_place() {
     for (report, source) in cases() {
         let mut text = String::new();
         for problem in problems(source) {
+            assert!(problem.help().is_some_and(|help| !help.is_empty()), "{problem:?}");
             handler.render_report(&mut text, &problem).expect("a report is written into a text");
             writeln!(text).unwrap();
         }
@@ -63,6 +64,7 @@ fn every_code_is_listed_and_has_a_case() {
         "too_many_values",
         "expression_too_long",
         "policy::script",
+        "not_a_literal",
     ];
     let shown = |code: &str| found.contains(code) || elsewhere.iter().any(|name| code.ends_with(name));
     let without: Vec<_> = CODES.iter().filter(|code| !shown(code)).collect();

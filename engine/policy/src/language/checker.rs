@@ -6,12 +6,14 @@ use homeostat_model::{Unit, Value};
 
 use super::{
     ExprContext, ExprProblem,
+    aggregate::is_count,
+    canonical::symbol,
     parser::{Form, Tree},
-    reading::Reader,
+    reading::{Reader, Scope},
     script,
     token::{TokenKind, Tokens},
 };
-use crate::{Arithmetic, Comparison, Expr, Node, mistake::Mistake};
+use crate::{Arithmetic, Attribute, Clock, Comparison, Expr, Input, Node, Of, Script, mistake::Mistake};
 
 /// From this on, a number without a unit that is compared with a share is taken for a percentage whose sign was forgotten.
 const FORGOTTEN_PERCENT: f64 = 10.0;
@@ -44,13 +46,13 @@ impl Type {
 /// Turns trees into checked expressions, collecting all that is wrong with them.
 pub(super) struct Checker<'t, 'a> {
     tokens: &'t Tokens<'a>,
-    context: &'t ExprContext<'t>,
+    reader: Reader<'t, 'a>,
     pub(super) problems: Vec<ExprProblem>,
 }
 
 impl<'t, 'a> Checker<'t, 'a> {
-    pub(super) fn new(tokens: &'t Tokens<'a>, context: &'t ExprContext<'t>) -> Self {
-        Self { tokens, context, problems: Vec::new() }
+    pub(super) fn new(tokens: &'t Tokens<'a>, context: &'t ExprContext<'t>, scope: Scope<'t>) -> Self {
+        Self { tokens, reader: Reader::new(tokens, context, scope), problems: Vec::new() }
     }
 
     /// The checked form of `tree` and its type; `None` when a problem was found.
@@ -58,13 +60,10 @@ impl<'t, 'a> Checker<'t, 'a> {
         let span = self.tokens.span(&tree.tokens);
         let (node, found) = match &tree.form {
             Form::Literal => self.literal(tree.core.start)?,
-            Form::Input => match Reader::new(self.tokens, self.context).input(&tree.core) {
-                Ok((input, found)) => (Node::Input(input), found),
-                Err(problem) => {
-                    self.problems.push(problem);
-                    return None;
-                }
-            },
+            Form::Input => {
+                let (input, found) = self.reader.input(&tree.core, &mut self.problems)?;
+                (Node::Input(input), found)
+            }
             Form::Not(inner) => (Node::Not(Box::new(self.truth("!", inner)?)), Type::Bool),
             Form::Negate(inner) => {
                 let (inner, found) = self.number("-", inner)?;
@@ -80,9 +79,11 @@ impl<'t, 'a> Checker<'t, 'a> {
                 let (left, right, found) = self.arithmetic(*arithmetic, left, right, &span)?;
                 (Node::Arithmetic(*arithmetic, Box::new(left), Box::new(right)), found)
             }
-            Form::Script => {
-                (Node::Script(script::rewrite(self.tokens, &tree.tokens, self.context, &mut self.problems)?), Type::Any)
+            Form::Otherwise(left, right) => {
+                let (left, right, found) = self.otherwise(left, right, &span)?;
+                (Node::Otherwise(Box::new(left), Box::new(right)), found)
             }
+            Form::Script => (Node::Script(self.script(tree)?), Type::Any),
         };
         Some((Expr { node, span }, found))
     }
@@ -148,6 +149,12 @@ impl<'t, 'a> Checker<'t, 'a> {
         let (left, right) = (self.expression(left), self.expression(right));
         let ((left, left_type), (right, right_type)) = (left?, right?);
         let ordering = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        let is_day = |expr: &Expr| matches!(expr.node, Node::Input(Input::Clock(Clock::Weekday)));
+        if ordering && (is_day(&left) || is_day(&right)) {
+            let help = "days have no order: write `time.weekday == \"sunday\"`, or `time.weekday in [\"saturday\", \"sunday\"]`";
+            self.mismatch(operator, left_type, right_type, Some(help), span);
+            return None;
+        }
         let fits = match (left_type, right_type) {
             (Type::Number(a), Type::Number(b)) => {
                 self.units(operator, (&left, a), (&right, b), span)?;
@@ -202,6 +209,47 @@ impl<'t, 'a> Checker<'t, 'a> {
         Some((left, right, Type::Number(unit)))
     }
 
+    /// `a ?? b`: both are of one type, as far as that is known.
+    fn otherwise(&mut self, left: &Tree, right: &Tree, span: &Range<usize>) -> Option<(Expr, Expr, Type)> {
+        let (left, right) = (self.expression(left), self.expression(right));
+        let ((left, left_type), (right, right_type)) = (left?, right?);
+        let found = match (left_type, right_type) {
+            (Type::Number(a), Type::Number(b)) => {
+                self.units("??", (&left, a), (&right, b), span)?;
+                Type::Number(if a == Unit::None { b } else { a })
+            }
+            (a, Type::Any) => a,
+            (Type::Any, b) => b,
+            (a, b) if a == b => a,
+            _ => {
+                let help =
+                    Some("what stands in for a value is of its type: `last(\"a\") ?? 0`, `labels.tier ?? \"none\"`");
+                self.mismatch("??", left_type, right_type, help, span);
+                return None;
+            }
+        };
+        if is_always_known(&left) {
+            let written = |expr: &Expr| self.tokens.text.get(expr.span.clone()).unwrap_or_default().to_owned();
+            let mistake = Mistake::UselessOtherwise { left: written(&left), never: written(&right) };
+            self.problems.push(ExprProblem { mistake, span: right.span });
+            return None;
+        }
+        Some((left, right, found))
+    }
+
+    fn script(&mut self, tree: &Tree) -> Option<Script> {
+        let before = self.problems.len();
+        let script = script::rewrite(&self.reader, &tree.tokens, &mut self.problems)?;
+        if self.reader.scope == Scope::Own {
+            return Some(script);
+        }
+        self.problems.truncate(before);
+        let help = "inside are comparisons, arithmetic, window functions and attributes of the member";
+        let mistake = Mistake::NotInAggregate { what: "what only Rhai understands".into(), help };
+        self.problems.push(ExprProblem { mistake, span: self.tokens.span(&tree.tokens) });
+        None
+    }
+
     /// Refuses numbers of different units.
     fn units(
         &mut self,
@@ -220,6 +268,7 @@ impl<'t, 'a> Checker<'t, 'a> {
         };
         let help = match (percent(left, a, right), percent(right, b, left)) {
             (Some(help), _) | (_, Some(help)) => help,
+            _ if let Some(help) = meaningless((left, a), (right, b)) => help,
             _ if a == b || a == Unit::None || b == Unit::None => return Some(()),
             _ => {
                 let metric = if matches!(left.node, Node::Literal { .. }) { b } else { a };
@@ -243,6 +292,40 @@ impl<'t, 'a> Checker<'t, 'a> {
         let (left, right) = (left.described(), right.described());
         let mistake = Mistake::TypeMismatch { operator, left, right, help: help.map(Into::into) };
         self.problems.push(ExprProblem { mistake, span: span.clone() });
+    }
+}
+
+/// What is wrong with numbers that have no unit, of which one is nevertheless not just any number.
+fn meaningless((left, a): (&Expr, Unit), (right, b): (&Expr, Unit)) -> Option<String> {
+    for ((expr, _), (other, unit)) in [((left, a), (right, b)), ((right, b), (left, a))] {
+        match (&expr.node, &other.node) {
+            _ if is_count(expr) && unit == Unit::Ratio => {
+                return Some(
+                    "a count is no share: divide it by how many there are, such as `children.count(true)`".into(),
+                );
+            }
+            _ if is_count(expr) && unit != Unit::None => return Some("a count is compared with a number".into()),
+            (
+                Node::Input(Input::Clock(Clock::OfDay)),
+                Node::Literal { value: Value::Number(value), unit: Unit::None },
+            ) if *value != 0.0 => {
+                return Some(format!("write the time with its unit: `{value}h`, or `{value}h30m`"));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether it has a value at any time.
+fn is_always_known(expr: &Expr) -> bool {
+    match &expr.node {
+        Node::Literal { .. } | Node::Input(Input::Clock(_)) => true,
+        Node::Input(Input::Attribute(of, attribute)) => {
+            *of == Of::Itself && matches!(attribute, Attribute::Name | Attribute::Kind)
+        }
+        Node::Not(inner) | Node::Negate(inner) => is_always_known(inner),
+        _ => false,
     }
 }
 
@@ -273,17 +356,6 @@ fn unit(found: Type) -> Option<Unit> {
         Type::Number(unit) => Some(unit),
         Type::Any => Some(Unit::None),
         Type::Bool | Type::Text => None,
-    }
-}
-
-fn symbol(comparison: Comparison) -> &'static str {
-    match comparison {
-        Comparison::Less => "<",
-        Comparison::LessOrEqual => "<=",
-        Comparison::Greater => ">",
-        Comparison::GreaterOrEqual => ">=",
-        Comparison::Equal => "==",
-        Comparison::NotEqual => "!=",
     }
 }
 

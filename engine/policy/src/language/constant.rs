@@ -37,15 +37,17 @@ fn reads(expr: &Expr) -> bool {
         Node::And(operands) | Node::Or(operands) => operands.iter().any(reads),
         Node::Compare(_, left, right) | Node::Arithmetic(_, left, right) | Node::Otherwise(left, right) => {
             reads(left) || reads(right)
-        },
+        }
     }
 }
 
 /// The value, if it does not depend on anything that is read.
-fn constant(expr: &Expr) -> Option<Value> {
+pub(super) fn constant(expr: &Expr) -> Option<Value> {
     match &expr.node {
         Node::Literal { value, .. } => Some(value.clone()),
-        Node::Input(_) | Node::Script(_) | Node::Otherwise(..) => None,
+        Node::Input(_) | Node::Script(_) => None,
+        // What is constant is known, so that what follows `??` plays no part.
+        Node::Otherwise(left, _) => constant(left),
         Node::Not(inner) => Some(Value::Bool(!truth(inner)?)),
         // One false operand makes all of them false, whatever the others are.
         Node::And(operands) => fold(operands, false),

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{
     ExprProblem, MAX_EXPRESSION_DEPTH,
-    reading::{input_end, is_signal_call},
+    extent::{begins_input, input_end},
     token::{TokenKind, Tokens},
 };
 use crate::{Arithmetic, Comparison, mistake::Mistake};
@@ -41,6 +41,8 @@ pub(super) enum Form {
     Or(Vec<Tree>),
     Compare(Comparison, Box<Tree>, Box<Tree>),
     Arithmetic(Arithmetic, Box<Tree>, Box<Tree>),
+    /// `a ?? b`
+    Otherwise(Box<Tree>, Box<Tree>),
     /// Something that only Rhai understands.
     Script,
 }
@@ -54,10 +56,10 @@ enum Stop {
 
 type Parsed = Result<Tree, Stop>;
 
-/// Reads all of `tokens`.
-pub(super) fn parse(tokens: &Tokens<'_>) -> Result<Tree, ExprProblem> {
-    let mut parser = Parser { tokens, at: 0 };
-    let whole = || Tree::new(Form::Script, 0..tokens.len(), 1);
+/// Reads all of `range`: the whole text, or what stands between two brackets.
+pub(super) fn parse(tokens: &Tokens<'_>, range: &Range<usize>) -> Result<Tree, ExprProblem> {
+    let mut parser = Parser { tokens, at: range.start, range: range.clone() };
+    let whole = || Tree::new(Form::Script, range.clone(), 1);
     match parser.expression(0, 0).and_then(|tree| parser.end(tree)) {
         Ok(tree) => Ok(tree),
         Err(Stop::Script) => Ok(whole()),
@@ -68,6 +70,7 @@ pub(super) fn parse(tokens: &Tokens<'_>) -> Result<Tree, ExprProblem> {
 struct Parser<'t, 'a> {
     tokens: &'t Tokens<'a>,
     at: usize,
+    range: Range<usize>,
 }
 
 /// How an infix operator is understood.
@@ -76,6 +79,7 @@ enum Infix {
     Or,
     Compare(Comparison),
     Arithmetic(Arithmetic),
+    Otherwise,
     Script,
 }
 
@@ -120,7 +124,7 @@ impl Parser<'_, '_> {
             "<=" => (Infix::Compare(Comparison::LessOrEqual), 130),
             ">" => (Infix::Compare(Comparison::Greater), 130),
             ">=" => (Infix::Compare(Comparison::GreaterOrEqual), 130),
-            "??" => (Infix::Script, 135),
+            "??" => (Infix::Otherwise, 135),
             ".." | "..=" => (Infix::Script, 140),
             "+" => (Infix::Arithmetic(Arithmetic::Add), 150),
             "-" => (Infix::Arithmetic(Arithmetic::Subtract), 150),
@@ -204,7 +208,7 @@ impl Parser<'_, '_> {
         let form = if word == "true" || word == "false" {
             self.at += 1;
             Form::Literal
-        } else if is_signal_call(self.tokens, start) || !self.tokens.is(start + 1, "(") {
+        } else if begins_input(self.tokens, start) {
             self.at = input_end(self.tokens, start);
             if word == "this" { Form::Script } else { Form::Input }
         } else {
@@ -247,10 +251,10 @@ impl Parser<'_, '_> {
     }
 
     fn end(&self, tree: Tree) -> Parsed {
-        if self.at >= self.tokens.len() {
+        if self.at >= self.range.end {
             return Ok(tree);
         }
-        let statements = (0..self.tokens.len()).any(|at| {
+        let statements = self.range.clone().any(|at| {
             self.tokens.is(at, ";") || self.tokens.word(at).is_some_and(|word| word == "let" || word == "const")
         });
         if statements { Err(Stop::Script) } else { Err(self.unexpected("an operator")) }
@@ -304,6 +308,7 @@ fn join(operator: &Infix, left: Tree, right: Tree) -> Tree {
         Infix::Script => return Tree::new(Form::Script, tokens, 1),
         Infix::Compare(comparison) => Form::Compare(*comparison, Box::new(left), Box::new(right)),
         Infix::Arithmetic(arithmetic) => Form::Arithmetic(*arithmetic, Box::new(left), Box::new(right)),
+        Infix::Otherwise => Form::Otherwise(Box::new(left), Box::new(right)),
         Infix::And => return chain(left, right, tokens, true),
         Infix::Or => return chain(left, right, tokens, false),
     };

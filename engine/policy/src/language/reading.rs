@@ -1,194 +1,161 @@
-//! What an expression reads: window functions and attributes, recognised in tokens and checked against what exists.
+//! What an expression reads: of whom, and which attribute, checked against what exists.
 
 use std::ops::Range;
 
-use homeostat_model::{Duration, MetricName, Unit};
+use homeostat_model::{Kind, Unit};
 
 use super::{
-    ExprContext, ExprProblem, MAX_WINDOW,
+    ExprContext, ExprProblem,
     checker::Type,
-    token::{Token, TokenKind, Tokens},
+    extent::{ANCESTORS, RESERVED, SETS, function, is_signal_call},
+    token::{TokenKind, Tokens},
 };
-use crate::{Attribute, Function, Input, Of, Signal, mistake::Mistake, nearest::nearest};
+use crate::{
+    Attribute, Clock, Function, Input, Of,
+    mistake::Mistake,
+    nearest::{hint, nearest},
+};
 
 /// Names that are there for every kind.
 const COMMON: [&str; 4] = ["name", "kind", "labels", "capacity"];
 
-/// The functions that can be written so far.
-const FUNCTIONS: [Function; 6] =
-    [Function::Last, Function::Avg, Function::Min, Function::Max, Function::Rate, Function::Absent];
-
-/// The one called `name`.
-fn named(name: &str) -> Option<Function> {
-    FUNCTIONS.into_iter().find(|function| function.name() == name)
+/// Where an expression stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope<'t> {
+    /// It is asked of the policy's resource.
+    Own,
+    /// It is asked of each member of an aggregate; of this kind, or of any.
+    Member(Option<&'t str>),
 }
 
-/// Words kept for what runs above, below and beside a resource; as attributes they could not become that.
-const RELATIVES: [&str; 4] = ["host", "rack", "children", "group"];
-
-/// Whether a call of one of the window functions begins at the token `at`.
-///
-/// Rhai has a `min` and a `max` of two values; those are meant when no metric in quotes and no window is given.
-pub(super) fn is_signal_call(tokens: &Tokens<'_>, at: usize) -> bool {
-    let Some(function) = tokens.word(at).and_then(named).filter(|_| tokens.is(at + 1, "(")) else {
-        return false;
-    };
-    if !matches!(function, Function::Min | Function::Max) {
-        return true;
-    }
-    let arguments = arguments(tokens, at + 1);
-    let metric = arguments.first().and_then(|range| tokens.kind(range.start));
-    let window = arguments.last().and_then(|range| tokens.kind(range.start));
-    arguments.len() != 2
-        || matches!(metric, Some(TokenKind::Text(_)))
-        || matches!(window, Some(TokenKind::Number { unit: Unit::Seconds, .. }))
+/// Whose name it is.
+#[derive(Debug, Clone)]
+pub(super) enum Subject<'t> {
+    /// The resource that the expression is asked of.
+    Itself(Option<&'t str>),
+    /// What that runs on.
+    Ancestor(Kind),
 }
 
-/// The tokens of the arguments between the parenthesis at `open` and its partner.
-fn arguments(tokens: &Tokens<'_>, open: usize) -> Vec<Range<usize>> {
-    let close = tokens.partner(open);
-    let mut arguments = Vec::new();
-    let (mut start, mut at) = (open + 1, open + 1);
-    while at < close {
-        if tokens.is(at, ",") {
-            arguments.push(start..at);
-            start = at + 1;
+impl Subject<'_> {
+    pub(super) fn of(&self) -> Of {
+        match self {
+            Self::Itself(_) => Of::Itself,
+            Self::Ancestor(kind) => Of::Ancestor(kind.clone()),
         }
-        at = tokens.partner(at).max(at) + 1;
     }
-    if start < close {
-        arguments.push(start..close);
-    }
-    arguments
-}
 
-/// The end of the window function or attribute that begins at the token `at`.
-pub(super) fn input_end(tokens: &Tokens<'_>, at: usize) -> usize {
-    if is_signal_call(tokens, at) {
-        return tokens.partner(at + 1) + 1;
+    /// The kind it is of; `None` when it can be any.
+    pub(super) fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Itself(kind) => *kind,
+            Self::Ancestor(kind) => Some(kind.as_str()),
+        }
     }
-    let indexed = tokens.is(at + 1, "[") && matches!(tokens.kind(at + 2), Some(TokenKind::Text(_)));
-    match tokens.word(at) {
-        Some("labels" | "event" | "capacity") if tokens.is(at + 1, ".") && tokens.word(at + 2).is_some() => at + 3,
-        Some("labels" | "event") if indexed && tokens.is(at + 3, "]") => at + 4,
-        _ => at + 1,
+
+    pub(super) fn described(&self) -> &str {
+        self.kind().unwrap_or("resource")
     }
 }
 
 /// Resolves inputs and collects what is wrong with them.
+#[derive(Clone, Copy)]
 pub(super) struct Reader<'t, 'a> {
-    tokens: &'t Tokens<'a>,
-    context: &'t ExprContext<'t>,
+    pub(super) tokens: &'t Tokens<'a>,
+    pub(super) context: &'t ExprContext<'t>,
+    pub(super) scope: Scope<'t>,
 }
 
 impl<'t, 'a> Reader<'t, 'a> {
-    pub(super) fn new(tokens: &'t Tokens<'a>, context: &'t ExprContext<'t>) -> Self {
-        Self { tokens, context }
+    pub(super) fn new(tokens: &'t Tokens<'a>, context: &'t ExprContext<'t>, scope: Scope<'t>) -> Self {
+        Self { tokens, context, scope }
     }
 
-    /// What the tokens `range` (up to [`input_end`]) stand for.
-    pub(super) fn input(&self, range: &Range<usize>) -> Result<(Input, Type), ExprProblem> {
-        if is_signal_call(self.tokens, range.start) {
-            return self.signal(range);
+    /// What the tokens `range` (up to [`super::extent::input_end`]) stand for; `None` when a problem was added.
+    pub(super) fn input(&self, range: &Range<usize>, problems: &mut Vec<ExprProblem>) -> Option<(Input, Type)> {
+        let (subject, at) = match self.subject(range) {
+            Ok(found) => found,
+            Err(problem) => {
+                problems.push(problem);
+                return None;
+            }
+        };
+        let word = self.tokens.word(at).unwrap_or_default();
+        if SETS.contains(&word) {
+            return self.aggregate(&subject, &(at..range.end), range, problems);
         }
-        let span = self.tokens.span(range);
-        self.attribute(range).map_err(|mistake| ExprProblem { mistake, span })
+        let called = self.tokens.is(at + 1, "(");
+        let found = match function(word) {
+            Some(function) if called && (at > range.start || is_signal_call(self.tokens, at)) => {
+                self.signal(function, &subject, at + 1)
+            }
+            None if called => Err(self.unknown_call(word, at)),
+            _ => self.attribute(&subject, &(at..range.end)).map_err(|mistake| self.problem(range, mistake)),
+        };
+        let (input, found) = found.map_err(|problem| problems.push(problem)).ok()?;
+        if input == Input::Clock(Clock::Weekday) {
+            let before = problems.len();
+            self.check_days(range, problems);
+            return (problems.len() == before).then_some((input, found));
+        }
+        Some((input, found))
     }
 
-    /// Refuses the call at `at` when its name is a near miss of a window function's.
+    /// Whose name it is, and the token after that: `host.` says it, and nothing means the resource itself.
+    fn subject(&self, range: &Range<usize>) -> Result<(Subject<'t>, usize), ExprProblem> {
+        let start = range.start;
+        let word = self.tokens.word(start).unwrap_or_default();
+        if !ANCESTORS.contains(&word) || range.len() < 3 {
+            let kind = match self.scope {
+                Scope::Own => Some(self.context.kind),
+                Scope::Member(kind) => kind,
+            };
+            return Ok((Subject::Itself(kind), start));
+        }
+        if self.scope != Scope::Own {
+            let what = format!("`{word}.`, which is about what a resource runs on,");
+            let help = "an aggregate asks each member about itself; compare with the others outside of it";
+            return Err(self.problem(range, Mistake::NotInAggregate { what, help }));
+        }
+        let span = start..start + 1;
+        if word == self.context.kind {
+            return Err(self.problem(&span, Mistake::RelativeToItself { kind: word.into() }));
+        }
+        let kind = Kind::new(word).ok();
+        match (self.context.catalogue.check_kind(word), kind) {
+            (Ok(()), Some(kind)) => Ok((Subject::Ancestor(kind), start + 2)),
+            (Err(help), _) => Err(self.problem(&span, Mistake::UnknownKind { kind: word.into(), help })),
+            (Ok(()), None) => Err(self.problem(&span, alone(word))),
+        }
+    }
+
+    /// Checks a call that is not a window function's.
     pub(super) fn check_foreign_call(&self, at: usize) -> Result<(), ExprProblem> {
         let name = self.tokens.word(at).unwrap_or_default();
-        let span = self.tokens.span(&(at..at + 1));
-        if RELATIVES.contains(&name) {
-            return Err(ExprProblem { mistake: relative(name), span });
+        let span = at..at + 1;
+        if RESERVED.contains(&name) {
+            return Err(self.problem(&span, alone(name)));
         }
         // Rhai has short names as well (`sin`); ours begin with a metric in quotes.
         if !matches!(self.tokens.kind(at + 2), Some(TokenKind::Text(_))) {
             return Ok(());
         }
-        let near = nearest(name, FUNCTIONS.map(Function::name))
+        let near = nearest(name, Function::NAMES.into_iter().chain(SETS))
             .filter(|near| strsim::osa_distance(&name.to_lowercase(), near) <= 1);
-        near.map_or(Ok(()), |near| {
-            Err(ExprProblem { mistake: Mistake::UnknownFunction { name: name.into(), near }, span })
-        })
+        near.map_or(Ok(()), |near| Err(self.problem(&span, Mistake::UnknownFunction { name: name.into(), near })))
     }
 
-    fn signal(&self, range: &Range<usize>) -> Result<(Input, Type), ExprProblem> {
-        let function = self.tokens.word(range.start).and_then(named).unwrap_or(Function::Last);
-        let arguments = arguments(self.tokens, range.start + 1);
-        let metric = self.metric(function, range, arguments.first())?;
-        let window = match (function.has_window(), arguments.get(1)) {
-            (false, None) => Duration::ZERO,
-            (false, Some(window)) => {
-                return Err(self.wrong(function, "takes no window: it is the newest value", window));
-            }
-            (true, None) => return Err(self.wrong(function, "needs a window of time", range)),
-            (true, Some(window)) => self.window(function, window)?,
-        };
-        if let Some(third) = arguments.get(2) {
-            return Err(self.wrong(function, "takes a metric and a window, nothing else", third));
+    /// A call after `host.` that is no window function's.
+    fn unknown_call(&self, name: &str, at: usize) -> ExprProblem {
+        let span = at..at + 1;
+        if let Some(near) = nearest(name, Function::NAMES) {
+            return self.problem(&span, Mistake::UnknownFunction { name: name.into(), near });
         }
-        let unit = self.unit(&metric, &arguments)?;
-        let found = match function {
-            Function::Absent => Type::Bool,
-            // Seconds of work per second are a share of the time.
-            Function::Rate if unit == Unit::Seconds => Type::Number(Unit::Ratio),
-            _ => Type::Number(unit),
-        };
-        Ok((Input::Signal(Of::Itself, Signal { function, metric, window }), found))
+        let help = hint(name, Function::NAMES);
+        self.problem(&span, Mistake::UnknownWord { what: "a window function", given: name.into(), help })
     }
 
-    fn metric(
-        &self,
-        function: Function,
-        call: &Range<usize>,
-        argument: Option<&Range<usize>>,
-    ) -> Result<MetricName, ExprProblem> {
-        let Some(argument) = argument else { return Err(self.wrong(function, "needs a metric", call)) };
-        let (Some(Token { kind: TokenKind::Text(name), span }), 1) = (self.tokens.get(argument.start), argument.len())
-        else {
-            return Err(self.wrong(function, "needs the metric's name in double quotes", argument));
-        };
-        MetricName::new(name).map_err(|error| {
-            let mistake =
-                Mistake::InvalidLiteral { literal: error.text, what: "a metric's name", help: Some(error.problem) };
-            ExprProblem { mistake, span: span.clone() }
-        })
-    }
-
-    fn unit(&self, metric: &MetricName, arguments: &[Range<usize>]) -> Result<Unit, ExprProblem> {
-        let ExprContext { catalogue, kind, metrics, .. } = self.context;
-        catalogue.unit_of(kind, metric.as_str(), metrics).map_err(|help| {
-            let mistake = Mistake::UnknownMetric { metric: metric.to_string(), kind: (*kind).into(), help };
-            ExprProblem { mistake, span: arguments.first().map_or(0..0, |first| self.tokens.span(first)) }
-        })
-    }
-
-    /// A window is a duration, `5m` or `"5m"`.
-    fn window(&self, function: Function, argument: &Range<usize>) -> Result<Duration, ExprProblem> {
-        let text = match (self.tokens.get(argument.start), argument.len()) {
-            (Some(Token { kind: TokenKind::Text(text), .. }), 1) => Some(text.as_str()),
-            (Some(Token { kind: TokenKind::Number { .. }, span }), 1) => self.tokens.text.get(span.clone()),
-            _ => None,
-        };
-        let Some(window) = text.and_then(|text| text.parse::<Duration>().ok()) else {
-            return Err(self.wrong(function, "needs a duration as its window", argument));
-        };
-        if window.is_zero() || window > MAX_WINDOW {
-            let mistake = Mistake::WindowOutOfRange { window: window.to_string(), limit: MAX_WINDOW.to_string() };
-            return Err(ExprProblem { mistake, span: self.tokens.span(argument) });
-        }
-        Ok(window)
-    }
-
-    fn wrong(&self, function: Function, problem: &'static str, tokens: &Range<usize>) -> ExprProblem {
-        let window = if function.has_window() { ", 5m" } else { "" };
-        let example = format!("{}(\"cpu.utilization\"{window})", function.name());
-        let mistake = Mistake::WrongArguments { function: function.name(), problem, example };
-        ExprProblem { mistake, span: self.tokens.span(tokens) }
-    }
-
-    fn attribute(&self, range: &Range<usize>) -> Result<(Input, Type), Mistake> {
+    fn attribute(&self, of: &Subject<'_>, range: &Range<usize>) -> Result<(Input, Type), Mistake> {
         let root = self.tokens.word(range.start).unwrap_or_default();
         let part = match self.tokens.kind(range.start + 2) {
             _ if range.len() == 1 => None,
@@ -204,28 +171,56 @@ impl<'t, 'a> Reader<'t, 'a> {
             ("capacity", Some(part)) if part == "vcpus" => (Attribute::Vcpus, Type::Number(Unit::None)),
             ("capacity", Some(part)) if part == "memory" => (Attribute::Memory, Type::Number(Unit::Bytes)),
             ("capacity", Some(part)) => {
-                return Err(self.unknown(&format!("capacity.{part}"), &["capacity.vcpus", "capacity.memory"]));
+                let (attribute, kind) = (format!("capacity.{part}"), of.described().into());
+                let help = hint(&attribute, ["capacity.vcpus", "capacity.memory"]);
+                return Err(Mistake::UnknownAttribute { attribute, kind, help });
             }
-            ("event", Some(detail)) if self.context.event => (Attribute::Event(detail), Type::Any),
-            ("event", Some(detail)) => return Err(Mistake::EventWithoutOn { attribute: format!("event.{detail}") }),
+            ("event", part) => (self.event(of, part)?, Type::Any),
+            ("time", part) => return self.clock(part.as_deref()),
             ("labels", None) => return Err(reserved(root, "read one label: labels.tier, or labels[\"app/name\"]")),
-            ("event", None) => return Err(reserved(root, "read one detail of the event: event.reason")),
             ("capacity", None) => return Err(reserved(root, "read capacity.vcpus or capacity.memory")),
-            (name, _) if RELATIVES.contains(&name) => return Err(relative(name)),
+            (name, _) if RESERVED.contains(&name) => return Err(alone(name)),
             (name, _) => {
-                if let Err(help) = self.context.catalogue.check_attribute(self.context.kind, name, &COMMON) {
-                    let (attribute, kind) = (name.into(), self.context.kind.into());
-                    return Err(Mistake::UnknownAttribute { attribute, kind, help });
-                }
+                self.check_attribute(of, name)?;
                 (Attribute::Resource(name.into()), Type::Any)
             }
         };
-        Ok((Input::Attribute(Of::Itself, attribute), found))
+        Ok((Input::Attribute(of.of(), attribute), found))
     }
 
-    fn unknown(&self, attribute: &str, known: &[&str]) -> Mistake {
-        let help = crate::nearest::hint(attribute, known.iter().copied());
-        Mistake::UnknownAttribute { attribute: attribute.into(), kind: self.context.kind.into(), help }
+    fn check_attribute(&self, of: &Subject<'_>, name: &str) -> Result<(), Mistake> {
+        let catalogue = self.context.catalogue;
+        let known = match of.kind() {
+            Some(kind) => catalogue.check_attribute(kind, name, &COMMON),
+            None => catalogue.check_attribute_of_any(name, &COMMON),
+        };
+        known.map_err(|help| {
+            // Something that begins with one of our own words, misspelt.
+            let own = matches!(of, Subject::Itself(_)).then(|| nearest(name, RESERVED)).flatten();
+            let help = own.map(|near| format!("did you mean `{near}`?")).or(help);
+            let (attribute, kind) = (name.into(), of.described().into());
+            Mistake::UnknownAttribute { attribute, kind, help }
+        })
+    }
+
+    fn event(&self, of: &Subject<'_>, detail: Option<String>) -> Result<Attribute, Mistake> {
+        if let Subject::Ancestor(kind) = of {
+            let help = format!("an event is the policy's own: leave `{kind}.` out");
+            return Err(reserved("event", &help));
+        }
+        if self.scope != Scope::Own {
+            let help = "an event is the policy's own: compare it outside of the aggregate";
+            return Err(Mistake::NotInAggregate { what: "`event`".into(), help });
+        }
+        match detail {
+            Some(detail) if self.context.event => Ok(Attribute::Event(detail)),
+            Some(detail) => Err(Mistake::EventWithoutOn { attribute: format!("event.{detail}") }),
+            None => Err(reserved("event", "read one detail of the event: event.reason")),
+        }
+    }
+
+    pub(super) fn problem(&self, tokens: &Range<usize>, mistake: Mistake) -> ExprProblem {
+        ExprProblem { mistake, span: self.tokens.span(tokens) }
     }
 }
 
@@ -233,6 +228,14 @@ fn reserved(word: &str, help: &str) -> Mistake {
     Mistake::ReservedWord { word: word.into(), help: Some(help.into()) }
 }
 
-fn relative(word: &str) -> Mistake {
-    reserved(word, "a policy reads the resources that it selects; select the other kind in a policy of its own")
+/// What to write instead of a reserved word that stands alone.
+pub(super) fn alone(word: &str) -> Mistake {
+    let help = match word {
+        "time" => "read time.ofDay (`time.ofDay >= 22h`) or time.weekday (`time.weekday == \"sunday\"`)".into(),
+        "children" | "group" => format!("ask something of all of them: `{}`", super::aggregate::example(word)),
+        _ => format!(
+            "read something of the {word}: `{word}.avg(\"power.watts\", 5m)`, `{word}.name`, `{word}.labels.zone`"
+        ),
+    };
+    reserved(word, &help)
 }

@@ -1,21 +1,25 @@
 //! Rewrites a piece for Rhai: what it reads becomes variables, units become plain numbers, the rest stays as it is.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use super::{
-    ExprContext, ExprProblem,
-    reading::{Reader, input_end, is_signal_call},
+    ExprProblem,
+    extent::{begins_input, input_end},
+    reading::Reader,
     token::{TokenKind, Tokens},
 };
 use crate::{Input, Script, mistake::Mistake};
 
 /// The script of the tokens `range`; `None` when something is wrong with it, which is added to `problems`.
 pub(super) fn rewrite(
-    tokens: &Tokens<'_>,
+    reader: &Reader<'_, '_>,
     range: &Range<usize>,
-    context: &ExprContext<'_>,
     problems: &mut Vec<ExprProblem>,
 ) -> Option<Script> {
+    let tokens = reader.tokens;
     let before = problems.len();
     let names = bound_names(tokens, range);
     if let Some(at) =
@@ -25,7 +29,6 @@ pub(super) fn rewrite(
         let help = Some("`in0`, `in1`, .. stand for what the script reads: choose another name".into());
         problems.push(ExprProblem { mistake: Mistake::ReservedWord { word, help }, span: tokens.span(&(at..at + 1)) });
     }
-    let reader = Reader::new(tokens, context);
     let mut rewriter = Rewriter::new(tokens, range);
     let mut at = range.start;
     while at < range.end {
@@ -41,9 +44,11 @@ pub(super) fn rewrite(
                 Word::Call => problems.extend(reader.check_foreign_call(at).err()),
                 Word::Input => {
                     end = input_end(tokens, at);
-                    match reader.input(&(at..end)) {
-                        Ok((input, _)) => rewriter.read(at..end, input),
-                        Err(problem) => problems.push(problem),
+                    if tokens.is(end, "??") {
+                        problems.push(unheeded(tokens.span(&(end..end + 1))));
+                    }
+                    if let Some((input, _)) = reader.input(&(at..end), problems) {
+                        rewriter.read(at..end, input);
                     }
                 }
             },
@@ -52,6 +57,13 @@ pub(super) fn rewrite(
         at = end;
     }
     if problems.len() == before { Some(rewriter.finish()) } else { None }
+}
+
+/// `??` after something that a script reads: it would never come to that.
+fn unheeded(span: Range<usize>) -> ExprProblem {
+    let help = "a script runs only when all that it reads is known: write `(last(\"m\") ?? 0)` outside of it, or split the condition \
+                with `&&`";
+    ExprProblem { mistake: Mistake::ReservedWord { word: "??".into(), help: Some(help.into()) }, span }
 }
 
 /// What a word of a script is.
@@ -74,7 +86,7 @@ fn word(tokens: &Tokens<'_>, at: usize, names: &BTreeSet<&str>) -> Word {
     if tokens.is(at + 1, ":") || tokens.is(at + 1, "::") {
         return Word::Rhai;
     }
-    if is_signal_call(tokens, at) || !tokens.is(at + 1, "(") { Word::Input } else { Word::Call }
+    if begins_input(tokens, at) { Word::Input } else { Word::Call }
 }
 
 /// Whether it is a name that the rewriting itself uses.
@@ -137,6 +149,8 @@ struct Rewriter<'t, 'a> {
     tokens: &'t Tokens<'a>,
     source: String,
     inputs: Vec<Input>,
+    /// Where an input stands in that list, by how it is written in full: those that look alike are alike.
+    known: BTreeMap<String, usize>,
     origins: Vec<(usize, usize)>,
     /// Up to where the text has been written.
     done: usize,
@@ -146,7 +160,15 @@ struct Rewriter<'t, 'a> {
 impl<'t, 'a> Rewriter<'t, 'a> {
     fn new(tokens: &'t Tokens<'a>, range: &Range<usize>) -> Self {
         let Range { start, end } = tokens.span(range);
-        Self { tokens, source: String::new(), inputs: Vec::new(), origins: Vec::new(), done: start, end }
+        Self {
+            tokens,
+            source: String::new(),
+            inputs: Vec::new(),
+            known: BTreeMap::new(),
+            origins: Vec::new(),
+            done: start,
+            end,
+        }
     }
 
     fn copy_up_to(&mut self, end: usize) {
@@ -166,7 +188,7 @@ impl<'t, 'a> Rewriter<'t, 'a> {
     }
 
     fn read(&mut self, tokens: Range<usize>, input: Input) {
-        let index = self.inputs.iter().position(|known| *known == input).unwrap_or(self.inputs.len());
+        let index = *self.known.entry(input.to_string()).or_insert(self.inputs.len());
         if index == self.inputs.len() {
             self.inputs.push(input);
         }

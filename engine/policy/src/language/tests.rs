@@ -9,7 +9,11 @@ use homeostat_model::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Comparison, Node, UnknownMetrics};
+use crate::{Aggregate, Comparison, Input, UnknownMetrics};
+
+mod clauses;
+mod relatives;
+mod windows;
 
 fn catalogue() -> Catalogue {
     let metric = |(name, unit)| (MetricName::new(name).unwrap(), MetricDescription { unit, help: String::new() });
@@ -20,13 +24,26 @@ fn catalogue() -> Catalogue {
         attributes: ["state", "image"].map(String::from).into(),
         ..KindCapability::default()
     };
-    let kinds = BTreeMap::from([(Kind::new("vm").unwrap(), vm)]);
+    let host = KindCapability {
+        metrics: [("cpu", Unit::Ratio), ("power", Unit::Watts), ("n", Unit::Bytes)].map(metric).into(),
+        attributes: ["state", "vendor"].map(String::from).into(),
+        ..KindCapability::default()
+    };
+    let kinds = BTreeMap::from([(Kind::new("vm").unwrap(), vm), (Kind::new("host").unwrap(), host)]);
     Catalogue::new(UnknownMetrics::Refuse).with(&Capabilities { adapter: AdapterName::new("test").unwrap(), kinds })
 }
 
 fn read(text: &str) -> Result<Expr, Vec<ExprProblem>> {
+    read_of("vm", text)
+}
+
+fn read_of(kind: &str, text: &str) -> Result<Expr, Vec<ExprProblem>> {
+    with(kind, |context| parse_expression(text, context))
+}
+
+fn with<T>(kind: &str, read: impl FnOnce(&ExprContext<'_>) -> T) -> T {
     let own = BTreeMap::from([(MetricName::new("own.rate").unwrap(), Unit::Watts)]);
-    parse_expression(text, &ExprContext { catalogue: &catalogue(), kind: "vm", metrics: &own, event: true })
+    read(&ExprContext { catalogue: &catalogue(), kind, metrics: &own, event: true })
 }
 
 /// An expression in prefix notation, scripts in braces.
@@ -37,6 +54,10 @@ fn show(expr: &Expr) -> String {
     match &expr.node {
         Node::Literal { value, unit: Unit::None } => value.to_string(),
         Node::Literal { value, unit } => format!("{value}:{unit}"),
+        Node::Input(Input::Aggregate(aggregate)) => {
+            let Aggregate { members, fold, each, .. } = &**aggregate;
+            format!("[{} of {} of {members:?}]", fold.name(), show(each))
+        }
         Node::Input(input) => input.to_string(),
         Node::Not(inner) => format!("(! {})", show(inner)),
         Node::Negate(inner) => format!("(- {})", show(inner)),
@@ -54,6 +75,7 @@ fn show(expr: &Expr) -> String {
             format!("({operator} {} {})", show(left), show(right))
         }
         Node::Arithmetic(arithmetic, left, right) => format!("({arithmetic:?} {} {})", show(left), show(right)),
+        Node::Otherwise(left, right) => format!("(?? {} {})", show(left), show(right)),
         Node::Script(script) => {
             let inputs: Vec<String> = script.inputs.iter().map(ToString::to_string).collect();
             format!("{{{} | {}}}", script.source, inputs.join("; "))
@@ -62,13 +84,36 @@ fn show(expr: &Expr) -> String {
 }
 
 fn check(text: &str, expected: Expect) {
-    let found = match read(text) {
-        Ok(expr) => show(&expr),
-        Err(problems) => {
-            problems.iter().map(|p| format!("{}..{} {p}", p.span.start, p.span.end)).collect::<Vec<_>>().join("\n")
+    expected.assert_eq(&read(text).map_or_else(|problems| listed(&problems), |expr| show(&expr)));
+}
+
+fn listed(problems: &[ExprProblem]) -> String {
+    problems.iter().map(|p| format!("{}..{} {p}", p.span.start, p.span.end)).collect::<Vec<_>>().join("\n")
+}
+
+/// Each text with what becomes of it: the expression, or each mistake with the part of the text and the help.
+fn table(
+    kind: &str,
+    texts: &[&str],
+    read: impl Fn(&str, &ExprContext<'_>) -> Result<Expr, Vec<ExprProblem>>,
+) -> String {
+    let mut rows = Vec::new();
+    for text in texts {
+        rows.push((*text).to_owned());
+        match with(kind, |context| read(text, context)) {
+            Ok(expr) => rows.push(format!("    {}", show(&expr))),
+            Err(problems) => rows.extend(problems.iter().flat_map(|problem| explained(text, problem))),
         }
-    };
-    expected.assert_eq(&found);
+    }
+    rows.join("\n") + "\n"
+}
+
+fn explained(text: &str, problem: &ExprProblem) -> Vec<String> {
+    let mut rows = vec![format!("    ! {problem}"), format!("      at   `{}`", &text[problem.span()])];
+    if let Some(help) = problem.mistake.help() {
+        rows.push(format!("      help {help}"));
+    }
+    rows
 }
 
 #[test]
@@ -141,7 +186,7 @@ fn what_only_rhai_understands_is_as_small_a_script_as_possible() {
         r##"#{a: last("n"), b: 5m}.a > 3 && name == #"raw"#"##,
         expect![[r##"(&& (> {#{a: in0, b: 300.0}.a | last(n)} 3) (== name {#"raw"# | }))"##]],
     );
-    check("image?.len ?? 3", expect!["{in0?.len ?? 3 | image}"]);
+    check("image?.len ?? 3", expect!["(?? {in0?.len | image} 3)"]);
 }
 
 #[test]
@@ -282,9 +327,23 @@ fn the_longest_expressions_exhaust_neither_stack_nor_patience() {
         fits("-"),
         fits("a."),
         fits("max(1,2);"),
+        fits("children.count("),
+        fits("children.sum(1)+"),
+        fits("children.any(state == \"a\") && "),
+        fits("host."),
+        fits("group(\"a\")."),
+        fits("1 ?? "),
+        fits("state != \"a\" && ") + "true",
+        fits("(state == \"a\" || state == \"b\") && ") + "true",
+        fits("!(state == \"a\" && "),
     ] {
         let text = text.get(..MAX_EXPRESSION_BYTES.min(text.len())).unwrap();
-        let _ = read(text);
+        is_sound(text);
+    }
+    let names: String = (0..2_000).map(|name| format!("labels.a{name};")).collect();
+    for part in [names.as_str(), "children.count(state == labels.a);", "(", "|a", "let a=", "last(\"n\")+", "`${"] {
+        let long = part.repeat(MAX_SCRIPT_BYTES / part.len() + 1);
+        let _ = with("vm", |context| parse_script(&long[..MAX_SCRIPT_BYTES], context));
     }
     let long = "a".repeat(MAX_EXPRESSION_BYTES + 1);
     assert_eq!(read(&long).unwrap_err()[0].code(), "homeostat::policy::expression_too_long");
@@ -295,6 +354,7 @@ fn is_sound(text: &str) {
     fn spans(expr: &Expr, out: &mut Vec<Range<usize>>) {
         out.push(expr.span.clone());
         match &expr.node {
+            Node::Input(Input::Aggregate(aggregate)) => spans(&aggregate.each, out),
             Node::Literal { .. } | Node::Input(_) => {}
             Node::Script(script) => {
                 assert!(script.origins.is_sorted());
@@ -307,18 +367,25 @@ fn is_sound(text: &str) {
                 assert!(operands.len() > 1);
                 operands.iter().for_each(|operand| spans(operand, out));
             }
-            Node::Compare(_, left, right) | Node::Arithmetic(_, left, right) => {
+            Node::Compare(_, left, right) | Node::Arithmetic(_, left, right) | Node::Otherwise(left, right) => {
                 spans(left, out);
                 spans(right, out);
             }
         }
     }
     let mut found = Vec::new();
-    match read(text) {
-        Ok(expr) => spans(&expr, &mut found),
-        Err(problems) => {
-            assert!(!problems.is_empty(), "{text:?} was refused without a reason");
-            found.extend(problems.into_iter().map(|problem| problem.span));
+    for read in [parse_expression, parse_condition, parse_script] {
+        match with("vm", |context| read(text, context)) {
+            Ok(expr) => {
+                spans(&expr, &mut found);
+                // A condition that was accepted can be true; one that is never was refused.
+                assert!(overlap(&expr, &expr) || with("vm", |context| parse_condition(text, context)).is_err());
+            }
+            Err(problems) => {
+                assert!(!problems.is_empty(), "{text:?} was refused without a reason");
+                found.extend(problems.iter().filter_map(ExprProblem::other));
+                found.extend(problems.into_iter().map(|problem| problem.span));
+            }
         }
     }
     for span in found {
@@ -327,7 +394,7 @@ fn is_sound(text: &str) {
 }
 
 /// What expressions are made of, and some of what they are not.
-const PIECES: [&str; 62] = [
+const PIECES: [&str; 85] = [
     "avg(\"cpu\", 5m)",
     "last(\"n\")",
     "absent(\"mem\", \"1m\")",
@@ -390,6 +457,29 @@ const PIECES: [&str; 62] = [
     "0x",
     "//",
     "é",
+    "quantile(\"cpu\", 95%, 5m)",
+    "predict(\"mem\", 1h, 4h)",
+    "count(",
+    "sum(",
+    "host",
+    "host.",
+    "host.avg(\"cpu\", 5m)",
+    "host.labels[\"a\"]",
+    "children",
+    "children.",
+    "children(\"vm\")",
+    "children.count(",
+    ".count(",
+    ".sum(last(\"mem\"))",
+    "group",
+    "group(\"tier\")",
+    "host.children.any(state == \"a\")",
+    "time",
+    "time.ofDay",
+    "time.weekday",
+    "\"monday\"",
+    "??",
+    "<= 1",
 ];
 
 proptest! {

@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn resources(node: &Node, report: &mut Report) -> Vec<Resource> {
     let mut resources: Vec<Resource> = Vec::new();
     for item in items(node, "resources", report) {
-        let Some(resource) = resource(item, report) else { continue };
+        let Some(resource) = resource(item, "a resource", report) else { continue };
         if resources.iter().any(|other| other.id == resource.id) {
             report.add(item.at.clone(), Mistake::DuplicateResource { id: resource.id.to_string() });
         } else {
@@ -22,8 +22,9 @@ pub(super) fn resources(node: &Node, report: &mut Report) -> Vec<Resource> {
     resources
 }
 
-fn resource(item: &Node, report: &mut Report) -> Option<Resource> {
-    let mut fields = Fields::open(item, "a resource", report)?;
+/// What is said about one resource; `of` is what that is called in messages.
+pub(super) fn resource(item: &Node, of: &str, report: &mut Report) -> Option<Resource> {
+    let mut fields = Fields::open(item, of, report)?;
     let id: Option<ResourceId> = fields.require("id", report).and_then(|node| parsed(node, "id", report));
     let on = fields.take("on").and_then(|node| parsed(node, "on", report));
     let labels = fields.take("labels").map(|node| texts(node, "labels", report)).unwrap_or_default();
