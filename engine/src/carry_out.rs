@@ -55,7 +55,7 @@ impl Engine {
             self.plan_in_doubt(&finding, id, out);
         }
         // What was held back because this plan owned something may go now.
-        self.reconsider_all(out);
+        self.reconsider_after(&finding, out);
     }
 
     /// Takes in how a step ended.
@@ -125,18 +125,13 @@ impl Engine {
         if self.decider.holds(self.now, &finding) != Truth::True {
             return false;
         }
-        let Some(rung) = self.cases.get(&finding).and_then(|case| case.policy.then.get(case.rung)) else {
-            return false;
-        };
+        let Some(rung) = self.cases.get(&finding).map(|case| case.rung) else { return false };
+        let prescribed = self.decider.prescribe(self.now, &finding, rung, &mut Vec::new());
+        let Some(homeostat_decide::Prescribed::Do(response)) = prescribed else { return false };
         let projection = Projection::of(self.in_flight());
         let around =
             Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
-        match &rung.response {
-            homeostat_policy::Prescription::Fixed(response) => {
-                homeostat_plan::draft(&around, &plan.subject, response).is_ok_and(|draft| draft.steps == plan.steps)
-            }
-            _ => false,
-        }
+        homeostat_plan::draft(&around, &plan.subject, &response).is_ok_and(|draft| draft.steps == plan.steps)
     }
 
     /// Takes back a plan that waits, and looks at its finding anew.

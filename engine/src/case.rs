@@ -21,6 +21,10 @@ pub(crate) struct Case {
     pub(crate) settled: Option<Settled>,
     /// Not to be tried again before this moment.
     pub(crate) rests_until: Option<Timestamp>,
+    /// The rungs that were passed over, and why, as they were last recorded.
+    pub(crate) passed: Vec<(usize, String)>,
+    /// Since when it is not known what to do.
+    pub(crate) undecided_since: Option<Timestamp>,
     /// When it is looked at again by itself; one alarm at a time.
     pub(crate) alarm: Option<Timestamp>,
     /// A person was told of it not long ago, at the end of the ladder.
@@ -48,6 +52,8 @@ pub(crate) enum Settled {
 pub(crate) struct Climbed {
     pub(crate) rung: usize,
     pub(crate) attempts: u16,
+    /// A person knows of it.
+    pub(crate) told: bool,
     pub(crate) until: Timestamp,
 }
 
@@ -61,6 +67,8 @@ impl Case {
             hold: None,
             settled: None,
             rests_until: None,
+            passed: Vec::new(),
+            undecided_since: None,
             alarm: None,
             known_to_people: false,
             closed: false,
@@ -75,12 +83,14 @@ impl Case {
             self.attempts = 0;
             self.settled = None;
             self.hold = None;
+            self.undecided_since = None;
         }
     }
 
     /// One attempt is over; gives whether the next one is at a new rung.
     pub(crate) fn attempted(&mut self) -> bool {
         self.attempts += 1;
+        self.undecided_since = None;
         let exhausted = self.policy.then.get(self.rung).is_none_or(|rung| self.attempts >= rung.attempts);
         if exhausted {
             self.next_rung();

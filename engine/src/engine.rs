@@ -6,11 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use homeostat_decide::{Change, CompileError, Decider, SampleRefused};
+use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch};
 use homeostat_guard::Guard;
 use homeostat_model::{
-    AdapterName, Capabilities, Entry, FindingRef, Generation, InventoryChange, Observation, Plan, PlanId, Record,
-    Resource, ResourceId, Sample, Timestamp, Topology,
+    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, InventoryChange, Observation, Plan, PlanId,
+    PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
 };
 use homeostat_plan::Run;
 use homeostat_policy::Policy;
@@ -27,7 +27,15 @@ pub(crate) enum Alarm {
     Reconsider(FindingRef),
     /// A step should have been reported by now.
     Overdue(PlanId, homeostat_model::StepId),
+    /// Resources that only samples and events speak of may have fallen silent.
+    Forget,
 }
+
+/// How long nothing is heard of a resource that no adapter owns until it is forgotten. Batch jobs that come every night are kept,
+/// names that are used once (of containers, of pods) do not add up.
+const FORGET_AFTER: Duration = Duration::from_secs(36 * 3600);
+/// How often it is looked for such resources.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
 
 /// The engine. See the head of the crate for what a driver has to do.
 #[derive(Debug)]
@@ -48,6 +56,10 @@ pub struct Engine {
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
     pub(crate) plans_made: u64,
     pub(crate) paused: bool,
+    /// How often each rung was tried, if somebody looks.
+    pub(crate) rungs_tried: Option<BTreeMap<(PolicyName, usize), u64>>,
+    /// Whether it will be looked for resources that have fallen silent.
+    forgetting: bool,
     /// Labels that sources know of resources that adapters own.
     labels: BTreeMap<ResourceId, BTreeMap<String, String>>,
 }
@@ -70,8 +82,16 @@ impl Engine {
             alarms: BTreeSet::new(),
             plans_made: 0,
             paused: false,
+            rungs_tried: None,
+            forgetting: false,
             labels: BTreeMap::new(),
         }
+    }
+
+    /// The same, with a clock by which the scripts of policies are watched. It changes no decision: see [`Output::Overran`].
+    #[must_use]
+    pub fn with_stopwatch(generation: Generation, stopwatch: Arc<dyn Stopwatch>) -> Self {
+        Self { decider: Decider::with_stopwatch(stopwatch), ..Self::new(generation) }
     }
 
     /// Replaces the policies; those that are unchanged keep their state.
@@ -155,8 +175,10 @@ impl Engine {
                 self.inventory(InventoryChange::Upsert(described), out);
             }
             Observation::Sample(sample) => self.sample(&sample, out),
-            Observation::Event(event) => {
-                if self.topology.get(&event.resource).is_none() {
+            Observation::Event(mut event) => {
+                // It has happened, whatever the clock of its machine says.
+                event.time = event.time.min(self.now);
+                if !self.decider.knows(&event.resource) {
                     self.inventory(InventoryChange::Upsert(Resource::named(event.resource.clone())), out);
                 }
                 let mut changes = Vec::new();
@@ -198,9 +220,39 @@ impl Engine {
         }
         let mut changes = Vec::new();
         for id in changed {
-            self.decider.resource_changed(self.now, &id, self.topology.get(&id), &mut changes);
+            if self.topology.get(&id).is_some_and(|resource| resource.adapter.is_none()) {
+                self.forget_later(FORGET_AFTER);
+            }
+            self.decider.resource_changed(self.now, &id, &self.topology, &mut changes);
         }
         self.follow(changes, out);
+    }
+
+    /// Forgets the resources that no adapter owns and of which nothing was heard for long.
+    fn forget_silent(&mut self, out: &mut Vec<Output>) {
+        self.forgetting = false;
+        let now = self.now;
+        let ownerless = self.topology.iter().filter(|resource| resource.adapter.is_none());
+        let (silent, heard): (Vec<ResourceId>, Vec<ResourceId>) = ownerless
+            .map(|resource| resource.id.clone())
+            .partition(|id| self.decider.heard(id).is_none_or(|heard| heard + FORGET_AFTER <= now));
+        let mut changes = Vec::new();
+        for id in &silent {
+            self.topology.forget(id);
+            self.labels.remove(id);
+            self.decider.resource_changed(now, id, &self.topology, &mut changes);
+        }
+        if !heard.is_empty() {
+            self.forget_later(FORGET_EVERY);
+        }
+        self.follow(changes, out);
+    }
+
+    fn forget_later(&mut self, after: Duration) {
+        if !self.forgetting {
+            self.forgetting = true;
+            self.alarms.insert((self.now + after, Alarm::Forget));
+        }
     }
 
     fn add_labels(&self, resource: &mut Resource) {
@@ -219,6 +271,11 @@ impl Engine {
             OperatorCommand::Approve(plan) => self.approve(plan, out),
             OperatorCommand::Reject(plan) => self.call_off(plan, "rejected by an operator", out),
             OperatorCommand::Cancel(plan) => self.call_off(plan, "cancelled by an operator", out),
+            OperatorCommand::Quarantine { policy, reason } => {
+                let mut changes = Vec::new();
+                self.decider.quarantine_policy(&policy, reason, &mut changes);
+                self.follow(changes, out);
+            }
         }
     }
 
@@ -231,6 +288,7 @@ impl Engine {
                 self.consider(&finding, out);
             }
             Alarm::Overdue(plan, step) => self.overdue(plan, step, out),
+            Alarm::Forget => self.forget_silent(out),
         }
     }
 
@@ -255,6 +313,12 @@ impl Engine {
                     let input = format!("event for {finding}");
                     self.record(out, Entry::InputRefused { input, reason });
                 }
+                Change::Blind { finding, evidence } => {
+                    let message = format!("policy {} cannot see {}: {evidence}", finding.policy, finding.resource);
+                    self.tell(&finding, Severity::Warning, &message, out);
+                }
+                Change::Quarantined { policy, reason } => self.record(out, Entry::PolicyQuarantined { policy, reason }),
+                Change::Overran { policy, took } => out.push(Output::Overran { policy, took }),
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
                     self.close(&finding, out);
@@ -270,12 +334,39 @@ impl Engine {
 }
 
 /// What closes comes first, then what opens by priority; the order in which policies were loaded plays no part.
+///
+/// What opens and closes at the same moment, as when many resources are described at once, has never been.
 fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
-    changes.sort_by_key(|change| match change {
-        Change::Closed { finding, .. } | Change::Known { finding } | Change::Lost { finding, .. } => {
-            (Reverse(i32::MAX), finding.clone())
+    if changes.len() < 2 {
+        return changes;
+    }
+    let mut opened: BTreeMap<FindingRef, usize> = BTreeMap::new();
+    let mut dropped = BTreeSet::new();
+    for (place, change) in changes.iter().enumerate() {
+        match change {
+            Change::Opened { finding, .. } => {
+                opened.insert(finding.clone(), place);
+            }
+            Change::Closed { finding, .. } => {
+                if let Some(before) = opened.remove(finding) {
+                    dropped.extend([before, place]);
+                }
+            }
+            _ => {}
         }
-        Change::Opened { finding, policy, .. } => (Reverse(policy.priority), finding.clone()),
+    }
+    let mut place = 0;
+    changes.retain(|_| {
+        place += 1;
+        !dropped.contains(&(place - 1))
+    });
+    changes.sort_by_key(|change| match change {
+        Change::Closed { finding, .. }
+        | Change::Known { finding }
+        | Change::Lost { finding, .. }
+        | Change::Blind { finding, .. } => (Reverse(i32::MAX), Some(finding.clone())),
+        Change::Quarantined { .. } | Change::Overran { .. } => (Reverse(i32::MAX), None),
+        Change::Opened { finding, policy, .. } => (Reverse(policy.priority), Some(finding.clone())),
     });
     changes
 }

@@ -66,10 +66,16 @@ impl Engine {
             }
             (None, Standing::Unknown) => (Status::Unknown, unknown(&one.evidence), None),
             (None, Standing::Open { .. }) => (Status::HeldBack, one.evidence.to_string(), None),
-            (None, Standing::No) => match &one.policy.on {
-                Some(_) => (Status::No, "no event is being answered".into(), None),
-                None => (Status::No, one.evidence.to_string(), None),
-            },
+            (None, Standing::No) if one.policy.answers_events() => {
+                let types = one.policy.on.iter().flat_map(homeostat_policy::On::matches).flat_map(|one| &one.types);
+                let types: Vec<&str> = types.map(homeostat_model::EventType::as_str).collect();
+                (Status::No, format!("no event {} is being answered", types.join(", ")), None)
+            }
+            (None, Standing::No) => (Status::No, one.evidence.to_string(), None),
+        };
+        let because = match &one.quarantined {
+            Some(reason) => format!("the policy is in quarantine: {reason}; {because}"),
+            None => because,
         };
         Explanation {
             policy,
@@ -91,15 +97,22 @@ impl Engine {
             (Some(Settled::HandedOver), _) => (Status::HandedOver, format!("everything was tried; {evidence}"), None),
             (Some(Settled::Told), _) => (Status::HandedOver, format!("people were told; {evidence}"), None),
             (Some(Settled::CalledOff), _) => (Status::HandedOver, format!("its plan was called off; {evidence}"), None),
-            (_, Some(hold)) => {
+            (_, Some(hold)) if !matches!(hold, homeostat_model::Hold::Cooldown { until } if *until <= self.now) => {
                 let until = match hold {
                     homeostat_model::Hold::Cooldown { until } => Some(*until),
                     _ => None,
                 };
                 (Status::HeldBack, format!("{hold}; {evidence}"), until)
             }
-            (Some(Settled::Mode), None) => (Status::HandedOver, format!("a plan was recommended; {evidence}"), None),
-            (None, None) => {
+            (Some(Settled::Mode), _) => (Status::HandedOver, format!("a plan was recommended; {evidence}"), None),
+            (None, _) if evidence.truth == homeostat_model::Truth::False => {
+                let until = match one.standing {
+                    Standing::Open { closes, .. } => closes,
+                    _ => None,
+                };
+                (Status::HeldBack, format!("open until what closes it is the case long enough; {evidence}"), until)
+            }
+            (None, _) => {
                 // Between two attempts: the cooldown after the last plan.
                 let finding = FindingRef { policy: one.policy.name.clone(), resource: resource.clone() };
                 match self.guard.rested(self.now, &finding) {

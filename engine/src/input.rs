@@ -1,6 +1,6 @@
 //! What the engine is told.
 
-use homeostat_model::{Capabilities, Observation, PlanId, StepReport};
+use homeostat_model::{Capabilities, Observation, PlanId, PolicyName, StepReport};
 use serde::{Deserialize, Serialize};
 
 /// One input. Policies come separately: see [`crate::Engine::replace_policies`].
@@ -31,4 +31,12 @@ pub enum OperatorCommand {
     Reject(PlanId),
     /// Call off a plan that waits or runs.
     Cancel(PlanId),
+    /// Run no script of a policy any more, until it is replaced. Drivers say this of a script that takes too much of the wall
+    /// clock's time, which the engine cannot see.
+    Quarantine {
+        /// The policy.
+        policy: PolicyName,
+        /// Why.
+        reason: String,
+    },
 }

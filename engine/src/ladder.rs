@@ -1,16 +1,16 @@
 //! Climbs a policy's ladder: which response is tried, what holds it back, when a person has to take over.
 
-use homeostat_decide::Change;
+use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
     Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Response, Severity, Timestamp,
     Truth,
 };
-use homeostat_policy::Prescription;
 use homeostat_plan::{Draft, Projection, Surroundings};
+use homeostat_policy::Policy;
 
 use crate::{
     Engine, Output,
-    case::{Climbed, Settled},
+    case::{Case, Climbed, Settled},
     engine::Alarm,
 };
 
@@ -25,8 +25,10 @@ enum Verdict {
     Hold(Hold),
     /// Nothing is to be done by itself any more.
     Settle(Settled),
-    /// This is to be done.
-    Plan(Draft),
+    /// This is to be done, for this response.
+    Plan(Draft, Response),
+    /// The same, but it may change without anything coming in.
+    Wait(Hold),
     /// Nothing more: it is no longer a case, or it is being taken care of.
     Nothing,
 }
@@ -62,15 +64,29 @@ impl Engine {
                 }
                 self.decider.answered(self.now, finding, "everything was tried", changes);
             }
-            Verdict::Plan(draft) => self.propose(finding, draft, out),
+            Verdict::Plan(draft, response) => self.propose(finding, draft, &response, out),
+            Verdict::Wait(hold) => {
+                self.hold(finding, hold, out);
+                self.wake(finding, self.now + RETRY_AFTER);
+            }
         }
     }
 
     /// Looks at every open finding, in order of priority.
     pub(crate) fn reconsider_all(&mut self, out: &mut Vec<Output>) {
+        self.reconsider(|_, _| true, out);
+    }
+
+    /// Looks at the finding whose plan has ended and at those that plans have held back, in order of priority.
+    pub(crate) fn reconsider_after(&mut self, ended: &FindingRef, out: &mut Vec<Output>) {
+        self.reconsider(|finding, case| finding == ended || matches!(case.hold, Some(Hold::Owned { .. })), out);
+    }
+
+    fn reconsider(&mut self, which: impl Fn(&FindingRef, &Case) -> bool, out: &mut Vec<Output>) {
         let mut findings: Vec<(std::cmp::Reverse<i32>, FindingRef)> = self
             .cases
             .iter()
+            .filter(|(finding, case)| which(finding, case))
             .map(|(finding, case)| (std::cmp::Reverse(case.policy.priority), finding.clone()))
             .collect();
         findings.sort();
@@ -102,9 +118,13 @@ impl Engine {
         let policy = case.policy.clone();
         match self.decider.holds(self.now, finding) {
             Truth::True => {}
-            Truth::Unknown => return Verdict::Hold(Hold::Unknown),
+            Truth::Unknown => {
+                // That it became unknown has to be noticed, or nobody will say when it is known again.
+                self.decider.recheck(self.now, finding, changes);
+                return Verdict::Hold(Hold::Unknown);
+            }
             Truth::False => {
-                if policy.on.is_some() {
+                if policy.answers_events() {
                     self.decider.answered(self.now, finding, "its condition holds no longer", changes);
                 } else {
                     self.decider.recheck(self.now, finding, changes);
@@ -121,43 +141,97 @@ impl Engine {
         if let Err(hold) = self.guard.rested(self.now, finding) {
             return Verdict::Hold(hold);
         }
-        self.climb(finding, out)
+        self.climb(finding, changes, out)
     }
 
     /// Goes up the ladder until a response can be carried out.
-    fn climb(&mut self, finding: &FindingRef, out: &mut Vec<Output>) -> Verdict {
+    fn climb(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) -> Verdict {
         let projection = Projection::of(self.in_flight());
+        // Whether all of the ladder is not meant now, as its guards say: then it waits for them instead of ending.
+        let mut nothing_meant = self.cases.get(finding).is_some_and(|case| case.rung == 0 && case.attempts == 0);
         let mut told = self.cases.get(finding).is_some_and(|case| case.known_to_people);
         loop {
             let Some(case) = self.cases.get(finding) else { return Verdict::Nothing };
             let policy = case.policy.clone();
             let Some(rung) = policy.then.get(case.rung) else {
+                if nothing_meant {
+                    return self.begin_anew(finding);
+                }
                 return Verdict::Settle(if told { Settled::Told } else { Settled::HandedOver });
             };
-            let Prescription::Fixed(response) = &rung.response else { return Verdict::Nothing };
-            told = matches!(response, Response::Notify { .. });
+            let index = case.rung;
+            told = false;
+            let mut guarded = false;
             let around =
                 Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
-            if let Response::Notify { severity, message } = response {
-                self.tell(finding, *severity, message, out);
-                self.guard.rest(self.now, finding, policy.cooldown);
-            } else {
-                match homeostat_plan::draft(&around, &finding.resource, response) {
-                    Ok(draft) => return Verdict::Plan(draft),
-                    Err(infeasible) => {
-                        let response = response.to_string();
-                        let reason = infeasible.to_string();
-                        self.record(out, Entry::Skipped { finding: finding.clone(), response, reason });
-                    }
+            let skipped = match self.decider.prescribe(self.now, finding, index, changes) {
+                None => return Verdict::Nothing,
+                Some(Prescribed::Unknown(what)) => match self.wait(finding, &policy, &what) {
+                    Some(verdict) => return verdict,
+                    None => Some(format!("{what}, for {} by now", policy.stale_after)),
+                },
+                Some(Prescribed::Pass(reason)) => {
+                    guarded = true;
+                    Some(reason)
                 }
+                Some(Prescribed::Do(Response::Notify { severity, message })) => {
+                    told = true;
+                    self.tell(finding, severity, &message, out);
+                    self.guard.rest(self.now, finding, policy.cooldown);
+                    None
+                }
+                Some(Prescribed::Do(response)) => match homeostat_plan::draft(&around, &finding.resource, &response) {
+                    Ok(draft) => return Verdict::Plan(draft, response),
+                    Err(infeasible) => match self.not_yet(finding, &policy) {
+                        Some(verdict) => return verdict,
+                        None => Some(infeasible.to_string()),
+                    },
+                },
+            };
+            match skipped {
+                Some(reason) => self.skip(finding, index, rung.response.to_string(), reason, out),
+                None => self.tried(&policy, index),
             }
+            nothing_meant &= guarded;
             if let Some(case) = self.cases.get_mut(finding) {
                 case.next_rung();
             }
         }
     }
 
-    fn tell(&self, finding: &FindingRef, severity: Severity, message: &str, out: &mut Vec<Output>) {
+    /// Waits for what is not known, but not longer than a metric may take to come: what stands below in the ladder must not wait
+    /// for good.
+    fn wait(&mut self, finding: &FindingRef, policy: &Policy, what: &str) -> Option<Verdict> {
+        let now = self.now;
+        let since = *self.cases.get_mut(finding)?.undecided_since.get_or_insert(now);
+        (now.since(since) < policy.stale_after).then(|| Verdict::Wait(Hold::Undecided { what: what.to_owned() }))
+    }
+
+    /// A sample may be faster than the adapter that will bring its resource.
+    fn not_yet(&mut self, finding: &FindingRef, policy: &Policy) -> Option<Verdict> {
+        let driven = self.topology.get(&finding.resource).is_some_and(|resource| resource.adapter.is_some());
+        if driven { None } else { self.wait(finding, policy, "no adapter drives the resource yet") }
+    }
+
+    /// Records that a rung was passed over, once for each reason.
+    fn skip(&mut self, finding: &FindingRef, rung: usize, response: String, reason: String, out: &mut Vec<Output>) {
+        let Some(case) = self.cases.get_mut(finding) else { return };
+        if case.passed.iter().any(|(known, why)| *known == rung && *why == reason) {
+            return;
+        }
+        case.passed.retain(|(known, _)| *known != rung);
+        case.passed.push((rung, reason.clone()));
+        self.record(out, Entry::Skipped { finding: finding.clone(), response, reason });
+    }
+
+    /// No rung is meant now: the ladder begins again when that changes.
+    fn begin_anew(&mut self, finding: &FindingRef) -> Verdict {
+        let Some(case) = self.cases.get_mut(finding) else { return Verdict::Nothing };
+        (case.rung, case.attempts) = (0, 0);
+        Verdict::Wait(Hold::Undecided { what: "no response of the ladder is meant now".into() })
+    }
+
+    pub(crate) fn tell(&self, finding: &FindingRef, severity: Severity, message: &str, out: &mut Vec<Output>) {
         let message =
             message.replace("${resource}", finding.resource.as_str()).replace("${policy}", finding.policy.as_str());
         let notification = Notification { finding: finding.clone(), severity, message };
@@ -166,20 +240,17 @@ impl Engine {
     }
 
     /// Makes a plan of a draft and, as far as the policy's mode goes, begins it.
-    fn propose(&mut self, finding: &FindingRef, draft: Draft, out: &mut Vec<Output>) {
+    fn propose(&mut self, finding: &FindingRef, draft: Draft, response: &Response, out: &mut Vec<Output>) {
         let Some(evidence) = self.decider.evidence(self.now, finding) else { return };
         let Some(case) = self.cases.get_mut(finding) else { return };
         let policy = case.policy.clone();
-        let Some(rung) = policy.then.get(case.rung) else { return };
+        let rung = case.rung;
         let plan = Plan {
             id: PlanId { generation: self.generation, number: self.plans_made + 1 },
             created: self.now,
             policy: finding.policy.clone(),
             subject: finding.resource.clone(),
-            response: match &rung.response {
-                Prescription::Fixed(response) => response.to_string(),
-                _ => String::new(),
-            },
+            response: response.to_string(),
             rung: u16::try_from(case.rung + 1).unwrap_or(u16::MAX),
             evidence,
             mode: policy.mode,
@@ -193,8 +264,10 @@ impl Engine {
         {
             return self.hold(finding, hold, out);
         }
+        self.tried(&policy, rung);
         self.plans_made += 1;
         let id = plan.id;
+        let Some(case) = self.cases.get_mut(finding) else { return };
         match policy.mode {
             Mode::Observe => {}
             Mode::Recommend => {
@@ -247,7 +320,8 @@ impl Engine {
     fn keep_climbed(&mut self, finding: &FindingRef) {
         let Some(case) = self.cases.get(finding).filter(|case| case.policy.answers_events()) else { return };
         let within = case.policy.cooldown.plus(case.policy.cooldown).max(RECURS_WITHIN);
-        let climbed = Climbed { rung: case.rung, attempts: case.attempts, until: self.now + within };
+        let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));
+        let climbed = Climbed { rung: case.rung, attempts: case.attempts, told, until: self.now + within };
         let now = self.now;
         self.climbed.retain(|_, climbed| climbed.until > now);
         if climbed.rung > 0 || climbed.attempts > 0 {
@@ -260,7 +334,7 @@ impl Engine {
         let Some(climbed) = self.climbed.remove(finding).filter(|climbed| climbed.until > self.now) else { return };
         if let Some(case) = self.cases.get_mut(finding).filter(|case| case.plan.is_none()) {
             (case.rung, case.attempts) = (climbed.rung, climbed.attempts);
-            case.known_to_people = case.rung >= case.policy.then.len();
+            case.known_to_people = climbed.told;
         }
     }
 

@@ -38,15 +38,17 @@
 
 mod carry_out;
 mod case;
+mod coverage;
 mod engine;
 mod explain;
 mod input;
 mod ladder;
 mod output;
 
+pub use coverage::PolicyCoverage;
 pub use engine::Engine;
 pub use explain::{Explanation, Status};
-pub use homeostat_decide::CompileError;
+pub use homeostat_decide::{ClauseCoverage, CompileError, Stopwatch};
 pub use homeostat_model::Generation;
 pub use input::{Input, OperatorCommand};
 pub use output::Output;

@@ -1,6 +1,6 @@
 //! What the engine wants done.
 
-use homeostat_model::{IdempotencyKey, Notification, Record, ResourceId, StepCommand};
+use homeostat_model::{IdempotencyKey, Notification, PolicyName, Record, ResourceId, StepCommand};
 
 /// One thing to do. See the contract in the head of the crate.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,15 @@ pub enum Output {
     Cancel(IdempotencyKey),
     /// Tell people.
     Notify(Notification),
+    /// A script of this policy has taken longer than it may by the driver's clock; its result counts all the same, so that a recording
+    /// replays. A driver answers with [`OperatorCommand::Quarantine`](crate::OperatorCommand), which is recorded. Not a decision,
+    /// so not a record.
+    Overran {
+        /// The policy.
+        policy: PolicyName,
+        /// How long one evaluation took.
+        took: std::time::Duration,
+    },
     /// A sample was not taken: count it. Not a decision, so not a record.
     SampleRefused {
         /// The sample's resource.

@@ -3,7 +3,7 @@
 //! A step that succeeds changes the inventory as it should (a resized VM has its new size, a migrated one its new host),
 //! so that the next plan is made for what is then. It does not change the metrics: those are given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_engine::Input;
 use homeostat_model::{
@@ -14,7 +14,7 @@ use homeostat_model::{
 use crate::World;
 
 /// What is to become of a step, other than success at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assumption {
     /// Of which resource; `None`: of any.
     pub resource: Option<ResourceId>,
@@ -22,8 +22,22 @@ pub struct Assumption {
     pub verb: Option<Verb>,
     /// How long it takes.
     pub takes: Duration,
-    /// Why it fails; `None`: it succeeds.
-    pub fails: Option<String>,
+    /// How it ends; `None`: it succeeds.
+    pub ends: Option<StepResult>,
+    /// For how many steps this holds; `None`: for all.
+    pub times: Option<u32>,
+}
+
+/// Something that happens to the inventory by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InventoryEdit {
+    /// A resource appears.
+    Add(Resource),
+    /// What is said here becomes so: labels and attributes are added to those it has, what is left out stays as it is. A
+    /// resource that does not exist appears.
+    Change(Resource),
+    /// A resource goes.
+    Remove(ResourceId),
 }
 
 /// A world that does what it is told.
@@ -34,8 +48,12 @@ pub struct AssumedWorld {
     assumptions: Vec<Assumption>,
     /// Whether resources that are only seen in samples and events are taken as its own, so that plans can be made for them.
     adopts: bool,
-    /// Steps that are going on, by when they end and the order in which they were dispatched.
-    going_on: BTreeMap<(Timestamp, u64), StepCommand>,
+    /// What happens to the inventory by itself, by when and in the order in which it was said.
+    agenda: BTreeMap<(Timestamp, usize), InventoryEdit>,
+    /// Resources that have gone: nothing can be done about them.
+    gone: BTreeSet<ResourceId>,
+    /// Steps that are going on and how they end, by when they do and the order in which they were dispatched.
+    going_on: BTreeMap<(Timestamp, u64), (StepCommand, Option<StepResult>)>,
     dispatched: u64,
     cancelled: Vec<IdempotencyKey>,
 }
@@ -54,6 +72,8 @@ impl AssumedWorld {
             resources,
             assumptions,
             adopts: true,
+            agenda: BTreeMap::new(),
+            gone: BTreeSet::new(),
             going_on: BTreeMap::new(),
             dispatched: 0,
             cancelled: Vec::new(),
@@ -64,6 +84,13 @@ impl AssumedWorld {
     #[must_use]
     pub fn beside_recorded(adapter: AdapterName) -> Self {
         Self { adopts: false, ..Self::new(adapter, Vec::new(), Vec::new()) }
+    }
+
+    /// The same, with an inventory that changes by itself at these times.
+    #[must_use]
+    pub fn with_agenda(mut self, agenda: impl IntoIterator<Item = (Timestamp, InventoryEdit)>) -> Self {
+        self.agenda = agenda.into_iter().enumerate().map(|(number, (at, edit))| ((at, number), edit)).collect();
+        self
     }
 
     /// Its inventory and its capabilities, as the engine has to be told at the start.
@@ -81,6 +108,7 @@ impl AssumedWorld {
         if self.resources.contains_key(resource) {
             return Vec::new();
         }
+        self.gone.remove(resource);
         let new_kind = self.resources.keys().all(|other| other.kind() != resource.kind());
         let described = Resource { adapter: Some(self.adapter.clone()), ..Resource::named(resource.clone()) };
         self.resources.insert(resource.clone(), described.clone());
@@ -106,22 +134,29 @@ impl AssumedWorld {
         Capabilities { adapter: self.adapter.clone(), kinds }
     }
 
-    fn assumption(&self, command: &StepCommand) -> Option<&Assumption> {
-        self.assumptions.iter().find(|assumption| {
-            assumption.resource.as_ref().is_none_or(|resource| *resource == command.resource)
+    /// The first assumption that fits and is not used up; it is used once more.
+    fn assume(&mut self, command: &StepCommand) -> (Duration, Option<StepResult>) {
+        let fits = |assumption: &&mut Assumption| {
+            assumption.times != Some(0)
+                && assumption.resource.as_ref().is_none_or(|resource| *resource == command.resource)
                 && assumption.verb.is_none_or(|verb| verb == command.action.verb())
-        })
+        };
+        let Some(assumption) = self.assumptions.iter_mut().find(fits) else { return (Duration::ZERO, None) };
+        assumption.times = assumption.times.map(|times| times - 1);
+        (assumption.takes, assumption.ends.clone())
     }
 
-    fn end(&mut self, at: Timestamp, command: &StepCommand) -> Vec<(Timestamp, Input)> {
-        let failure = self.assumption(command).and_then(|assumption| assumption.fails.clone());
+    fn end(&mut self, at: Timestamp, command: &StepCommand, ends: Option<StepResult>) -> Vec<(Timestamp, Input)> {
         let cancelled = self.cancelled.iter().position(|key| *key == command.key);
-        let result = match (cancelled, failure) {
+        let result = match (cancelled, ends) {
             (Some(place), _) => {
                 self.cancelled.swap_remove(place);
                 StepResult::Cancelled
             }
-            (None, Some(reason)) => StepResult::Failed { reason },
+            (None, _) if self.gone.contains(&command.resource) => {
+                StepResult::Failed { reason: format!("{} is gone", command.resource) }
+            }
+            (None, Some(result)) => result,
             (None, None) => StepResult::Done { observed: "assumed".into() },
         };
         let mut inputs = Vec::new();
@@ -135,6 +170,31 @@ impl AssumedWorld {
         let StepCommand { plan, step, key, generation, .. } = command.clone();
         inputs.push((at, Input::Report(StepReport { plan, step, key, generation, result })));
         inputs
+    }
+
+    fn edit(&mut self, edit: InventoryEdit) -> Vec<Input> {
+        let inventory = |change| Input::Observed(Observation::Inventory(change));
+        match edit {
+            InventoryEdit::Add(resource) | InventoryEdit::Change(resource) => {
+                let mut inputs = self.adopt(&resource.id);
+                if let Some(known) = self.resources.get_mut(&resource.id) {
+                    known.on = resource.on.or(known.on.take());
+                    known.labels.extend(resource.labels);
+                    known.attributes.extend(resource.attributes);
+                    known.capacity.vcpus = resource.capacity.vcpus.or(known.capacity.vcpus);
+                    known.capacity.memory_bytes = resource.capacity.memory_bytes.or(known.capacity.memory_bytes);
+                    // The engine is told once, when everything of it is known.
+                    inputs.retain(|input| matches!(input, Input::Capabilities(_)));
+                    inputs.push(inventory(InventoryChange::Upsert(known.clone())));
+                }
+                inputs
+            }
+            InventoryEdit::Remove(resource) => {
+                self.resources.remove(&resource);
+                self.gone.insert(resource.clone());
+                vec![inventory(InventoryChange::Gone { adapter: self.adapter.clone(), resource })]
+            }
+        }
     }
 }
 
@@ -160,26 +220,33 @@ impl World for AssumedWorld {
     }
 
     fn next_due(&self) -> Option<Timestamp> {
-        self.going_on.first_key_value().map(|((at, _), _)| *at)
+        let step = self.going_on.first_key_value().map(|((at, _), _)| *at);
+        let edit = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        [edit, step].into_iter().flatten().min()
     }
 
     fn advance(&mut self, to: Timestamp) -> Vec<(Timestamp, Input)> {
         let mut inputs = Vec::new();
-        while self.next_due().is_some_and(|due| due <= to) {
-            let Some(((at, _), command)) = self.going_on.pop_first() else { break };
-            inputs.extend(self.end(at, &command));
+        while let Some(due) = self.next_due().filter(|due| *due <= to) {
+            // What happens to a resource comes before what was done about it ends.
+            if let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 == due) {
+                let edit = entry.remove();
+                inputs.extend(self.edit(edit).into_iter().map(|input| (due, input)));
+            } else if let Some((_, (command, ends))) = self.going_on.pop_first() {
+                inputs.extend(self.end(due, &command, ends));
+            }
         }
         inputs
     }
 
     fn dispatch(&mut self, at: Timestamp, command: &StepCommand) {
-        let takes = self.assumption(command).map(|assumption| assumption.takes).unwrap_or_default();
+        let (takes, ends) = self.assume(command);
         self.dispatched += 1;
-        self.going_on.insert((at + takes, self.dispatched), command.clone());
+        self.going_on.insert((at + takes, self.dispatched), (command.clone(), ends));
     }
 
     fn cancel(&mut self, _at: Timestamp, key: &IdempotencyKey) {
-        if self.going_on.values().any(|command| command.key == *key) {
+        if self.going_on.values().any(|(command, _)| command.key == *key) {
             self.cancelled.push(key.clone());
         }
     }

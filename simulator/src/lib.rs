@@ -26,7 +26,7 @@ mod scenario;
 mod world;
 
 pub use adapter::{Fault, SimAdapter};
-pub use assumed::{AssumedWorld, Assumption};
+pub use assumed::{AssumedWorld, Assumption, InventoryEdit};
 pub use capability::capabilities;
 pub use centre::{DataCentre, Effects, RanTwice, Seen};
 pub use curve::{Curve, Sine, Step};

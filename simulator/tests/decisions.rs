@@ -131,7 +131,7 @@ fn a_gap_neither_acts_nor_resolves() {
 fn the_higher_priority_owns_a_contested_resource() {
     let restart = "select: {kind: vm}\non: alarm\ncooldown: 1m\nthen: [restart]\n";
     let yaml = policy("a-low", restart) + policy("b-high", &format!("{restart}priority: 10\n")).as_str();
-    let slow = Assumption { resource: None, verb: None, takes: Duration::from_secs(5), fails: None };
+    let slow = Assumption { takes: Duration::from_secs(5), ..Assumption::default() };
     let mut bench = Bench::new(&yaml, vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)], vec![slow]);
     bench.event(1, "vm/one", "alarm", &[]).until(
         20,
@@ -191,8 +191,8 @@ fn what_cannot_be_fenced_is_not_started_elsewhere() {
     let failing = Assumption {
         resource: Some(id("host/a")),
         verb: Some(Verb::Fence),
-        takes: Duration::ZERO,
-        fails: Some("no answer from the power switch".into()),
+        ends: Some(StepResult::Failed { reason: "no answer from the power switch".into() }),
+        ..Assumption::default()
     };
     let mut bench = Bench::new(&policy("down", down), resources, vec![failing]);
     bench.event(1, "host/a", "host.down", &[]).until(
@@ -244,10 +244,10 @@ fn a_failed_response_is_retried_then_passed_by_then_handed_over() {
     let crash = "select: {kind: vm}\non: vm.crashed\nthen:\n  - restart\n    # twice\n";
     let crash = crash.replace("  - restart\n    # twice\n", "  - restart: {}\n    attempts: 2\n  - migrate\n");
     let failing = Assumption {
-        resource: None,
         verb: Some(Verb::Restart),
         takes: Duration::from_secs(1),
-        fails: Some("no disk".into()),
+        ends: Some(StepResult::Failed { reason: "no disk".into() }),
+        ..Assumption::default()
     };
     let mut bench = Bench::new(
         &policy("crash", &crash),

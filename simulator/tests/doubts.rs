@@ -23,7 +23,7 @@ fn an_unknown_outcome_is_neither_repeated_nor_passed_by() {
     let dead = host("host/a", 16.0, &[("state", "down".into())]);
     let resources = vec![dead, host("host/b", 16.0, &[]), host("host/c", 16.0, &[]), vm("vm/one", "host/a", 4.0)];
     // Longer than the step's timeout and its grace: no report comes in time.
-    let lost = Assumption { resource: Some(id("vm/one")), verb: None, takes: Duration::from_mins(60), fails: None };
+    let lost = Assumption { resource: Some(id("vm/one")), takes: Duration::from_mins(60), ..Assumption::default() };
     let mut bench = Bench::new(&yaml, resources, vec![lost]);
     bench.event(1, "host/a", "host.down", &[]).until(1000, expect![[r#"
         1s opened down on host/a: event host.down is true
@@ -75,7 +75,7 @@ fn a_crash_loop_climbs_the_ladder_and_ends_with_a_person() {
 fn every_event_that_comes_during_an_answer_is_looked_at() {
     let crash =
         "select: {kind: vm}\non: died\nwhen: event.code != 0\ncooldown: 0s\nthen:\n  - restart: {}\n    attempts: 5\n";
-    let slow = Assumption { resource: None, verb: None, takes: Duration::from_secs(10), fails: None };
+    let slow = Assumption { takes: Duration::from_secs(10), ..Assumption::default() };
     let mut bench =
         Bench::new(&policy("crash", crash), vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)], vec![slow]);
     bench.event(1, "vm/one", "died", &[("code", 1.0.into())]);
@@ -111,7 +111,7 @@ fn a_changed_policy_applies_though_a_plan_is_in_flight_and_keeps_its_windows() {
             &format!("select: {{kind: vm}}\nwhen: avg(\"cpu\", 10m) > 80%\ncooldown: 0s\n{more}\nthen: [restart]\n"),
         )
     };
-    let slow = Assumption { resource: None, verb: None, takes: Duration::from_secs(100), fails: None };
+    let slow = Assumption { takes: Duration::from_secs(100), ..Assumption::default() };
     let mut bench = Bench::new(&hot(""), vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)], vec![slow]);
     bench.samples(0..=100, "vm/one", "cpu", 0.1);
     bench.driver.replace_policies(at(105), &policies(&hot("description: edited"))).unwrap();
@@ -152,7 +152,7 @@ fn of_findings_that_open_at_one_deadline_the_higher_priority_acts() {
         )
     };
     let yaml = [hot("a-low", 1), hot("b-high", 100)].concat();
-    let slow = Assumption { resource: None, verb: None, takes: Duration::from_secs(5), fails: None };
+    let slow = Assumption { takes: Duration::from_secs(5), ..Assumption::default() };
     let mut bench = Bench::new(&yaml, vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)], vec![slow]);
     bench.sample(0, "vm/one", "cpu", 0.9).until(
         31,
@@ -267,7 +267,7 @@ fn what_is_no_longer_known_is_not_acted_on_until_it_is_known_again() {
 #[test]
 fn room_is_given_away_once_while_a_plan_is_in_flight() {
     let grow = "select: {kind: vm}\non: alarm\nthen: [{resize: {vcpus: +2}}]\n";
-    let slow = Assumption { resource: None, verb: None, takes: Duration::from_secs(30), fails: None };
+    let slow = Assumption { takes: Duration::from_secs(30), ..Assumption::default() };
     let resources = vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 3.0), vm("vm/two", "host/a", 3.0)];
     let mut bench = Bench::new(&policy("grow", grow), resources, vec![slow]);
     bench.event(1, "vm/one", "alarm", &[]);

@@ -54,6 +54,7 @@ impl Ledger {
             | Entry::Held { .. }
             | Entry::Notified(_)
             | Entry::HandedOver { .. }
+            | Entry::PolicyQuarantined { .. }
             | Entry::InputRefused { .. } => {}
         }
     }

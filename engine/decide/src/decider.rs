@@ -1,23 +1,29 @@
-//! Holds the rules, their instances and the series they read, and turns inputs into changes of findings.
+//! Takes samples, events and time in, and says what that changes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use homeostat_model::{
-    Duration, Event, EventType, Evidence, FindingRef, MetricName, PolicyName, Resource, ResourceId, Sample, Timestamp,
-    Topology, Truth,
+    Duration, Event, Evidence, FindingRef, MetricName, PolicyName, ResourceId, Sample, Timestamp, Truth, Value,
 };
-use homeostat_policy::Policy;
-use homeostat_script::Sandbox;
+use homeostat_policy::{On, Policy};
+use homeostat_script::{Sandbox, Stopwatch};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use thiserror::Error;
 
 use crate::{
-    CompileError, Explained, Rule,
-    instance::{Instance, Phase},
+    ClauseCoverage, Explained, Rule,
+    coverage::Coverage,
+    instance::Instance,
     intern::Interner,
-    series::{Pushed, Series},
+    matching::ShapeKey,
+    operand::compare_numbers,
+    phase::Phase,
+    relatives::{Anchor, Relatives},
+    shape::{EventReaders, Shape},
+    signal::Pushed,
     timers::Timers,
+    tracked::{Tracked, is_set},
 };
 
 /// How far ahead of the engine's time a sample may be: clocks of other machines differ by seconds, not by minutes.
@@ -56,6 +62,28 @@ pub enum Change {
         /// Why.
         reason: String,
     },
+    /// A condition is not known for so long that people are to be told.
+    Blind {
+        /// Whose condition, on which resource.
+        finding: FindingRef,
+        /// What is missing.
+        evidence: Evidence,
+    },
+    /// A script of a policy has exceeded its budget: no script of that policy is run any more until it is replaced.
+    Quarantined {
+        /// Which policy.
+        policy: PolicyName,
+        /// Which budget.
+        reason: String,
+    },
+    /// A script of a policy has taken longer than [`MAX_WALL_TIME`](homeostat_script::MAX_WALL_TIME) by the driver's clock. No
+    /// decision depends on it: the driver may have the policy quarantined.
+    Overran {
+        /// Which policy.
+        policy: PolicyName,
+        /// How long it took.
+        took: std::time::Duration,
+    },
 }
 
 /// A sample was not taken. Nothing else is affected.
@@ -75,103 +103,36 @@ pub enum SampleRefused {
     UnknownResource,
 }
 
-/// A series and the instances that read it.
-#[derive(Debug)]
-pub(crate) struct Watched {
-    pub(crate) key: (u32, u32),
-    pub(crate) series: Series,
-    pub(crate) watchers: Vec<usize>,
-}
-
 /// Decides what is the case. See the head of the crate.
 #[derive(Debug, Default)]
 pub struct Decider {
     pub(crate) sandbox: Sandbox,
     pub(crate) rules: Slab<Rule>,
     pub(crate) by_name: BTreeMap<PolicyName, usize>,
-    pub(crate) by_event: BTreeMap<EventType, Vec<usize>>,
-    pub(crate) resources: Interner<ResourceId>,
     pub(crate) metrics: Interner<MetricName>,
-    /// For each resource number: its instances, or `None` when it does not exist now.
-    pub(crate) present: Vec<Option<Vec<usize>>>,
-    pub(crate) instances: Slab<Instance>,
-    pub(crate) series: Slab<Watched>,
-    pub(crate) by_key: FxHashMap<(u32, u32), usize>,
-    pub(crate) timers: Timers<usize>,
+    pub(crate) numbers: FxHashMap<ResourceId, usize>,
+    pub(crate) tracked: Slab<Tracked>,
+    pub(crate) shapes: BTreeMap<ShapeKey, Arc<Shape>>,
+    /// By resource and rule: what is remembered.
+    pub(crate) instances: FxHashMap<(usize, usize), Instance>,
+    pub(crate) relatives: Relatives,
+    pub(crate) timers: Timers<(usize, usize)>,
+    pub(crate) folds: Timers<(usize, Anchor)>,
+    pub(crate) coverage: Option<Coverage>,
+    /// The cells that a sample or event concerns; kept, so that nothing is allocated for each.
+    touched: Vec<usize>,
 }
 
 impl Decider {
-    /// Replaces the policies. Those that are equal to a loaded one keep their state; findings of the others close.
-    ///
-    /// # Errors
-    /// [`CompileError`]s of the policies whose scripts are refused; the rest is loaded.
-    pub fn replace_policies(
-        &mut self,
-        at: Timestamp,
-        policies: &[Arc<Policy>],
-        topology: &Topology,
-        out: &mut Vec<Change>,
-    ) -> Result<(), Vec<CompileError>> {
-        let wanted: BTreeMap<&PolicyName, &Arc<Policy>> =
-            policies.iter().map(|policy| (&policy.name, policy)).collect();
-        let loaded: Vec<(PolicyName, usize)> = self.by_name.iter().map(|(name, rule)| (name.clone(), *rule)).collect();
-        let mut outdated = Vec::new();
-        for (name, rule) in loaded {
-            let unchanged = self.rule(rule).is_some_and(|rule| wanted.get(&name).is_some_and(|p| **p == rule.policy));
-            if !unchanged {
-                self.by_name.remove(&name);
-                outdated.push(rule);
-            }
-        }
-        // The new ones first: what both versions read is kept up without a gap.
-        let mut errors = Vec::new();
-        for policy in wanted.into_values() {
-            if !self.by_name.contains_key(&policy.name) {
-                match Rule::compile(policy.clone(), &self.sandbox) {
-                    Ok(rule) => self.load(at, rule, topology, out),
-                    Err(error) => errors.push(error),
-                }
-            }
-        }
-        for rule in outdated {
-            self.unload(rule, out);
-        }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    /// One that lets `stopwatch` measure how long scripts take.
+    #[must_use]
+    pub fn with_stopwatch(stopwatch: Arc<dyn Stopwatch>) -> Self {
+        Self { sandbox: Sandbox::with_stopwatch(stopwatch), ..Self::default() }
     }
 
     /// The loaded policies, in the order of their names.
     pub fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
-        self.by_name.values().filter_map(|rule| self.rule(*rule)).map(|rule| &rule.policy)
-    }
-
-    /// Takes in that `id` is new, has changed, or (with `None`) is gone.
-    pub fn resource_changed(
-        &mut self,
-        at: Timestamp,
-        id: &ResourceId,
-        resource: Option<&Resource>,
-        out: &mut Vec<Change>,
-    ) {
-        let number = self.resources.intern(id);
-        let Some(resource) = resource else {
-            for key in self.of_resource(number) {
-                self.remove(key, "the resource is gone", out);
-            }
-            if let Some(place) = self.present.get_mut(index(number)) {
-                *place = None;
-            }
-            return;
-        };
-        if self.present.len() <= index(number) {
-            self.present.resize_with(index(number) + 1, || None);
-        }
-        if let Some(place) = self.present.get_mut(index(number)) {
-            place.get_or_insert_default();
-        }
-        let rules: Vec<usize> = self.by_name.values().copied().collect();
-        for rule in rules {
-            self.match_up(at, rule, number, resource, out);
-        }
+        self.by_name.values().filter_map(|rule| self.rules.get(*rule)).map(|rule| &rule.policy)
     }
 
     /// Takes in a sample.
@@ -185,137 +146,254 @@ impl Decider {
         if sample.time > at + MAX_AHEAD {
             return Err(SampleRefused::Ahead);
         }
-        let resource = self.resources.get(&sample.resource).ok_or(SampleRefused::UnknownResource)?;
-        if !matches!(self.present.get(index(resource)), Some(Some(_))) {
-            return Err(SampleRefused::UnknownResource);
+        let number = *self.numbers.get(&sample.resource).ok_or(SampleRefused::UnknownResource)?;
+        let Some(metric) = self.metrics.get(&sample.metric) else {
+            if let Some(one) = self.tracked.get_mut(number) {
+                one.heard = one.heard.max(at);
+            }
+            return Ok(());
+        };
+        let mut touched = std::mem::take(&mut self.touched);
+        let everything = self.coverage.is_some();
+        let taken = match self.tracked.get_mut(number) {
+            Some(one) => push(one, metric, at, sample, everything, &mut touched),
+            None => Ok(()),
+        };
+        for cell in touched.drain(..) {
+            self.evaluate(at, number, cell, out);
         }
-        let Some(metric) = self.metrics.get(&sample.metric) else { return Ok(()) };
-        let Some(key) = self.by_key.get(&(resource, metric)).copied() else { return Ok(()) };
-        let Some(watched) = self.series.get_mut(key) else { return Ok(()) };
-        if watched.series.push(sample.time, sample.value) == Pushed::TooLate {
-            return Err(SampleRefused::TooLate);
+        self.touched = touched;
+        taken?;
+        if self.relatives.above.contains_key(&metric) {
+            self.tell_below(at, number, metric, out);
         }
-        // Evaluating reads the series but never changes who watches it.
-        let watchers = std::mem::take(&mut watched.watchers);
-        for instance in &watchers {
-            self.evaluate(at, *instance, out);
-        }
-        if let Some(watched) = self.series.get_mut(key) {
-            watched.watchers = watchers;
+        if self.relatives.by_metric.contains_key(&metric) {
+            self.stir(at, number, Some(metric));
         }
         Ok(())
     }
 
+    /// Those who read a metric of what they run on.
+    fn tell_below(&mut self, at: Timestamp, number: usize, metric: usize, out: &mut Vec<Change>) {
+        let kind = self.tracked.get(number).map(|one| one.id.kind().to_owned()).unwrap_or_default();
+        let read = self.relatives.above.get(&metric);
+        if !read.is_some_and(|kinds| kinds.iter().any(|read| read.as_str() == kind)) {
+            return;
+        }
+        for below in self.below(number) {
+            let Some(shape) = self.tracked.get(below).map(|one| one.shape.clone()) else { continue };
+            let concerned =
+                |(read, of, _): &&(homeostat_model::Kind, usize, usize)| read.as_str() == kind && *of == metric;
+            for (_, _, cell) in shape.above.iter().filter(concerned) {
+                self.evaluate(at, below, *cell, out);
+            }
+        }
+    }
+
     /// Takes in an event.
     pub fn event(&mut self, at: Timestamp, event: &Event, out: &mut Vec<Change>) {
-        let Some(resource) = self.resources.get(&event.resource) else { return };
-        let Some(rules) = self.by_event.get(&event.event_type) else { return };
-        let touched: Vec<usize> = self
-            .of_resource(resource)
-            .into_iter()
-            .filter(|key| self.instance(*key).is_some_and(|i| rules.contains(&i.rule)))
-            .collect();
-        for key in touched {
-            self.take_event(at, key, event.clone(), out);
+        let Some(number) = self.numbers.get(&event.resource).copied() else { return };
+        let Some(one) = self.tracked.get_mut(number) else { return };
+        one.heard = one.heard.max(at);
+        let shape = one.shape.clone();
+        let Some(readers) = shape.events.get(&event.event_type) else { return };
+        let mut touched = std::mem::take(&mut self.touched);
+        if let Some(one) = self.tracked.get(number) {
+            concerned(one, readers, event, self.coverage.is_some(), &mut touched);
         }
+        for cell in touched.drain(..) {
+            self.match_event(at, number, cell, event, out);
+        }
+        self.touched = touched;
     }
 
     /// An event's finding has been answered (or given up): it closes, and the next event can open it again.
     pub fn answered(&mut self, at: Timestamp, finding: &FindingRef, reason: &str, out: &mut Vec<Change>) {
-        let Some(key) = self.find(finding) else { return };
-        let Some(instance) = self.instance_mut(key) else { return };
-        if !matches!(instance.phase, Phase::Open { .. }) || instance.event.is_none() {
+        let Some((number, cell)) = self.find(finding) else { return };
+        let Some(rule) = self.tracked.get(number).and_then(|one| one.shape.rules.get(cell)).copied() else { return };
+        let Some(instance) = self.instances.get_mut(&(number, rule)) else { return };
+        if !instance.phase.is_open() || instance.event.is_none() {
             return;
         }
         instance.phase = Phase::Idle;
         instance.event = None;
         out.push(Change::Closed { finding: finding.clone(), reason: reason.to_owned() });
-        self.next_event(at, key, out);
+        self.next_event(at, number, cell, out);
     }
 
     /// Evaluates the condition of an open finding anew, before something is done about it; it may close by that.
     pub fn recheck(&mut self, at: Timestamp, finding: &FindingRef, out: &mut Vec<Change>) {
-        if let Some(key) = self.find(finding) {
-            self.evaluate(at, key, out);
+        if let Some((number, cell)) = self.find(finding) {
+            self.freshen(at, number, cell);
+            self.evaluate(at, number, cell, out);
         }
     }
 
-    /// Whether the condition of `finding` holds at `at`, asked anew. True for an event policy without a condition.
+    /// Whether the condition of `finding` holds at `at`, asked anew. True for an event policy without a condition. An open finding
+    /// may stay open though its condition is false: because of `clear`, or `keepFiringFor`.
     pub fn holds(&mut self, at: Timestamp, finding: &FindingRef) -> Truth {
-        let Some(key) = self.find(finding) else { return Truth::False };
-        self.read(at, key);
-        self.truth(key)
+        let Some((number, cell)) = self.find(finding) else { return Truth::False };
+        self.freshen(at, number, cell);
+        let instance = self.instance(number, cell);
+        let event = instance.and_then(|instance| instance.event.as_ref());
+        let Some(reader) = self.reader(at, number, cell, event, false) else { return Truth::False };
+        let pattern = instance.and_then(|instance| instance.pattern.as_ref());
+        let absence = match (&reader.rule.policy.on, pattern) {
+            (Some(On::Absence { window, .. }), Some(pattern)) => pattern.absent(*window, at).0,
+            _ => Truth::True,
+        };
+        absence.and(reader.rule.condition.as_ref().map_or(Truth::True, |one| one.truth(&reader)))
     }
 
     /// The values behind the condition of `finding` at `at`.
     pub fn evidence(&mut self, at: Timestamp, finding: &FindingRef) -> Option<Evidence> {
-        let key = self.find(finding)?;
-        self.read(at, key);
-        self.evidence_of(key)
+        let (number, cell) = self.find(finding)?;
+        self.freshen(at, number, cell);
+        let event = self.instance(number, cell).and_then(|instance| instance.event.as_ref());
+        Some(self.evidence_of(at, number, cell, event, false))
     }
 
     /// What every policy that watches `resource` thinks of it at `at`, in the order of their names.
     pub fn explain(&self, at: Timestamp, resource: &ResourceId) -> Vec<Explained> {
-        let Some(number) = self.resources.get(resource) else { return Vec::new() };
-        let mut keys = self.of_resource(number);
-        keys.sort_by(|a, b| self.instance(*a).map(|i| &i.finding).cmp(&self.instance(*b).map(|i| &i.finding)));
-        keys.into_iter().filter_map(|key| self.explain_one(at, key)).collect()
+        let Some(number) = self.numbers.get(resource).copied() else { return Vec::new() };
+        let Some(one) = self.tracked.get(number) else { return Vec::new() };
+        let mut explained: Vec<Explained> =
+            (0..one.shape.cells.len()).filter_map(|cell| self.explain_one(at, number, cell)).collect();
+        explained.sort_by(|a, b| a.policy.name.cmp(&b.policy.name));
+        explained
+    }
+
+    /// Whether `resource` exists.
+    #[must_use]
+    pub fn knows(&self, resource: &ResourceId) -> bool {
+        self.numbers.contains_key(resource)
+    }
+
+    /// When something was last heard of `resource`.
+    #[must_use]
+    pub fn heard(&self, resource: &ResourceId) -> Option<Timestamp> {
+        self.numbers.get(resource).and_then(|number| self.tracked.get(*number)).map(|one| one.heard)
+    }
+
+    /// Notes from now on what each clause of each policy has been.
+    pub fn watch_coverage(&mut self) {
+        self.coverage.get_or_insert_default();
+    }
+
+    /// What the clauses of `policy` have been since [`Decider::watch_coverage`], in the order of the policy.
+    #[must_use]
+    pub fn coverage(&self, policy: &PolicyName) -> &[ClauseCoverage] {
+        self.coverage.as_ref().map(|coverage| coverage.of(policy)).unwrap_or_default()
     }
 
     /// The next moment at which time alone may change something.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.timers.next()
+        [self.timers.next(), self.folds.next()].into_iter().flatten().min()
     }
 
     /// Lets time alone do its work at `at`: everything that falls due at that moment, and before.
     pub fn fire(&mut self, at: Timestamp, out: &mut Vec<Change>) {
-        while let Some((due, key)) = self.timers.pop_due(at) {
-            let Some(instance) = self.instance_mut(key) else { continue };
+        // Values of many resources first: others read them at the same moment.
+        while let Some((due, (aggregate, anchor))) = self.folds.pop_due(at) {
+            self.fold_due(at, due, aggregate, anchor, out);
+        }
+        while let Some((due, (number, rule))) = self.timers.pop_due(at) {
+            let Some(instance) = self.instances.get_mut(&(number, rule)) else { continue };
             if instance.armed == Some(due) {
                 instance.armed = None;
             }
             match instance.wake {
-                Some(wake) if wake <= at => self.evaluate(at, key, out),
-                Some(wake) => self.arm(key, wake),
-                None => {}
+                Some(wake) if wake <= at => {
+                    let cell = self.tracked.get(number).and_then(|one| one.shape.cell_of(rule));
+                    if let Some(cell) = cell {
+                        self.evaluate(at, number, cell, out);
+                    }
+                }
+                Some(wake) if instance.armed.is_none_or(|armed| wake < armed) => {
+                    instance.armed = Some(wake);
+                    self.timers.set(wake, (number, rule));
+                }
+                _ => {}
             }
         }
     }
-}
 
-/// Looking things up.
-impl Decider {
-    pub(crate) fn rule(&self, key: usize) -> Option<&Rule> {
-        self.rules.get(key)
+    pub(crate) fn find(&self, finding: &FindingRef) -> Option<(usize, usize)> {
+        let number = *self.numbers.get(&finding.resource)?;
+        let rule = *self.by_name.get(&finding.policy)?;
+        Some((number, self.tracked.get(number)?.shape.cell_of(rule)?))
     }
 
-    pub(crate) fn instance(&self, key: usize) -> Option<&Instance> {
-        self.instances.get(key)
-    }
-
-    pub(crate) fn instance_mut(&mut self, key: usize) -> Option<&mut Instance> {
-        self.instances.get_mut(key)
-    }
-
-    pub(crate) fn of_resource(&self, number: u32) -> Vec<usize> {
-        self.present.get(index(number)).cloned().flatten().unwrap_or_default()
-    }
-
-    pub(crate) fn find(&self, finding: &FindingRef) -> Option<usize> {
-        let number = self.resources.get(&finding.resource)?;
-        self.of_resource(number).into_iter().find(|key| self.instance(*key).is_some_and(|i| i.finding == *finding))
-    }
-
-    pub(crate) fn arm(&mut self, key: usize, at: Timestamp) {
-        let Some(instance) = self.instance_mut(key) else { return };
-        if instance.armed.is_none_or(|armed| at < armed) {
-            instance.armed = Some(at);
-            self.timers.set(at, key);
+    /// Brings all that a cell reads to the moment, also what is brought up to date only now and then.
+    pub(crate) fn freshen(&mut self, at: Timestamp, number: usize, cell: usize) {
+        self.prepare(at, number, cell);
+        let Some(one) = self.tracked.get(number) else { return };
+        let read = one.shape.aggregates.iter().filter(|(_, reader)| *reader == cell);
+        let due: Vec<(usize, Anchor)> =
+            read.filter_map(|(aggregate, _)| Some((*aggregate, self.anchor(one, *aggregate)?))).collect();
+        for (aggregate, anchor) in due {
+            // Others who read it are told at the next full second.
+            self.refresh(at, aggregate, anchor);
         }
     }
 }
 
-pub(crate) fn index(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
+/// Takes a sample into its series, and finds the cells that it concerns: those of which something is remembered, and those
+/// whose condition may hold.
+fn push(
+    one: &mut Tracked,
+    metric: usize,
+    at: Timestamp,
+    sample: &Sample,
+    everything: bool,
+    touched: &mut Vec<usize>,
+) -> Result<(), SampleRefused> {
+    one.heard = one.heard.max(at);
+    let Tracked { shape, series, marks, .. } = one;
+    let Some(place) = shape.series_of(metric) else { return Ok(()) };
+    let parts = (shape.layout(place), shape.readers.get(place), series.get_mut(place));
+    let (Some(layout), Some(readers), Some(series)) = parts else { return Ok(()) };
+    // What has left the windows goes first: its place is taken by what comes.
+    series.advance(layout, at);
+    if series.push(layout, sample.time, sample.value) == Pushed::TooLate {
+        return Err(SampleRefused::TooLate);
+    }
+    let fresh = series.newest().is_some_and(|newest| newest + readers.fresh_for > at);
+    let all = everything || !fresh;
+    let marks = marks.words();
+    let (mut window, mut value) = (usize::MAX, None);
+    for threshold in &readers.thresholds {
+        if threshold.of() != window {
+            window = threshold.of();
+            value = series.value(layout, window, at);
+        }
+        let may_hold = value.is_some_and(|value| compare_numbers(threshold.comparison, value, threshold.number));
+        if may_hold || all || is_set(marks, threshold.cell()) {
+            touched.push(threshold.cell());
+        }
+    }
+    touched.extend(&readers.others);
+    Ok(())
+}
+
+/// Finds the cells that an event concerns.
+fn concerned(one: &Tracked, readers: &EventReaders, event: &Event, everything: bool, touched: &mut Vec<usize>) {
+    let marks = one.marks.words();
+    let mut known: (usize, Option<&Value>) = (usize::MAX, None);
+    for threshold in &readers.thresholds {
+        if threshold.of() != known.0 {
+            let value = readers.attributes.get(threshold.of()).and_then(|name| event.attributes.get(name));
+            known = (threshold.of(), value);
+        }
+        let may_hold = match known.1 {
+            Some(Value::Number(value)) => compare_numbers(threshold.comparison, *value, threshold.number),
+            // Not known: that is said when it does not become known in time.
+            _ => true,
+        };
+        if may_hold || everything || is_set(marks, threshold.cell()) {
+            touched.push(threshold.cell());
+        }
+    }
+    touched.extend(&readers.others);
 }

@@ -1,203 +1,377 @@
-//! Reads what an instance's condition depends on, and takes the instance one phase further.
+//! Takes a policy on a resource one phase further, and says what has changed.
 
-use homeostat_model::{Clause, Duration, Event, Evidence, Resource, Timestamp, Truth, Value};
-use homeostat_policy::{Attribute, Input};
+use homeostat_model::{Clause, Event, Evidence, FindingRef, PolicyName, Timestamp, Truth, Value};
+use homeostat_policy::{On, OnUnknown, Policy};
 
 use crate::{
-    Change, Decider, Explained, Rule, Standing,
-    instance::{EVENT_PATIENCE, Instance, MAX_QUEUE, Phase, Slot, Transition},
-    predicate::Reading,
+    Change, Decider, Rule,
+    instance::{Instance, MAX_QUEUE},
+    pattern::Pattern,
+    phase::{EVENT_PATIENCE, Phase, Times, Transition},
+    predicate::Predicate,
+    reading::{Reader, Until},
+    scripts::{Scripts, Trouble},
+    shape::Slot,
 };
 
+/// What an evaluation finds.
+struct Found {
+    truth: Truth,
+    clear: Truth,
+    /// When the first of what it was made of changes by time alone.
+    until: Option<Timestamp>,
+    trouble: Trouble,
+}
+
 impl Decider {
-    pub(crate) fn take_event(&mut self, at: Timestamp, key: usize, event: Event, out: &mut Vec<Change>) {
-        let Some(instance) = self.instance_mut(key) else { return };
-        if instance.phase != Phase::Idle {
-            instance.queue.push_back(event);
-            if instance.queue.len() > MAX_QUEUE
-                && let Some(oldest) = instance.queue.pop_front()
-            {
-                let reason =
-                    format!("event {}: more than {MAX_QUEUE} came while one was being answered", oldest.event_type);
-                out.push(Change::Lost { finding: instance.finding.clone(), reason });
-            }
-            return;
-        }
-        instance.phase = Phase::Waiting { until: at + EVENT_PATIENCE };
-        instance.event = Some(event);
-        self.read_event(key);
-        self.evaluate(at, key, out);
+    pub(crate) fn scripts<'a>(&'a self, rule: &'a Rule) -> Scripts<'a> {
+        Scripts::new(&self.sandbox, rule.quarantined.as_deref())
     }
 
-    /// Looks at the events that came meanwhile, until one of them is taken up. Those that are too old are given up, and said.
-    pub(crate) fn next_event(&mut self, at: Timestamp, key: usize, out: &mut Vec<Change>) {
-        while let Some(instance) = self.instance_mut(key) {
-            if instance.phase != Phase::Idle {
-                return;
-            }
-            let Some(event) = instance.queue.pop_front() else { return };
-            if event.time + EVENT_PATIENCE > at {
-                self.take_event(at, key, event, out);
-            } else {
-                let reason = format!("event {}: it is over {EVENT_PATIENCE} old by now", event.event_type);
-                out.push(Change::Lost { finding: instance.finding.clone(), reason });
+    /// Somebody who reads for the cell `cell` of the resource `number`.
+    pub(crate) fn reader<'a>(
+        &'a self,
+        at: Timestamp,
+        number: usize,
+        cell: usize,
+        event: Option<&'a Event>,
+        asking: bool,
+    ) -> Option<Reader<'a>> {
+        let one = self.tracked.get(number)?;
+        let cell = one.shape.cells.get(cell)?;
+        let rule = self.rules.get(cell.rule)?;
+        let (scripts, until) = (self.scripts(rule), Until::default());
+        Some(Reader { decider: self, one, rule, slots: &cell.slots, event, now: at, asking, scripts, until })
+    }
+
+    /// Brings everything that a cell reads to the moment `at`.
+    pub(crate) fn prepare(&mut self, at: Timestamp, number: usize, cell: usize) {
+        let Some(one) = self.tracked.get(number) else { return };
+        let shape = one.shape.clone();
+        let Some(cell) = shape.cells.get(cell) else { return };
+        for slot in &cell.slots {
+            match slot {
+                Slot::Window { series, .. } => {
+                    if let (Some(one), Some(layout)) = (self.tracked.get_mut(number), shape.layout(*series))
+                        && let Some(series) = one.series.get_mut(*series)
+                    {
+                        series.advance(layout, at);
+                    }
+                }
+                Slot::WindowAbove { kind, metric, .. } => {
+                    let above = self.tracked.get(number).and_then(|one| self.above(one, kind.as_str()));
+                    if let Some(above) = above {
+                        self.advance_series(at, above, *metric);
+                    }
+                }
+                Slot::Aggregate(aggregate) => {
+                    let anchor = self.tracked.get(number).and_then(|one| self.anchor(one, *aggregate));
+                    if let Some(anchor) = anchor
+                        && !self.relatives.folded.contains_key(&(*aggregate, anchor))
+                    {
+                        self.refresh(at, *aggregate, anchor);
+                    }
+                }
+                Slot::Attribute(_) | Slot::AttributeAbove { .. } | Slot::Event(_) | Slot::Clock(_) => {}
             }
         }
+    }
+
+    pub(crate) fn advance_series(&mut self, at: Timestamp, number: usize, metric: usize) {
+        let Some(one) = self.tracked.get_mut(number) else { return };
+        let Some(place) = one.shape.series_of(metric) else { return };
+        if let (Some(series), Some(layout)) = (one.series.get_mut(place), one.shape.layout(place)) {
+            series.advance(layout, at);
+        }
+    }
+
+    /// The instance of a cell, as far as anything is remembered of it.
+    pub(crate) fn instance(&self, number: usize, cell: usize) -> Option<&Instance> {
+        let one = self.tracked.get(number)?;
+        if !one.is_marked(cell) {
+            return None;
+        }
+        self.instances.get(&(number, *one.shape.rules.get(cell)?))
+    }
+
+    fn take_instance(&mut self, number: usize, cell: usize) -> Option<(usize, Instance)> {
+        let one = self.tracked.get(number)?;
+        let rule = *one.shape.rules.get(cell)?;
+        let known = if one.is_marked(cell) { self.instances.remove(&(number, rule)) } else { None };
+        Some((rule, known.unwrap_or_default()))
+    }
+
+    pub(crate) fn keep_instance(&mut self, number: usize, cell: usize, rule: usize, instance: Instance) {
+        let kept = !instance.is_blank();
+        if kept {
+            self.instances.insert((number, rule), instance);
+        }
+        if let Some(one) = self.tracked.get_mut(number) {
+            one.mark(cell, kept);
+        }
+    }
+
+    pub(crate) fn finding(&self, number: usize, rule: usize) -> Option<FindingRef> {
+        let policy = self.rules.get(rule)?.policy.name.clone();
+        Some(FindingRef { policy, resource: self.tracked.get(number)?.id.clone() })
     }
 
     /// Reads everything anew, takes the next phase and says what has changed.
-    pub(crate) fn evaluate(&mut self, at: Timestamp, key: usize, out: &mut Vec<Change>) {
-        let stale = self.read(at, key);
-        let truth = self.truth(key);
-        let Some(policy) = self.instance(key).and_then(|i| self.rule(i.rule)).map(|rule| rule.policy.clone()) else {
-            return;
+    pub(crate) fn evaluate(&mut self, at: Timestamp, number: usize, cell: usize, out: &mut Vec<Change>) {
+        self.prepare(at, number, cell);
+        let Some((key, mut instance)) = self.take_instance(number, cell) else { return };
+        let Some(found) = self.find_out(at, number, cell, &mut instance) else { return };
+        let Some((rule, finding)) = self.rules.get(key).zip(self.finding(number, key)) else { return };
+        let policy = rule.policy.clone();
+        let (truth, before) = (found.truth, instance.phase);
+        let times = Times { hold_for: policy.hold_for, keep_firing_for: policy.keep_firing_for };
+        let (phase, transition) = if policy.answers_events() {
+            before.of_event(truth, at)
+        } else {
+            before.of_condition(truth, found.clear, at, times)
         };
-        let Some(instance) = self.instance_mut(key) else { return };
-        let (phase, transition) = match policy.on {
-            Some(_) => instance.phase.of_event(truth, at),
-            None => instance.phase.of_condition(truth, at, policy.hold_for),
-        };
-        let before = std::mem::replace(&mut instance.phase, phase);
-        let known_again = std::mem::replace(&mut instance.truth, truth) == Truth::Unknown && truth == Truth::True;
-        let wake = [stale, phase.deadline(policy.hold_for)].into_iter().flatten().filter(|wake| *wake > at).min();
-        instance.wake = wake;
-        let finding = instance.finding.clone();
-        if let Some(wake) = wake {
-            self.arm(key, wake);
+        instance.phase = phase;
+        let known_again = instance.truth != Truth::True && truth == Truth::True && before.is_open();
+        instance.truth = truth;
+        let blind = told_of_unknown(at, &policy, &mut instance);
+        let changes = rule_changes(rule, phase).then_some(found.until).flatten();
+        let telling = instance.unknown_since.filter(|_| !instance.told).map(|since| since + policy.stale_after);
+        instance.wake = [changes, phase.deadline(times), telling].into_iter().flatten().filter(|wake| *wake > at).min();
+        if let Some(wake) = instance.wake
+            && instance.armed.is_none_or(|armed| wake < armed || armed <= at)
+        {
+            instance.armed = Some(wake);
+            self.timers.set(wake, (number, key));
         }
+        let event = instance.event.clone().filter(|_| transition != Transition::None || truth == Truth::Unknown);
+        if phase == Phase::Idle {
+            instance.event = None;
+        }
+        self.keep_instance(number, cell, key, instance);
+        self.take_trouble(key, found.trouble, out);
+        let evidence = |decider: &Self| decider.evidence_of(at, number, cell, event.as_ref(), false);
         match transition {
-            Transition::None if known_again && matches!(phase, Phase::Open { .. }) => {
-                out.push(Change::Known { finding })
+            Transition::Opened => {
+                let evidence = evidence(self);
+                out.push(Change::Opened { finding, policy, evidence });
             }
+            Transition::Closed => out.push(Change::Closed { reason: evidence(self).to_string(), finding }),
+            Transition::None if known_again => out.push(Change::Known { finding }),
             Transition::None if matches!(before, Phase::Waiting { .. }) && phase == Phase::Idle => {
                 if truth == Truth::Unknown {
-                    let evidence = self.evidence_of(key).map_or_else(String::new, |evidence| evidence.to_string());
+                    let evidence = evidence(self);
                     let reason = format!("its condition did not become known within {EVENT_PATIENCE}: {evidence}");
                     out.push(Change::Lost { finding, reason });
                 }
-                self.next_event(at, key, out);
+                self.next_event(at, number, cell, out);
             }
+            Transition::None if blind => out.push(Change::Blind { evidence: evidence(self), finding }),
             Transition::None => {}
-            Transition::Opened => {
-                let evidence = self.evidence_of(key).unwrap_or(Evidence { truth, clauses: Vec::new() });
-                out.push(Change::Opened { finding, policy, evidence });
-            }
-            Transition::Closed => {
-                let reason = self.evidence_of(key).map_or_else(String::new, |evidence| evidence.to_string());
-                out.push(Change::Closed { finding, reason });
-            }
         }
     }
 
-    /// Refreshes the readings of the windows; gives the earliest moment at which one of them changes by time alone.
-    pub(crate) fn read(&mut self, at: Timestamp, key: usize) -> Option<Timestamp> {
-        let Self { instances, rules, series, .. } = self;
-        let instance = instances.get_mut(key)?;
-        let stale_after = rules.get(instance.rule)?.policy.stale_after;
-        let mut earliest: Option<Timestamp> = None;
-        for (slot, reading) in instance.slots.iter().zip(&mut instance.readings) {
-            let Slot::Window { series: number, window } = slot else { continue };
-            let Some(watched) = series.get_mut(*number) else { continue };
-            let until;
-            (*reading, until) = watched.series.value(*window, at, stale_after);
-            earliest = [earliest, until].into_iter().flatten().min();
+    /// Whether the condition holds, and whether what closes a finding is the case.
+    fn find_out(&mut self, at: Timestamp, number: usize, cell: usize, instance: &mut Instance) -> Option<Found> {
+        let key = *self.tracked.get(number)?.shape.rules.get(cell)?;
+        let policy = self.rules.get(key)?.policy.clone();
+        let mut absence = (Truth::True, None);
+        if let Some(on @ On::Absence { window, .. }) = &policy.on {
+            absence = instance.pattern.get_or_insert_with(|| Pattern::new(on, at)).absent(*window, at);
         }
-        earliest
-    }
-
-    /// The readings as of `at`, without refreshing those that decisions are made from.
-    fn peek(&self, at: Timestamp, instance: &Instance, stale_after: Duration) -> Vec<Reading> {
-        let read = |(slot, reading): (&Slot, &Reading)| match slot {
-            Slot::Window { series, window } => {
-                self.series.get(*series).and_then(|watched| watched.series.peek(*window, at, stale_after))
-            }
-            Slot::Attribute => reading.clone(),
+        let reader = self.reader(at, number, cell, instance.event.as_ref(), false)?;
+        reader.until.note(absence.1);
+        let truth = absence.0.and(reader.rule.condition.as_ref().map_or(Truth::True, |one| one.truth(&reader)));
+        let clear = match &reader.rule.clear {
+            _ if !instance.phase.is_open() => Truth::False,
+            Some(clear) => clear.truth(&reader),
+            None => !truth,
         };
-        instance.slots.iter().zip(&instance.readings).map(read).collect()
+        let close = policy.on_unknown == OnUnknown::Close;
+        let known = |truth, otherwise| if truth == Truth::Unknown && close { otherwise } else { truth };
+        let (truth, clear) = (known(truth, Truth::False), known(clear, Truth::True));
+        let until = reader.until.get();
+        let seen = self.coverage.is_some().then(|| seen_clauses(&reader));
+        let trouble = reader.scripts.into_trouble();
+        if let (Some(coverage), Some(seen)) = (&mut self.coverage, seen) {
+            coverage.saw(&policy.name, seen);
+        }
+        Some(Found { truth, clear, until, trouble })
     }
 
-    pub(crate) fn truth(&self, key: usize) -> Truth {
-        let Some(instance) = self.instance(key) else { return Truth::False };
-        match self.rule(instance.rule).map(|rule| &rule.predicate) {
-            Some(Some(predicate)) => predicate.truth(&instance.readings, &self.sandbox),
-            // An event alone is reason enough.
-            Some(None) => Truth::True,
-            None => Truth::False,
+    /// Runs no script of the policy called `name` any more, until it is replaced.
+    pub fn quarantine_policy(&mut self, name: &PolicyName, reason: String, out: &mut Vec<Change>) {
+        if let Some(rule) = self.by_name.get(name).copied() {
+            self.quarantine(rule, reason, out);
         }
     }
 
-    pub(crate) fn evidence_of(&self, key: usize) -> Option<Evidence> {
-        self.evidence_from(key, &self.instance(key)?.readings)
+    pub(crate) fn take_trouble(&mut self, rule: usize, trouble: Trouble, out: &mut Vec<Change>) {
+        if let Some(reason) = trouble.cut_off {
+            self.quarantine(rule, reason, out);
+        }
+        if let (Some(took), Some(rule)) = (trouble.overran, self.rules.get(rule)) {
+            out.push(Change::Overran { policy: rule.policy.name.clone(), took });
+        }
     }
 
-    fn evidence_from(&self, key: usize, readings: &[Reading]) -> Option<Evidence> {
-        let instance = self.instance(key)?;
-        let rule = self.rule(instance.rule)?;
-        let mut evidence = match &rule.predicate {
-            Some(predicate) => predicate.evidence(&rule.inputs, readings, &self.sandbox),
-            None => Evidence { truth: Truth::True, clauses: Vec::new() },
-        };
-        if let Some(event) = &instance.event {
+    fn quarantine(&mut self, rule: usize, reason: String, out: &mut Vec<Change>) {
+        let Some(rule) = self.rules.get_mut(rule).filter(|rule| rule.quarantined.is_none()) else { return };
+        rule.quarantined = Some(reason.clone());
+        out.push(Change::Quarantined { policy: rule.policy.name.clone(), reason });
+    }
+
+    /// The truth of the condition and of each of its clauses.
+    pub(crate) fn evidence_of(
+        &self,
+        at: Timestamp,
+        number: usize,
+        cell: usize,
+        event: Option<&Event>,
+        asking: bool,
+    ) -> Evidence {
+        let nothing = Evidence { truth: Truth::Unknown, clauses: Vec::new() };
+        let Some(reader) = self.reader(at, number, cell, event, asking) else { return nothing };
+        let mut evidence = Evidence { truth: Truth::True, clauses: Vec::new() };
+        if let Some(event) = event {
             let values = event.attributes.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
             let text = format!("event {}", event.event_type);
-            evidence.clauses.insert(0, Clause { text, truth: Truth::True, values });
+            evidence.clauses.push(Clause { text, truth: Truth::True, values, could_hold_at: None });
         }
-        Some(evidence)
-    }
-
-    pub(crate) fn read_attributes(&mut self, key: usize, resource: &Resource) {
-        self.refresh(key, |attribute, _| match attribute {
-            Attribute::Name => Some(Some(resource.id.name().into())),
-            Attribute::Kind => Some(Some(resource.id.kind().into())),
-            Attribute::Label(name) => Some(resource.labels.get(name).map(|label| label.as_str().into())),
-            Attribute::Vcpus => Some(resource.capacity.vcpus.map(Value::Number)),
-            Attribute::Memory => Some(resource.capacity.memory_bytes.map(|bytes| Value::Number(float(bytes)))),
-            Attribute::Resource(name) => Some(resource.attributes.get(name).cloned()),
-            Attribute::Event(_) => None,
-        });
-    }
-
-    pub(crate) fn read_event(&mut self, key: usize) {
-        self.refresh(key, |attribute, event| match attribute {
-            Attribute::Event(name) => Some(event.and_then(|event| event.attributes.get(name)).cloned()),
-            _ => None,
-        });
-    }
-
-    /// Sets the readings for which `read` has an answer.
-    pub(crate) fn refresh(&mut self, key: usize, read: impl Fn(&Attribute, Option<&Event>) -> Option<Reading>) {
-        let Self { instances, rules, .. } = self;
-        let Some(Instance { rule, readings, event, .. }) = instances.get_mut(key) else { return };
-        let Some(Rule { inputs, .. }) = rules.get(*rule) else { return };
-        for (input, reading) in inputs.iter().zip(readings) {
-            if let Input::Attribute(_, attribute) = input
-                && let Some(value) = read(attribute, event.as_ref())
-            {
-                *reading = value;
-            }
+        if let Some(On::Absence { of, window }) = &reader.rule.policy.on {
+            let pattern = self.instance(number, cell).and_then(|instance| instance.pattern.clone());
+            let (truth, until) = pattern.as_ref().map_or((Truth::Unknown, None), |pattern| pattern.absent(*window, at));
+            let types: Vec<&str> = of.types.iter().map(homeostat_model::EventType::as_str).collect();
+            let seen = pattern.and_then(|pattern| pattern.seen());
+            let ago = seen.map(|seen| Value::Text(format!("{} ago", at.since(seen))));
+            let text = format!("no event {} for {window}", types.join(" or "));
+            evidence.clauses.push(Clause {
+                text,
+                truth,
+                values: vec![("the last one".into(), ago)],
+                could_hold_at: until.filter(|_| asking),
+            });
+            evidence.truth = truth;
         }
-    }
-
-    /// A question: it changes nothing, and so no later decision.
-    pub(crate) fn explain_one(&self, at: Timestamp, key: usize) -> Option<Explained> {
-        let instance = self.instance(key)?;
-        let policy = self.rule(instance.rule)?.policy.clone();
-        let evidence = self.evidence_from(key, &self.peek(at, instance, policy.stale_after))?;
-        let standing = match instance.phase {
-            Phase::Open { since } => Standing::Open { since },
-            Phase::Pending { since, .. } => {
-                Standing::Waiting { since, opens: instance.phase.deadline(policy.hold_for) }
-            }
-            Phase::Waiting { .. } => Standing::Unknown,
-            Phase::Idle if policy.on.is_some() => Standing::No,
-            Phase::Idle if evidence.truth == Truth::Unknown => Standing::Unknown,
-            Phase::Idle => Standing::No,
-        };
-        Some(Explained { policy, standing, evidence })
+        if let Some(condition) = &reader.rule.condition {
+            evidence.truth = evidence.truth.and(condition.truth(&reader));
+            condition.clauses(&reader.rule.inputs, &reader, &mut evidence.clauses);
+        }
+        evidence
     }
 }
 
-#[expect(clippy::as_conversions, reason = "memory sizes stay far below 2^53 bytes")]
-fn float(bytes: u64) -> f64 {
-    bytes as f64
+/// Keeps count of how long the condition is unknown; gives whether people have to be told of it now.
+fn told_of_unknown(at: Timestamp, policy: &Policy, instance: &mut Instance) -> bool {
+    // Of an event nothing can be unknown before it comes.
+    let asked = !policy.answers_events() || matches!(instance.phase, Phase::Waiting { .. });
+    if policy.on_unknown != OnUnknown::Notify || instance.truth != Truth::Unknown || !asked {
+        (instance.unknown_since, instance.told) = (None, false);
+        return false;
+    }
+    let since = *instance.unknown_since.get_or_insert(at);
+    let now = !instance.told && since + policy.stale_after <= at;
+    instance.told |= now;
+    now
+}
+
+/// Whether an instance in this phase has to be looked at when what it reads changes by time alone.
+fn rule_changes(rule: &Rule, phase: Phase) -> bool {
+    rule.time_driven || phase != Phase::Idle
+}
+
+/// The text and the truth of each clause of the condition, and of what closes a finding.
+fn seen_clauses(reader: &Reader<'_>) -> Vec<(String, Truth)> {
+    let mut seen = Vec::new();
+    let mut see = |predicate: &Predicate| {
+        predicate.each_leaf(&mut |leaf| seen.push((leaf.text().to_owned(), leaf.truth(reader))));
+    };
+    reader.rule.condition.iter().for_each(&mut see);
+    reader.rule.clear.iter().for_each(&mut see);
+    seen
+}
+
+/// Events.
+impl Decider {
+    /// An event has come that completes what the policy waits for.
+    pub(crate) fn take_event(
+        &mut self,
+        at: Timestamp,
+        number: usize,
+        cell: usize,
+        event: Event,
+        out: &mut Vec<Change>,
+    ) {
+        let Some((rule, mut instance)) = self.take_instance(number, cell) else { return };
+        if instance.phase == Phase::Idle {
+            instance.phase = Phase::Waiting { until: at + EVENT_PATIENCE };
+            instance.event = Some(event);
+            self.keep_instance(number, cell, rule, instance);
+            return self.evaluate(at, number, cell, out);
+        }
+        instance.queue.push_back(event);
+        if instance.queue.len() > MAX_QUEUE
+            && let Some(oldest) = instance.queue.pop_front()
+            && let Some(finding) = self.finding(number, rule)
+        {
+            let reason =
+                format!("event {}: more than {MAX_QUEUE} came while one was being answered", oldest.event_type);
+            out.push(Change::Lost { finding, reason });
+        }
+        self.keep_instance(number, cell, rule, instance);
+    }
+
+    /// Looks at the events that came meanwhile, until one of them is taken up. Those that are too old are given up, and said.
+    pub(crate) fn next_event(&mut self, at: Timestamp, number: usize, cell: usize, out: &mut Vec<Change>) {
+        while let Some((rule, mut instance)) = self.take_instance(number, cell) {
+            let next = if instance.phase == Phase::Idle { instance.queue.pop_front() } else { None };
+            self.keep_instance(number, cell, rule, instance);
+            let Some(event) = next else { return };
+            if event.time + EVENT_PATIENCE > at {
+                self.take_event(at, number, cell, event, out);
+            } else {
+                self.too_old(number, rule, &event, out);
+            }
+        }
+    }
+
+    fn too_old(&self, number: usize, rule: usize, event: &Event, out: &mut Vec<Change>) {
+        let Some(finding) = self.finding(number, rule) else { return };
+        let reason = format!("event {}: it is over {EVENT_PATIENCE} old by now", event.event_type);
+        out.push(Change::Lost { finding, reason });
+    }
+
+    /// An event has come that one of the entries of the policy's pattern may match.
+    pub(crate) fn match_event(
+        &mut self,
+        at: Timestamp,
+        number: usize,
+        cell: usize,
+        event: &Event,
+        out: &mut Vec<Change>,
+    ) {
+        self.prepare(at, number, cell);
+        let Some(reader) = self.reader(at, number, cell, Some(event), false) else { return };
+        let policy = reader.rule.policy.clone();
+        let Some(on) = &policy.on else { return };
+        let fits = |(one, filter): (&homeostat_policy::EventMatch, &Option<Predicate>)| {
+            one.types.contains(&event.event_type)
+                && filter.as_ref().is_none_or(|filter| filter.truth(&reader) == Truth::True)
+        };
+        let matches: Vec<bool> = on.matches().zip(&reader.rule.filters).map(fits).collect();
+        let trouble = reader.scripts.into_trouble();
+        let Some((rule, mut instance)) = self.take_instance(number, cell) else { return };
+        self.take_trouble(rule, trouble, out);
+        let complete = instance.pattern.get_or_insert_with(|| Pattern::new(on, at)).take(on, event.time, &matches);
+        if instance.pattern.as_ref().is_some_and(Pattern::is_blank) {
+            instance.pattern = None;
+        }
+        self.keep_instance(number, cell, rule, instance);
+        if complete && event.time + EVENT_PATIENCE <= at {
+            self.too_old(number, rule, event, out);
+        } else if complete {
+            self.take_event(at, number, cell, event.clone(), out);
+        } else if matches!(on, On::Absence { .. }) {
+            self.evaluate(at, number, cell, out);
+        }
+    }
 }

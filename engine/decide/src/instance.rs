@@ -1,195 +1,62 @@
-//! One policy on one resource: from a truth that comes and goes to a finding that is open or not.
+//! One policy on one resource, as far as there is anything to be remembered of it.
 //!
-//! ```text
-//!            true                 true for `for`
-//!     Idle --------> Pending ----------------------> Open
-//!      ^  <--false--    | unknown: the clock stands    |
-//!      +------------------------ false ----------------+      (condition)
-//!
-//!     Idle --event, true--> Open --answered--> Idle           (event)
-//!       \--event, unknown--> Waiting --true--> Open           gives up after EVENT_PATIENCE
-//! ```
+//! Almost all policies hold for almost none of the resources: such an instance is not kept, it is made when something happens.
 
 use std::collections::VecDeque;
 
-use homeostat_model::{Duration, Event, FindingRef, Timestamp, Truth};
+use homeostat_model::{Event, Timestamp, Truth};
 
-use crate::predicate::Reading;
-
-/// How long an event waits for its condition to become known, and a fact of the past still deserves an answer.
-pub(crate) const EVENT_PATIENCE: Duration = Duration::from_mins(5);
+use crate::{pattern::Pattern, phase::Phase};
 
 /// Events of one policy and resource that wait for their turn. A crash loop fills it; what matters then is in the newest ones.
 pub(crate) const MAX_QUEUE: usize = 16;
 
-/// Where the value of a slot comes from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Slot {
-    /// A window of a series.
-    Window {
-        /// Which series.
-        series: usize,
-        /// Which of its windows.
-        window: usize,
-    },
-    /// An attribute: its reading is refreshed when the resource or the event changes.
-    Attribute,
-}
-
-/// Where an instance is between truth and finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Idle,
-    /// The condition has held for `held` in all, and since `since` without a break if that is known.
-    Pending {
-        held: Duration,
-        since: Option<Timestamp>,
-    },
-    /// An event came and its condition is not known yet.
-    Waiting {
-        until: Timestamp,
-    },
-    Open {
-        since: Timestamp,
-    },
-}
-
-/// What a step of the phase means to the outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transition {
-    None,
-    Opened,
-    Closed,
-}
-
-impl Phase {
-    /// The next phase of a condition that is `truth` at `now` and becomes a finding after `hold_for`.
-    pub(crate) fn of_condition(self, truth: Truth, now: Timestamp, hold_for: Duration) -> (Self, Transition) {
-        match (self, truth) {
-            (Self::Open { .. }, Truth::False) => (Self::Idle, Transition::Closed),
-            (Self::Open { .. }, _) => (self, Transition::None),
-            (_, Truth::False) => (Self::Idle, Transition::None),
-            (Self::Pending { held, since }, Truth::Unknown) => {
-                let held = since.map_or(held, |since| held.plus(now.since(since)));
-                (Self::Pending { held, since: None }, Transition::None)
-            }
-            (_, Truth::Unknown) => (self, Transition::None),
-            (_, Truth::True) => {
-                let (held, since) = match self {
-                    Self::Pending { held, since } => (held, since.unwrap_or(now)),
-                    _ => (Duration::ZERO, now),
-                };
-                if held.plus(now.since(since)) >= hold_for {
-                    (Self::Open { since: now }, Transition::Opened)
-                } else {
-                    (Self::Pending { held, since: Some(since) }, Transition::None)
-                }
-            }
-        }
-    }
-
-    /// The next phase of an event policy whose condition is `truth` at `now`.
-    pub(crate) fn of_event(self, truth: Truth, now: Timestamp) -> (Self, Transition) {
-        match (self, truth) {
-            (Self::Waiting { until }, _) if now >= until => (Self::Idle, Transition::None),
-            (Self::Waiting { .. }, Truth::True) => (Self::Open { since: now }, Transition::Opened),
-            (Self::Waiting { .. }, Truth::False) => (Self::Idle, Transition::None),
-            _ => (self, Transition::None),
-        }
-    }
-
-    /// When time alone will change it, if the condition stays as it is.
-    pub(crate) fn deadline(self, hold_for: Duration) -> Option<Timestamp> {
-        match self {
-            Self::Pending { held, since: Some(since) } => Some(since + hold_for.minus(held)),
-            Self::Waiting { until } => Some(until),
-            Self::Idle | Self::Open { .. } | Self::Pending { since: None, .. } => None,
-        }
-    }
-}
-
-/// One policy on one resource.
-#[derive(Debug)]
+/// What is remembered of one policy on one resource.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Instance {
-    pub(crate) finding: FindingRef,
-    pub(crate) rule: usize,
-    pub(crate) resource: u32,
-    /// One for each input of the rule.
-    pub(crate) slots: Vec<Slot>,
-    /// The newest reading of each slot.
-    pub(crate) readings: Vec<Reading>,
     pub(crate) phase: Phase,
     /// The event that is being looked at.
     pub(crate) event: Option<Event>,
     /// Those that came while another was being looked at or answered, oldest first; at most [`MAX_QUEUE`].
     pub(crate) queue: VecDeque<Event>,
+    /// How far its pattern of events has come.
+    pub(crate) pattern: Option<Pattern>,
     /// The truth at the last evaluation.
     pub(crate) truth: Truth,
+    /// Since when it is unknown without a break, if people are to be told.
+    pub(crate) unknown_since: Option<Timestamp>,
+    /// Whether they were told.
+    pub(crate) told: bool,
     /// When it has to be looked at again though nothing comes in.
     pub(crate) wake: Option<Timestamp>,
     /// The earliest timer that is set for it.
     pub(crate) armed: Option<Timestamp>,
 }
 
-impl Instance {
-    pub(crate) fn new(finding: FindingRef, rule: usize, resource: u32, inputs: usize) -> Self {
+impl Default for Instance {
+    fn default() -> Self {
         Self {
-            finding,
-            rule,
-            resource,
-            slots: Vec::new(),
-            readings: vec![None; inputs],
             phase: Phase::Idle,
             event: None,
             queue: VecDeque::new(),
+            pattern: None,
             truth: Truth::Unknown,
+            unknown_since: None,
+            told: false,
             wake: None,
             armed: None,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(seconds * 1000)
-    }
-
-    /// Runs a script of (second, truth) and gives what happened when.
-    fn run(hold_for: u64, truths: &[(i64, Truth)]) -> Vec<(i64, Transition)> {
-        let mut phase = Phase::Idle;
-        let mut happened = Vec::new();
-        for (second, truth) in truths {
-            let (next, transition) = phase.of_condition(*truth, at(*second), Duration::from_secs(hold_for));
-            phase = next;
-            if transition != Transition::None {
-                happened.push((*second, transition));
-            }
-        }
-        happened
-    }
-
-    #[test]
-    fn a_condition_has_to_hold_for_its_time() {
-        use Truth::{False, True};
-        assert_eq!(run(60, &[(0, True), (30, True), (59, True), (60, True)]), [(60, Transition::Opened)]);
-        assert_eq!(run(60, &[(0, True), (59, False), (60, True), (119, True)]), []);
-        assert_eq!(run(0, &[(5, True), (6, False)]), [(5, Transition::Opened), (6, Transition::Closed)]);
-    }
-
-    #[test]
-    fn a_gap_neither_opens_nor_closes_and_its_time_does_not_count() {
-        use Truth::{False, True, Unknown};
-        assert_eq!(run(60, &[(0, True), (40, Unknown), (400, Unknown)]), []);
-        assert_eq!(
-            run(60, &[(0, True), (40, Unknown), (400, True), (419, True), (420, True)]),
-            [(420, Transition::Opened)]
-        );
-        assert_eq!(
-            run(0, &[(0, True), (40, Unknown), (50, False)]),
-            [(0, Transition::Opened), (50, Transition::Closed)]
-        );
+impl Instance {
+    /// Whether one that is made anew would do as well.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.phase == Phase::Idle
+            && self.event.is_none()
+            && self.queue.is_empty()
+            && self.pattern.as_ref().is_none_or(Pattern::is_blank)
+            && self.unknown_since.is_none()
+            && self.wake.is_none()
     }
 }

@@ -1,21 +1,26 @@
-//! Conditions as native code: a tree over numbered slots, with Rhai only at the leaves that need it.
+//! Formulas as native code: a tree over numbered inputs, with Rhai only at the leaves that need it.
 
 use std::borrow::Cow;
 
-use homeostat_model::{Clause, Evidence, Truth, Value};
+use homeostat_model::{Clause, Data, Truth, Value};
 use homeostat_policy::{Arithmetic, Comparison, Expr, Formula, Input, Node};
 use homeostat_script::{Sandbox, Script};
 
-/// What a slot or a term is at this moment; `None` when it is not known.
-pub(crate) type Reading = Option<Value>;
+use crate::{
+    operand::{Operand, Reading, calculate, compare},
+    scripts::Scripts,
+};
 
-/// The value of a term while a predicate is evaluated. Borrows texts instead of copying them.
-#[derive(Debug, Clone, PartialEq)]
-enum Operand<'a> {
-    Number(f64),
-    Bool(bool),
-    Text(Cow<'a, str>),
-    Unknown,
+/// What a formula reads while it is evaluated.
+pub(crate) trait Readings {
+    /// The input of this number, now.
+    fn read(&self, input: usize) -> Operand<'_>;
+    /// Runs scripts.
+    fn scripts(&self) -> &Scripts<'_>;
+    /// When the truth of `leaf`, which does not hold now, could change by time alone.
+    fn could_hold(&self, _leaf: &Leaf) -> Option<homeostat_model::Timestamp> {
+        None
+    }
 }
 
 /// A compiled condition.
@@ -32,7 +37,7 @@ pub(crate) enum Predicate {
 #[derive(Debug)]
 pub(crate) struct Leaf {
     text: String,
-    slots: Vec<usize>,
+    inputs: Vec<usize>,
     test: Test,
 }
 
@@ -42,19 +47,26 @@ enum Test {
     Holds(Term),
 }
 
+/// A compiled expression of any type.
 #[derive(Debug)]
-enum Term {
+pub(crate) enum Term {
     Literal(Value),
-    Slot(usize),
+    Input(usize),
     Arithmetic(Arithmetic, Box<Term>, Box<Term>),
     Negate(Box<Term>),
+    /// The first, or the second where the first is not known.
+    Otherwise(Box<Term>, Box<Term>),
     Nested(Box<Predicate>),
     Script(Script, Vec<usize>),
 }
 
-type Refused = (String, Option<usize>);
+/// Characters of a clause that are shown: two lines of a terminal. Only scripts are longer.
+const MAX_SHOWN: usize = 200;
 
-/// Compiles conditions and numbers what they read.
+/// What the sandbox says against a script, and where in the formula's text, in bytes, where that is known.
+pub(crate) type Refused = (String, Option<usize>);
+
+/// Compiles formulas and numbers what they read.
 pub(crate) struct Compiler<'a> {
     sandbox: &'a Sandbox,
     inputs: Vec<Input>,
@@ -69,15 +81,21 @@ impl<'a> Compiler<'a> {
         self.inputs
     }
 
-    pub(crate) fn predicate(&mut self, condition: &Formula) -> Result<Predicate, Refused> {
-        self.compile(&condition.expr, &condition.text)
+    /// A formula that is a truth.
+    pub(crate) fn condition(&mut self, condition: &Formula) -> Result<Predicate, Refused> {
+        self.predicate(&condition.expr, &condition.text)
     }
 
-    fn compile(&mut self, expr: &Expr, text: &str) -> Result<Predicate, Refused> {
+    /// A formula of any type.
+    pub(crate) fn formula(&mut self, formula: &Formula) -> Result<Term, Refused> {
+        self.term(&formula.expr, &formula.text)
+    }
+
+    pub(crate) fn predicate(&mut self, expr: &Expr, text: &str) -> Result<Predicate, Refused> {
         match &expr.node {
             Node::And(parts) => Ok(Predicate::And(self.all(parts, text)?)),
             Node::Or(parts) => Ok(Predicate::Or(self.all(parts, text)?)),
-            Node::Not(inner) => Ok(Predicate::Not(Box::new(self.compile(inner, text)?))),
+            Node::Not(inner) => Ok(Predicate::Not(Box::new(self.predicate(inner, text)?))),
             _ => {
                 let test = match &expr.node {
                     Node::Compare(comparison, left, right) => {
@@ -85,26 +103,29 @@ impl<'a> Compiler<'a> {
                     }
                     _ => Test::Holds(self.term(expr, text)?),
                 };
-                let mut slots = Vec::new();
-                test.slots(&mut slots);
-                let text = text.get(expr.span.clone()).unwrap_or(text).trim().to_owned();
-                Ok(Predicate::Leaf(Box::new(Leaf { text, slots, test })))
+                let mut inputs = Vec::new();
+                test.inputs(&mut inputs);
+                let text = shown(text.get(expr.span.clone()).unwrap_or(text));
+                Ok(Predicate::Leaf(Box::new(Leaf { text, inputs, test })))
             }
         }
     }
 
     fn all(&mut self, parts: &[Expr], text: &str) -> Result<Vec<Predicate>, Refused> {
-        parts.iter().map(|part| self.compile(part, text)).collect()
+        parts.iter().map(|part| self.predicate(part, text)).collect()
     }
 
-    fn term(&mut self, expr: &Expr, text: &str) -> Result<Term, Refused> {
+    pub(crate) fn term(&mut self, expr: &Expr, text: &str) -> Result<Term, Refused> {
         Ok(match &expr.node {
             Node::Literal { value, .. } => Term::Literal(value.clone()),
-            Node::Input(input) => Term::Slot(self.slot(input)),
+            Node::Input(input) => Term::Input(self.input(input)),
             Node::Arithmetic(operator, left, right) => {
                 Term::Arithmetic(*operator, Box::new(self.term(left, text)?), Box::new(self.term(right, text)?))
             }
             Node::Negate(inner) => Term::Negate(Box::new(self.term(inner, text)?)),
+            Node::Otherwise(left, right) => {
+                Term::Otherwise(Box::new(self.term(left, text)?), Box::new(self.term(right, text)?))
+            }
             Node::Script(script) => {
                 let compiled = self.sandbox.compile_and_try(&script.source, script.inputs.len()).map_err(|error| {
                     let origin = error.offset.and_then(|offset| {
@@ -113,19 +134,18 @@ impl<'a> Compiler<'a> {
                     });
                     (error.message, origin)
                 })?;
-                let slots = script.inputs.iter().map(|input| self.slot(input)).collect();
-                Term::Script(compiled, slots)
+                let inputs = script.inputs.iter().map(|input| self.input(input)).collect();
+                Term::Script(compiled, inputs)
             }
-            Node::Otherwise(left, _) => self.term(left, text)?,
             Node::And(_) | Node::Or(_) | Node::Not(_) | Node::Compare(..) => {
-                Term::Nested(Box::new(self.compile(expr, text)?))
+                Term::Nested(Box::new(self.predicate(expr, text)?))
             }
         })
     }
 
-    fn slot(&mut self, input: &Input) -> usize {
-        if let Some(slot) = self.inputs.iter().position(|known| known == input) {
-            return slot;
+    fn input(&mut self, input: &Input) -> usize {
+        if let Some(known) = self.inputs.iter().position(|known| known == input) {
+            return known;
         }
         self.inputs.push(input.clone());
         self.inputs.len() - 1
@@ -133,38 +153,82 @@ impl<'a> Compiler<'a> {
 }
 
 impl Predicate {
-    /// Whether it holds for these readings, one for each slot.
-    pub(crate) fn truth(&self, readings: &[Reading], sandbox: &Sandbox) -> Truth {
+    /// Whether it holds for these readings.
+    pub(crate) fn truth(&self, readings: &impl Readings) -> Truth {
         match self {
             // A false part decides, whatever the parts after it are.
-            Self::And(parts) => fold(parts, Truth::True, Truth::False, Truth::and, readings, sandbox),
-            Self::Or(parts) => fold(parts, Truth::False, Truth::True, Truth::or, readings, sandbox),
-            Self::Not(inner) => !inner.truth(readings, sandbox),
-            Self::Leaf(leaf) => leaf.truth(readings, sandbox),
+            Self::And(parts) => fold(parts, Truth::True, Truth::False, Truth::and, readings),
+            Self::Or(parts) => fold(parts, Truth::False, Truth::True, Truth::or, readings),
+            Self::Not(inner) => !inner.truth(readings),
+            Self::Leaf(leaf) => leaf.truth(readings),
         }
     }
 
-    /// The truth of the whole and of each clause, with the values they were made of.
-    pub(crate) fn evidence(&self, inputs: &[Input], readings: &[Reading], sandbox: &Sandbox) -> Evidence {
-        let mut clauses = Vec::new();
-        self.clauses(inputs, readings, sandbox, &mut clauses);
-        Evidence { truth: self.truth(readings, sandbox), clauses }
+    /// The truth of each clause, with the values it was made of.
+    pub(crate) fn clauses(&self, inputs: &[Input], readings: &impl Readings, out: &mut Vec<Clause>) {
+        self.each_leaf(&mut |leaf| {
+            let value = |input: &usize| Some((inputs.get(*input)?.to_string(), readings.read(*input).into_reading()));
+            let mut values: Vec<(String, Reading)> = leaf.inputs.iter().filter_map(value).collect();
+            leaf.test.failures(readings, &mut values);
+            let truth = leaf.truth(readings);
+            let could_hold_at = if truth == Truth::True { None } else { readings.could_hold(leaf) };
+            out.push(Clause { text: leaf.text.clone(), truth, values, could_hold_at });
+        });
     }
 
-    fn clauses(&self, inputs: &[Input], readings: &[Reading], sandbox: &Sandbox, out: &mut Vec<Clause>) {
+    /// Goes through the clauses, in the order of the text.
+    pub(crate) fn each_leaf<'a>(&'a self, see: &mut impl FnMut(&'a Leaf)) {
         match self {
-            Self::And(parts) | Self::Or(parts) => {
-                parts.iter().for_each(|part| part.clauses(inputs, readings, sandbox, out));
-            }
-            Self::Not(inner) => inner.clauses(inputs, readings, sandbox, out),
-            Self::Leaf(leaf) => {
-                let value =
-                    |slot: &usize| Some((inputs.get(*slot)?.to_string(), readings.get(*slot).cloned().flatten()));
-                let mut values: Vec<(String, Reading)> = leaf.slots.iter().filter_map(value).collect();
-                leaf.test.failures(readings, sandbox, &mut values);
-                out.push(Clause { text: leaf.text.clone(), truth: leaf.truth(readings, sandbox), values });
-            }
+            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.each_leaf(see)),
+            Self::Not(inner) => inner.each_leaf(see),
+            Self::Leaf(leaf) => see(leaf),
         }
+    }
+
+    /// Its input, comparison and number, if it is nothing but a comparison of an input with a number.
+    pub(crate) fn as_threshold(&self) -> Option<(usize, Comparison, f64)> {
+        let Self::Leaf(leaf) = self else { return None };
+        match &leaf.test {
+            Test::Compare(comparison, Term::Input(input), Term::Literal(Value::Number(threshold))) => {
+                Some((*input, *comparison, *threshold))
+            }
+            Test::Compare(comparison, Term::Literal(Value::Number(threshold)), Term::Input(input)) => {
+                Some((*input, mirrored(*comparison), *threshold))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether something in it turns an unknown into a known value.
+    pub(crate) fn has_otherwise(&self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::has_otherwise),
+            Self::Not(inner) => inner.has_otherwise(),
+            Self::Leaf(leaf) => match &leaf.test {
+                Test::Compare(_, left, right) => left.has_otherwise() || right.has_otherwise(),
+                Test::Holds(term) => term.has_otherwise(),
+            },
+        }
+    }
+}
+
+/// A clause on one line; of a long script only the beginning.
+fn shown(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{} ..", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// `5 < x` is `x > 5`.
+fn mirrored(comparison: Comparison) -> Comparison {
+    match comparison {
+        Comparison::Less => Comparison::Greater,
+        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+        Comparison::Greater => Comparison::Less,
+        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+        Comparison::Equal | Comparison::NotEqual => comparison,
     }
 }
 
@@ -173,12 +237,11 @@ fn fold(
     neutral: Truth,
     decisive: Truth,
     combine: fn(Truth, Truth) -> Truth,
-    readings: &[Reading],
-    sandbox: &Sandbox,
+    readings: &impl Readings,
 ) -> Truth {
     let mut truth = neutral;
     for part in parts {
-        truth = combine(truth, part.truth(readings, sandbox));
+        truth = combine(truth, part.truth(readings));
         if truth == decisive {
             break;
         }
@@ -187,171 +250,158 @@ fn fold(
 }
 
 impl Leaf {
-    fn truth(&self, readings: &[Reading], sandbox: &Sandbox) -> Truth {
+    pub(crate) fn truth(&self, readings: &impl Readings) -> Truth {
         match &self.test {
             Test::Compare(comparison, left, right) => {
-                compare(*comparison, &left.value(readings, sandbox), &right.value(readings, sandbox))
+                compare(*comparison, &left.value(readings), &right.value(readings))
             }
-            Test::Holds(term) => match term.value(readings, sandbox) {
-                Operand::Bool(value) => Truth::from(Some(value)),
-                _ => Truth::Unknown,
-            },
+            Test::Holds(term) => term.value(readings).truth(),
         }
+    }
+
+    /// What it reads, in the order of the text.
+    pub(crate) fn inputs(&self) -> &[usize] {
+        &self.inputs
+    }
+
+    /// As it stands in the policy.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The numbers that are written in it.
+    pub(crate) fn numbers(&self) -> Vec<f64> {
+        let mut numbers = Vec::new();
+        match &self.test {
+            Test::Compare(_, left, right) => {
+                left.numbers(&mut numbers);
+                right.numbers(&mut numbers);
+            }
+            Test::Holds(term) => term.numbers(&mut numbers),
+        }
+        numbers
     }
 }
 
 impl Test {
     /// Adds why scripts in it fail, if they do: a person has to see what is unknown for good.
-    fn failures(&self, readings: &[Reading], sandbox: &Sandbox, out: &mut Vec<(String, Reading)>) {
+    fn failures(&self, readings: &impl Readings, out: &mut Vec<(String, Reading)>) {
         match self {
             Self::Compare(_, left, right) => {
-                left.failures(readings, sandbox, out);
-                right.failures(readings, sandbox, out);
+                left.failures(readings, out);
+                right.failures(readings, out);
             }
-            Self::Holds(term) => term.failures(readings, sandbox, out),
+            Self::Holds(term) => term.failures(readings, out),
         }
     }
 
-    fn slots(&self, out: &mut Vec<usize>) {
+    fn inputs(&self, out: &mut Vec<usize>) {
         match self {
             Self::Compare(_, left, right) => {
-                left.slots(out);
-                right.slots(out);
+                left.inputs(out);
+                right.inputs(out);
             }
-            Self::Holds(term) => term.slots(out),
+            Self::Holds(term) => term.inputs(out),
         }
     }
 }
 
 impl Term {
-    fn value<'a>(&'a self, readings: &'a [Reading], sandbox: &Sandbox) -> Operand<'a> {
+    pub(crate) fn value<'a>(&'a self, readings: &'a impl Readings) -> Operand<'a> {
         match self {
             Self::Literal(value) => Operand::from(Some(value)),
-            Self::Slot(slot) => Operand::from(readings.get(*slot).and_then(Option::as_ref)),
-            Self::Negate(inner) => match inner.value(readings, sandbox) {
-                Operand::Number(number) => Operand::Number(-number),
-                _ => Operand::Unknown,
-            },
+            Self::Input(input) => readings.read(*input),
+            Self::Negate(inner) => inner.value(readings).number().map(|number| -number).into(),
             Self::Arithmetic(operator, left, right) => {
-                match (left.value(readings, sandbox), right.value(readings, sandbox)) {
-                    (Operand::Number(left), Operand::Number(right)) => calculate(*operator, left, right),
+                match (left.value(readings).number(), right.value(readings).number()) {
+                    (Some(left), Some(right)) => calculate(*operator, left, right),
                     _ => Operand::Unknown,
                 }
             }
-            Self::Nested(predicate) => match predicate.truth(readings, sandbox) {
-                Truth::True => Operand::Bool(true),
-                Truth::False => Operand::Bool(false),
-                Truth::Unknown => Operand::Unknown,
+            Self::Otherwise(left, right) => match left.value(readings) {
+                Operand::Unknown => right.value(readings),
+                known => known,
             },
-            Self::Script(script, slots) => {
-                // A script that fails has no result; that is all a condition can know about it.
-                match run(script, slots, readings, sandbox) {
-                    Some(Ok(value)) => Operand::from(value),
-                    Some(Err(_)) | None => Operand::Unknown,
-                }
-            }
+            Self::Nested(predicate) => predicate.truth(readings).into(),
+            // A script that fails has no result; that is all a condition can know about it.
+            Self::Script(script, inputs) => match run(script, inputs, readings) {
+                Some(Ok(value)) => Operand::from(value),
+                Some(Err(_)) | None => Operand::Unknown,
+            },
         }
     }
 
-    fn failures(&self, readings: &[Reading], sandbox: &Sandbox, out: &mut Vec<(String, Reading)>) {
+    /// What a script gives, of whatever form; `None` when something that it reads is not known.
+    pub(crate) fn data(&self, readings: &impl Readings) -> Option<Result<Data, String>> {
+        let Self::Script(script, inputs) = self else { return None };
+        let values: Option<Vec<Value>> = inputs.iter().map(|input| readings.read(*input).into_reading()).collect();
+        values.map(|values| readings.scripts().evaluate_data(script, &values))
+    }
+
+    fn failures(&self, readings: &impl Readings, out: &mut Vec<(String, Reading)>) {
         match self {
-            Self::Script(script, slots) => {
-                if let Some(Err(error)) = run(script, slots, readings, sandbox) {
-                    out.push(("the script's error".into(), Some(Value::Text(error.to_string()))));
+            Self::Script(script, inputs) => {
+                if let Some(Err(error)) = run(script, inputs, readings) {
+                    out.push(("the script's error".into(), Some(Value::Text(error))));
                 }
             }
-            Self::Negate(inner) => inner.failures(readings, sandbox, out),
-            Self::Arithmetic(_, left, right) => {
-                left.failures(readings, sandbox, out);
-                right.failures(readings, sandbox, out);
+            Self::Negate(inner) => inner.failures(readings, out),
+            Self::Arithmetic(_, left, right) | Self::Otherwise(left, right) => {
+                left.failures(readings, out);
+                right.failures(readings, out);
             }
-            Self::Literal(_) | Self::Slot(_) | Self::Nested(_) => {}
+            Self::Literal(_) | Self::Input(_) | Self::Nested(_) => {}
         }
     }
 
-    fn slots(&self, out: &mut Vec<usize>) {
+    fn inputs(&self, out: &mut Vec<usize>) {
         match self {
             Self::Literal(_) => {}
-            Self::Slot(slot) => out.push(*slot),
-            Self::Negate(inner) => inner.slots(out),
-            Self::Arithmetic(_, left, right) => {
-                left.slots(out);
-                right.slots(out);
+            Self::Input(input) => out.push(*input),
+            Self::Negate(inner) => inner.inputs(out),
+            Self::Arithmetic(_, left, right) | Self::Otherwise(left, right) => {
+                left.inputs(out);
+                right.inputs(out);
             }
-            Self::Nested(predicate) => predicate.slots(out),
-            Self::Script(_, slots) => out.extend(slots),
+            Self::Nested(predicate) => predicate.each_leaf(&mut |leaf| out.extend(&leaf.inputs)),
+            Self::Script(_, inputs) => out.extend(inputs),
         }
     }
-}
 
-impl Predicate {
-    fn slots(&self, out: &mut Vec<usize>) {
+    fn numbers(&self, out: &mut Vec<f64>) {
         match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.slots(out)),
-            Self::Not(inner) => inner.slots(out),
-            Self::Leaf(leaf) => out.extend(&leaf.slots),
+            Self::Literal(Value::Number(number)) => out.push(*number),
+            Self::Literal(_) | Self::Input(_) | Self::Script(..) => {}
+            Self::Negate(inner) => inner.numbers(out),
+            Self::Arithmetic(_, left, right) | Self::Otherwise(left, right) => {
+                left.numbers(out);
+                right.numbers(out);
+            }
+            Self::Nested(predicate) => predicate.each_leaf(&mut |leaf| out.extend(leaf.numbers())),
         }
     }
-}
 
-impl<'a> From<Option<&'a Value>> for Operand<'a> {
-    fn from(value: Option<&'a Value>) -> Self {
-        match value {
-            Some(Value::Number(number)) => Self::Number(*number),
-            Some(Value::Bool(value)) => Self::Bool(*value),
-            Some(Value::Text(text)) => Self::Text(Cow::Borrowed(text)),
-            None => Self::Unknown,
+    fn has_otherwise(&self) -> bool {
+        match self {
+            Self::Otherwise(..) => true,
+            Self::Literal(_) | Self::Input(_) | Self::Script(..) => false,
+            Self::Negate(inner) => inner.has_otherwise(),
+            Self::Arithmetic(_, left, right) => left.has_otherwise() || right.has_otherwise(),
+            Self::Nested(predicate) => predicate.has_otherwise(),
         }
     }
-}
 
-impl From<Value> for Operand<'_> {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Number(number) => Self::Number(number),
-            Value::Bool(value) => Self::Bool(value),
-            Value::Text(text) => Self::Text(Cow::Owned(text)),
-        }
+    /// As it is shown to people.
+    pub(crate) fn shown(&self, readings: &impl Readings) -> Cow<'static, str> {
+        self.value(readings).into_reading().map_or(Cow::Borrowed("unknown"), |value| match value {
+            Value::Text(text) => Cow::Owned(text),
+            value => Cow::Owned(value.to_string()),
+        })
     }
 }
 
 /// Runs a script if everything that it reads is known.
-fn run(
-    script: &Script,
-    slots: &[usize],
-    readings: &[Reading],
-    sandbox: &Sandbox,
-) -> Option<Result<Value, homeostat_script::ScriptError>> {
-    let inputs: Option<Vec<Value>> = slots.iter().map(|slot| readings.get(*slot).cloned().flatten()).collect();
-    inputs.map(|inputs| sandbox.evaluate(script, &inputs))
-}
-
-fn calculate(operator: Arithmetic, left: f64, right: f64) -> Operand<'static> {
-    let result = match operator {
-        Arithmetic::Add => left + right,
-        Arithmetic::Subtract => left - right,
-        Arithmetic::Multiply => left * right,
-        Arithmetic::Divide => left / right,
-    };
-    if result.is_finite() { Operand::Number(result) } else { Operand::Unknown }
-}
-
-/// Values of different types do not compare: that is unknown, where Rhai would say false.
-fn compare(comparison: Comparison, left: &Operand<'_>, right: &Operand<'_>) -> Truth {
-    use std::cmp::Ordering::{Equal, Greater, Less};
-    let ordering = match (left, right) {
-        (Operand::Number(left), Operand::Number(right)) => left.partial_cmp(right),
-        (Operand::Text(left), Operand::Text(right)) => Some(left.cmp(right)),
-        (Operand::Bool(left), Operand::Bool(right)) => Some(left.cmp(right)),
-        _ => None,
-    };
-    let Some(ordering) = ordering else { return Truth::Unknown };
-    Truth::from(Some(match comparison {
-        Comparison::Less => ordering == Less,
-        Comparison::LessOrEqual => ordering != Greater,
-        Comparison::Greater => ordering == Greater,
-        Comparison::GreaterOrEqual => ordering != Less,
-        Comparison::Equal => ordering == Equal,
-        Comparison::NotEqual => ordering != Equal,
-    }))
+fn run(script: &Script, inputs: &[usize], readings: &impl Readings) -> Option<Result<Value, String>> {
+    let values: Option<Vec<Value>> = inputs.iter().map(|input| readings.read(*input).into_reading()).collect();
+    values.map(|values| readings.scripts().evaluate(script, &values))
 }

@@ -41,7 +41,11 @@ pub(crate) fn vm(name: &str, on: &str, vcpus: f64) -> Resource {
 }
 
 pub(crate) fn policies(text: &str) -> Vec<Arc<Policy>> {
-    let loaded = load(&[SourceText { name: "test".into(), text: text.into() }], &Catalogue::new(UnknownMetrics::Allow));
+    // Several files, since one has a limit.
+    let documents: Vec<&str> = text.split_inclusive("---\n").collect();
+    let file = |documents: &[&str]| SourceText { name: "test".into(), text: documents.concat() };
+    let sources: Vec<SourceText> = documents.chunks(900).map(file).collect();
+    let loaded = load(&sources, &Catalogue::new(UnknownMetrics::Allow));
     assert!(loaded.problems.is_empty(), "{:#?}", loaded.problems);
     loaded.policies.into_iter().map(Arc::new).collect()
 }
@@ -108,6 +112,18 @@ impl Bench {
         self
     }
 
+    /// Describes a resource anew, or a new one.
+    pub(crate) fn describe(&mut self, seconds: u64, resource: Resource) -> &mut Self {
+        let change = InventoryChange::Upsert(resource);
+        self.driver.handle(at(seconds), Input::Observed(Observation::Inventory(change)));
+        self
+    }
+
+    pub(crate) fn replace(&mut self, seconds: u64, yaml: &str) -> &mut Self {
+        self.driver.replace_policies(at(seconds), &policies(yaml)).unwrap();
+        self
+    }
+
     /// What was decided since the last time, until `seconds`.
     pub(crate) fn until(&mut self, seconds: u64, expected: Expect) -> &mut Self {
         self.driver.run_until(at(seconds));
@@ -139,6 +155,7 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         Entry::PlanFinished { plan, result } => format!("plan {plan}: {result:?}"),
         Entry::Notified(notification) => format!("told: {}", notification.message),
         Entry::HandedOver { finding, reason } => format!("handed over {finding}: {reason}"),
+        Entry::PolicyQuarantined { policy, reason } => format!("quarantine of {policy}: {reason}"),
         Entry::InputRefused { input, reason } => format!("refused {input}: {reason}"),
     };
     writeln!(text, "{second}s {line}").unwrap();

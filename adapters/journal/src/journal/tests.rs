@@ -29,6 +29,7 @@ fn plan(number: u64) -> Plan {
             text: "x > 1".into(),
             truth: Truth::True,
             values: vec![("x".into(), Some(Value::Number(0.1 + 0.2))), ("y".into(), None)],
+            could_hold_at: None,
         }],
     };
     let step = |n| Step {
@@ -375,7 +376,7 @@ fn record() -> impl Strategy<Value = Record> {
         finding: finding(),
         evidence: Evidence {
             truth: Truth::Unknown,
-            clauses: vec![Clause { text: "a\n\"b\" && c".into(), truth: Truth::False, values }],
+            clauses: vec![Clause { text: "a\n\"b\" && c".into(), truth: Truth::False, values, could_hold_at: None }],
         },
     });
     let closed = any::<String>().prop_map(move |reason| Entry::FindingClosed { finding: finding(), reason });

@@ -1,0 +1,165 @@
+//! A resource that exists: its samples, its attributes, its relatives.
+
+use std::sync::Arc;
+
+use homeostat_model::{Resource, ResourceId, Timestamp, Value};
+use homeostat_policy::Attribute;
+
+use crate::{operand::Reading, shape::Shape, signal::Series};
+
+/// A resource that exists.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    pub(crate) id: ResourceId,
+    pub(crate) shape: Arc<Shape>,
+    /// One for each series of the shape.
+    pub(crate) series: Box<[Series]>,
+    /// One for each attribute of the shape.
+    pub(crate) attributes: Box<[Reading]>,
+    /// For each cell of the shape: whether there is an instance to be remembered.
+    pub(crate) marks: Marks,
+    /// Its relatives, if it has any.
+    links: Option<Box<Links>>,
+    /// When something was last heard of it.
+    pub(crate) heard: Timestamp,
+}
+
+/// Relatives of a resource.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    /// What it runs on, if that exists.
+    pub(crate) parent: Option<usize>,
+    /// What runs on it, in the order of ids.
+    pub(crate) children: Vec<usize>,
+    /// The groups that it is in.
+    pub(crate) groups: Vec<usize>,
+}
+
+/// One bit for each cell. Few are kept in place: what is asked for every sample is not looked for elsewhere.
+#[derive(Debug)]
+pub(crate) enum Marks {
+    Few([u64; 2]),
+    Many(Box<[u64]>),
+}
+
+impl Marks {
+    fn of(marks: impl ExactSizeIterator<Item = bool>) -> Self {
+        let mut words = vec![0_u64; marks.len().div_ceil(64)];
+        for (cell, _) in marks.enumerate().filter(|(_, marked)| *marked) {
+            if let Some(word) = words.get_mut(cell / 64) {
+                *word |= 1 << (cell % 64);
+            }
+        }
+        match words.as_slice() {
+            [] => Self::Few([0, 0]),
+            [first] => Self::Few([*first, 0]),
+            [first, second] => Self::Few([*first, *second]),
+            _ => Self::Many(words.into()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn words(&self) -> &[u64] {
+        match self {
+            Self::Few(words) => words,
+            Self::Many(words) => words,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, cell: usize) -> bool {
+        is_set(self.words(), cell)
+    }
+
+    fn set(&mut self, cell: usize, marked: bool) {
+        let words: &mut [u64] = match self {
+            Self::Few(words) => words,
+            Self::Many(words) => words,
+        };
+        if let Some(word) = words.get_mut(cell / 64) {
+            *word = if marked { *word | (1 << (cell % 64)) } else { *word & !(1 << (cell % 64)) };
+        }
+    }
+}
+
+impl Tracked {
+    /// Without anything but a name.
+    pub(crate) fn new(id: ResourceId, shape: Arc<Shape>, at: Timestamp) -> Self {
+        let (series, attributes, marks) = (Box::default(), Box::default(), Marks::Few([0, 0]));
+        Self { id, shape, series, attributes, marks, links: None, heard: at }
+    }
+
+    pub(crate) fn parent(&self) -> Option<usize> {
+        self.links.as_ref().and_then(|links| links.parent)
+    }
+
+    pub(crate) fn children(&self) -> &[usize] {
+        self.links.as_ref().map(|links| links.children.as_slice()).unwrap_or_default()
+    }
+
+    pub(crate) fn groups(&self) -> &[usize] {
+        self.links.as_ref().map(|links| links.groups.as_slice()).unwrap_or_default()
+    }
+
+    pub(crate) fn links_mut(&mut self) -> &mut Links {
+        self.links.get_or_insert_default()
+    }
+
+    /// Keeps what it has under another shape; series that are new begin at `at`.
+    pub(crate) fn take_shape(&mut self, shape: Arc<Shape>, resource: &Resource, at: Timestamp) {
+        let old = std::mem::replace(&mut self.shape, shape);
+        let mut before: Vec<Option<Series>> =
+            std::mem::take(&mut self.series).into_vec().into_iter().map(Some).collect();
+        self.series = self
+            .shape
+            .series
+            .iter()
+            .map(|(metric, layout)| {
+                let place = old.series_of(*metric);
+                let known = place.and_then(|place| Some((before.get_mut(place)?.take()?, old.layout(place)?)));
+                match known {
+                    Some((series, old)) => series.relayout(old, layout, at),
+                    None => Series::new(layout, at),
+                }
+            })
+            .collect();
+        let marked = |rule: &usize| old.cell_of(*rule).is_some_and(|cell| self.marks.has(cell));
+        self.marks = Marks::of(self.shape.rules.iter().map(marked));
+        self.read_attributes(resource);
+    }
+
+    pub(crate) fn read_attributes(&mut self, resource: &Resource) {
+        self.attributes = self.shape.attributes.iter().map(|attribute| read(attribute, resource)).collect();
+    }
+
+    pub(crate) fn mark(&mut self, cell: usize, kept: bool) {
+        self.marks.set(cell, kept);
+    }
+
+    pub(crate) fn is_marked(&self, cell: usize) -> bool {
+        self.marks.has(cell)
+    }
+}
+
+/// Whether the bit of this cell is set.
+#[inline]
+pub(crate) fn is_set(words: &[u64], cell: usize) -> bool {
+    words.get(cell / 64).is_some_and(|word| word & (1 << (cell % 64)) != 0)
+}
+
+fn read(attribute: &Attribute, resource: &Resource) -> Reading {
+    match attribute {
+        Attribute::Name => Some(resource.id.name().into()),
+        Attribute::Kind => Some(resource.id.kind().into()),
+        Attribute::Label(name) => resource.labels.get(name).map(|label| label.as_str().into()),
+        Attribute::Vcpus => resource.capacity.vcpus.map(Value::Number),
+        Attribute::Memory => resource.capacity.memory_bytes.map(|bytes| Value::Number(float(bytes))),
+        Attribute::Resource(name) => resource.attributes.get(name).cloned(),
+        Attribute::Event(_) => None,
+    }
+}
+
+#[expect(clippy::as_conversions, reason = "memory sizes stay far below 2^53 bytes")]
+fn float(bytes: u64) -> f64 {
+    bytes as f64
+}

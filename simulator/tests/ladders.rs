@@ -1,0 +1,284 @@
+//! What is done and who takes over: the ladder under doubt, pauses, guards and edits.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod bench;
+
+use bench::{Bench, at, host, id, policies, policy, tell, vm};
+use expect_test::expect;
+use homeostat_engine::{Generation, Input, OperatorCommand};
+use homeostat_model::*;
+use homeostat_simulator::{AssumedWorld, VirtualDriver};
+
+fn small() -> Vec<Resource> {
+    vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)]
+}
+
+/// A policy on VMs, under these lines.
+fn on_vms(name: &str, lines: &str) -> String {
+    policy(name, &format!("select: {{kind: vm}}\n{lines}"))
+}
+
+/// A crash of vm/one at `time`, that is heard of at `seconds`.
+fn crash(bench: &mut Bench, seconds: u64, time: u64) {
+    let event_type = EventType::new("vm.crashed").unwrap();
+    let event =
+        Event { resource: id("vm/one"), event_type, time: at(time), id: String::new(), attributes: Default::default() };
+    bench.driver.handle(at(seconds), Input::Observed(Observation::Event(event)));
+}
+
+#[test]
+fn a_condition_that_is_known_now_and_then_climbs_on_when_it_is_known() {
+    let lines = "when: avg(\"cpu\", 1m) > 80%\nstaleAfter: 5m\ncooldown: 90s\nthen: [restart, {notify: {message: \"still hot\"}}]";
+    let mut bench = Bench::new(&on_vms("hot", lines), small(), vec![]);
+    for second in (0..3600).step_by(120) {
+        bench.sample(second, "vm/one", "cpu", 0.95);
+    }
+    bench.until(
+        3600,
+        expect![[r#"
+        0s opened hot on vm/one: avg("cpu", 1m) > 80% is true (avg(cpu, 1m) = 0.95)
+        0s plan p1-1 restart for hot: vm/one restart
+        0s begins p1-1/1
+        0s ended p1-1/1: Done { observed: "assumed" }
+        0s plan p1-1: Succeeded
+        0s held hot on vm/one: cooldown: the policy acted here not long ago
+        90s held hot on vm/one: the condition is no longer known to hold
+        120s told: still hot
+    "#]],
+    );
+}
+
+#[test]
+fn explain_names_no_time_that_has_passed() {
+    let lines = "when: last(\"cpu\") > 80%\nclear: last(\"cpu\") < 20%\ncooldown: 1m\nthen: [restart, restart]";
+    let mut bench = Bench::new(&on_vms("hot", lines), small(), vec![]);
+    for (second, cpu) in [(10, 0.95), (20, 0.1), (25, 0.95), (30, 0.95)] {
+        bench.sample(second, "vm/one", "cpu", cpu);
+    }
+    bench.until(
+        30,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.95)
+        10s plan p1-1 restart for hot: vm/one restart
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s plan p1-1: Succeeded
+        10s held hot on vm/one: cooldown: the policy acted here not long ago
+        20s closed hot on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
+        25s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.95)
+        25s held hot on vm/one: cooldown: the policy acted here not long ago
+    "#]],
+    );
+    let explained = bench.driver.engine().explain(&id("vm/one"));
+    assert_eq!(explained[0].acts_at, Some(at(70)));
+    // The finding stays open, but there is nothing to act upon when the cooldown ends.
+    bench.samples(40..=500, "vm/one", "cpu", 0.5).until(500, expect![[r#""#]]);
+    let explained = bench.driver.engine().explain(&id("vm/one"));
+    assert_eq!(explained[0].acts_at, None);
+    expect![[r#"open until what closes it is the case long enough; last("cpu") > 80% is false (last(cpu) = 0.5)"#]]
+        .assert_eq(&explained[0].because);
+}
+
+#[test]
+fn a_ladder_of_one_rung_ends_a_crash_loop_with_a_hand_over() {
+    let mut bench =
+        Bench::new(&on_vms("crash", "on: {event: vm.crashed}\ncooldown: 1m\nthen: [restart]"), small(), vec![]);
+    for second in (30..=150).step_by(30) {
+        bench.event(second, "vm/one", "vm.crashed", &[]);
+    }
+    bench.until(
+        1000,
+        expect![[r#"
+        30s opened crash on vm/one: event vm.crashed is true
+        30s plan p1-1 restart for crash: vm/one restart
+        30s begins p1-1/1
+        30s ended p1-1/1: Done { observed: "assumed" }
+        30s plan p1-1: Succeeded
+        30s closed crash on vm/one: the plan succeeded
+        60s opened crash on vm/one: event vm.crashed is true
+        60s held crash on vm/one: cooldown: the policy acted here not long ago
+        90s handed over crash on vm/one: the ladder is at its end: restart
+        90s closed crash on vm/one: everything was tried
+        90s opened crash on vm/one: event vm.crashed is true
+        90s closed crash on vm/one: everything was tried
+        120s opened crash on vm/one: event vm.crashed is true
+        120s closed crash on vm/one: everything was tried
+        150s opened crash on vm/one: event vm.crashed is true
+        150s closed crash on vm/one: everything was tried
+    "#]],
+    );
+    // After a quiet time a crash is an ordinary one again.
+    bench.event(2000, "vm/one", "vm.crashed", &[]).until(
+        2000,
+        expect![[r#"
+        2000s opened crash on vm/one: event vm.crashed is true
+        2000s plan p1-2 restart for crash: vm/one restart
+        2000s begins p1-2/1
+        2000s ended p1-2/1: Done { observed: "assumed" }
+        2000s plan p1-2: Succeeded
+        2000s closed crash on vm/one: the plan succeeded
+    "#]],
+    );
+}
+
+#[test]
+fn an_event_that_arrives_long_after_it_happened_is_not_acted_on() {
+    let yaml = on_vms("crash", "on: {event: vm.crashed}\ncooldown: 0s\nthen: [restart]");
+    let mut bench = Bench::new(&yaml, small(), vec![]);
+    crash(&mut bench, 200, 10);
+    bench.until(
+        300,
+        expect![[r#"
+        200s opened crash on vm/one: event vm.crashed is true
+        200s plan p1-1 restart for crash: vm/one restart
+        200s begins p1-1/1
+        200s ended p1-1/1: Done { observed: "assumed" }
+        200s plan p1-1: Succeeded
+        200s closed crash on vm/one: the plan succeeded
+    "#]],
+    );
+    crash(&mut bench, 20_000, 10);
+    bench.until(
+        20_100,
+        expect![[r#"
+        20000s refused event for crash on vm/one: event vm.crashed: it is over 5m old by now
+    "#]],
+    );
+}
+
+#[test]
+fn an_edit_keeps_the_cooldown_and_begins_the_ladder_anew() {
+    let hot = |limit: &str| on_vms("hot", &format!("when: last(\"cpu\") > {limit}\ncooldown: 10m\nthen: [restart]"));
+    let mut bench = Bench::new(&hot("50%"), small(), vec![]);
+    bench.sample(10, "vm/one", "cpu", 0.9).replace(20, &hot("60%"));
+    bench.samples(30..=1300, "vm/one", "cpu", 0.9).until(
+        1300,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 50% is true (last(cpu) = 0.9)
+        10s plan p1-1 restart for hot: vm/one restart
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s plan p1-1: Succeeded
+        10s held hot on vm/one: cooldown: the policy acted here not long ago
+        20s loaded ["hot"]
+        20s closed hot on vm/one: the policy was changed or removed
+        20s opened hot on vm/one: last("cpu") > 60% is true (last(cpu) = 0.9)
+        20s held hot on vm/one: cooldown: the policy acted here not long ago
+        610s plan p1-2 restart for hot: vm/one restart
+        610s begins p1-2/1
+        610s ended p1-2/1: Done { observed: "assumed" }
+        610s plan p1-2: Succeeded
+        610s held hot on vm/one: cooldown: the policy acted here not long ago
+        1210s handed over hot on vm/one: the ladder is at its end: restart
+    "#]],
+    );
+}
+
+#[test]
+fn a_proposal_is_called_off_when_unknown_closes_its_finding() {
+    let lines = "when: last(\"cpu\") > 50%\nonUnknown: close\nstaleAfter: 1m\nmode: approve\nthen: [restart]";
+    let mut bench = Bench::new(&on_vms("hot", lines), small(), vec![]);
+    bench.sample(10, "vm/one", "cpu", 0.9).until(
+        100,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 50% is true (last(cpu) = 0.9)
+        10s plan p1-1 restart for hot: vm/one restart
+        10s held hot on vm/one: mode approve: the plan waits for a person
+        70s closed hot on vm/one: last("cpu") > 50% is unknown (last(cpu) is not known)
+        70s plan p1-1: Cancelled { reason: "the finding has closed" }
+    "#]],
+    );
+    let plan = PlanId { generation: Generation(1), number: 1 };
+    bench.operator(110, OperatorCommand::Approve(plan)).until(
+        200,
+        expect![[r#"
+        110s refused approval of plan p1-1: no such plan waits for approval
+    "#]],
+    );
+}
+
+#[test]
+fn a_ladder_whose_guards_are_false_waits_for_them_instead_of_ending() {
+    let lines = "when: last(\"cpu\") > 50%\nthen: [{if: last(\"mem\") > 50%, restart: {}}]";
+    let mut bench = Bench::new(&on_vms("hot", lines), small(), vec![]);
+    bench.sample(10, "vm/one", "mem", 0.1).sample(10, "vm/one", "cpu", 0.9).until(
+        15,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 50% is true (last(cpu) = 0.9)
+        10s skipped restart of hot on vm/one: `if: last("mem") > 50%` is false
+        10s held hot on vm/one: what to do is not known: no response of the ladder is meant now
+    "#]],
+    );
+    bench.sample(20, "vm/one", "mem", 0.1).sample(20, "vm/one", "cpu", 0.9).until(25, expect![[r#""#]]);
+    bench.sample(30, "vm/one", "mem", 0.9).sample(30, "vm/one", "cpu", 0.9).until(
+        45,
+        expect![[r#"
+        40s plan p1-1 restart for hot: vm/one restart
+        40s begins p1-1/1
+        40s ended p1-1/1: Done { observed: "assumed" }
+        40s plan p1-1: Succeeded
+        40s held hot on vm/one: cooldown: the policy acted here not long ago
+    "#]],
+    );
+}
+
+#[test]
+fn what_a_sample_opens_is_acted_on_once_an_adapter_brings_the_resource() {
+    let adapter = AdapterName::new("assumed").unwrap();
+    let world = AssumedWorld::new(adapter, small(), vec![]);
+    let announcements = world.announcements();
+    let mut driver = VirtualDriver::new(Generation(1), world, at(0));
+    let yaml = on_vms("hot", "when: last(\"cpu\") > 50%\ncooldown: 10m\nthen: [restart]");
+    driver.replace_policies(at(0), &policies(&yaml)).unwrap();
+    let metric = MetricName::new("cpu").unwrap();
+    let sample = Sample { resource: id("vm/one"), metric, time: at(1), value: 0.9 };
+    driver.handle(at(1), Input::Observed(Observation::Sample(sample)));
+    for announcement in announcements {
+        driver.handle(at(20), announcement);
+    }
+    driver.run_until(at(60));
+    let mut text = String::new();
+    driver.records().iter().for_each(|record| tell(&mut text, record));
+    expect![[r#"
+        0s loaded ["hot"]
+        1s opened hot on vm/one: last("cpu") > 50% is true (last(cpu) = 0.9)
+        1s held hot on vm/one: what to do is not known: no adapter drives the resource yet
+        21s plan p1-1 restart for hot: vm/one restart
+        21s begins p1-1/1
+        21s ended p1-1/1: Done { observed: "assumed" }
+        21s plan p1-1: Succeeded
+        21s held hot on vm/one: cooldown: the policy acted here not long ago
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn what_is_open_at_a_pause_is_answered_after_it_and_events_that_waited_too_long_are_given_up() {
+    let yaml = on_vms("crash", "on: {event: vm.crashed}\nthen: [restart]");
+    let mut bench = Bench::new(&yaml, small(), vec![]);
+    bench.operator(5, OperatorCommand::Pause);
+    bench.event(10, "vm/one", "vm.crashed", &[]).event(20, "vm/one", "vm.crashed", &[]).until(
+        35_000,
+        expect![[r#"
+        10s opened crash on vm/one: event vm.crashed is true
+        10s held crash on vm/one: paused by an operator
+    "#]],
+    );
+    bench.operator(36_000, OperatorCommand::Resume).until(
+        40_000,
+        expect![[r#"
+        36000s plan p1-1 restart for crash: vm/one restart
+        36000s begins p1-1/1
+        36000s ended p1-1/1: Done { observed: "assumed" }
+        36000s plan p1-1: Succeeded
+        36000s closed crash on vm/one: the plan succeeded
+        36000s refused event for crash on vm/one: event vm.crashed: it is over 5m old by now
+    "#]],
+    );
+}
