@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt};
-use homeostat_model::{Event, EventType, InventoryChange, Observation, Resource, ResourceId, Value};
+use homeostat_model::{Attributes, Event, EventType, InventoryChange, Observation, Resource, ResourceId};
 use homeostat_port::{AdapterError, Closed, ObservationSink};
 
 use crate::{
@@ -224,8 +224,8 @@ impl Observer<'_> {
         container: Option<&Container>,
         id: &str,
         asked: Option<bool>,
-    ) -> BTreeMap<String, Value> {
-        let mut attributes = BTreeMap::new();
+    ) -> Attributes {
+        let mut attributes = Attributes::new();
         let mut copy = |name: &str| {
             if let Some(value) = container.and_then(|container| container.attribute(name)) {
                 attributes.insert(name.to_owned(), value.clone());
@@ -279,7 +279,7 @@ impl Observer<'_> {
         name: &ResourceId,
         happening: &Happening,
         id: String,
-        attributes: BTreeMap<String, Value>,
+        attributes: Attributes,
     ) -> Result<(), End> {
         let Some(event_type) = happening.event_type().and_then(|name| EventType::new(name).ok()) else { return Ok(()) };
         let event = Event { resource: name.clone(), event_type, time: self.shared.clock.now(), id, attributes };

@@ -23,11 +23,13 @@ mod labels;
 mod line;
 mod line_error;
 mod mapping;
+mod names;
 mod object;
 mod payload;
 mod place;
 mod reader;
 mod recent;
+mod scan;
 mod template;
 mod time;
 

@@ -3,15 +3,21 @@
 //! `{"resource":"vm/v1","time":1700000000000,"metrics":{"cpu":0.91},"labels":{"tier":"web"}}`, any part of which may be left
 //! out, as may be whatever is `null`. What has `specversion` is a CloudEvent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
-use homeostat_model::{Event, EventType, MetricName, Observation, ResourceId, Sample, Timestamp, Value};
+use homeostat_model::{Attributes, Event, EventType, MetricName, Observation, ResourceId, Sample, Timestamp};
 use serde_json::value::RawValue;
 
 use crate::{
     LineError, LineProblem, Mapping, cloud_event,
     mapping::{Item, shortened},
+    names::Names,
     object::{Field, Object, described, json_error, scalar_text},
+    scan,
     time::read_time,
 };
 
@@ -27,8 +33,16 @@ pub(crate) struct Line {
 /// What a line says of its resource.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Said {
-    Samples { labels: Option<BTreeMap<String, String>>, metrics: BTreeMap<MetricName, f64> },
-    Event { event_type: EventType, id: String, attributes: BTreeMap<String, Value> },
+    /// The metrics are in the order of their names.
+    Samples {
+        labels: Option<BTreeMap<String, String>>,
+        metrics: Vec<(MetricName, f64)>,
+    },
+    Event {
+        event_type: EventType,
+        id: String,
+        attributes: Attributes,
+    },
 }
 
 /// Reads one line: labels first, then samples, in the order of their metrics; or one event. What gives no time of its own
@@ -37,19 +51,19 @@ pub(crate) enum Said {
 /// # Errors
 /// [`LineError`] with the column where it is known.
 pub fn parse_line(line: &str, mapping: &Mapping, read_at: Timestamp) -> Result<Vec<Observation>, LineError> {
-    Ok(read(line, mapping)?.map(|line| line.observations(read_at)).unwrap_or_default())
+    Ok(read(line, mapping, &mut Names::forgotten())?.map(|line| line.observations(read_at)).unwrap_or_default())
 }
 
 /// Reads one line; `None` when it is empty.
-pub(crate) fn read(text: &str, mapping: &Mapping) -> Result<Option<Line>, LineError> {
+pub(crate) fn read(text: &str, mapping: &Mapping, names: &mut Names) -> Result<Option<Line>, LineError> {
     if text.trim().is_empty() {
         return Ok(None);
     }
     let object = object(text)?;
     if object.get("specversion").is_some() {
-        cloud_event::read(text, &object, mapping).map(Some)
+        cloud_event::read(text, &object, mapping, names).map(Some)
     } else {
-        samples(text, &object, mapping).map(Some)
+        samples(text, &object, mapping, names).map(Some)
     }
 }
 
@@ -74,23 +88,31 @@ impl Line {
 }
 
 fn object(text: &str) -> Result<Object<'_>, LineError> {
-    // What is no object is told from what is no JSON.
-    let raw: &RawValue = serde_json::from_str(text).map_err(|error| {
-        let (message, at) = json_error(text, &error);
-        LineError::at(text, at, LineProblem::NotJson(message))
-    })?;
-    let wanted = "an object such as {\"resource\":\"vm/v1\",\"metrics\":{\"cpu\":0.91}}";
-    let object = members(text, "the line", raw, wanted)?;
+    let object = match Object::plain(text) {
+        Some(object) => object,
+        None => any_object(text)?,
+    };
     match object.twice() {
         Some(field) => Err(twice(text, field)),
         None => Ok(object),
     }
 }
 
-fn members<'a>(text: &str, what: &str, raw: &'a RawValue, wanted: &'static str) -> Result<Object<'a>, LineError> {
-    serde_json::from_str(raw.get()).map_err(|_| {
-        let problem = LineProblem::WrongType { what: what.into(), found: described(raw), wanted };
-        LineError::at(text, crate::object::offset(text, raw.get()), problem)
+/// The object that `text` is, however it is written, or what it is instead.
+fn any_object(text: &str) -> Result<Object<'_>, LineError> {
+    // What is no object is told from what is no JSON.
+    let raw: &RawValue = serde_json::from_str(text).map_err(|error| {
+        let (message, at) = json_error(text, &error);
+        LineError::at(text, at, LineProblem::NotJson(message))
+    })?;
+    let wanted = "an object such as {\"resource\":\"vm/v1\",\"metrics\":{\"cpu\":0.91}}";
+    members(text, &"the line", raw.get(), wanted)
+}
+
+fn members<'a>(text: &str, what: &dyn Display, raw: &'a str, wanted: &'static str) -> Result<Object<'a>, LineError> {
+    Object::read(raw).map_err(|_| {
+        let problem = LineProblem::WrongType { what: what.to_string(), found: described(raw), wanted };
+        LineError::at(text, crate::object::offset(text, raw), problem)
     })
 }
 
@@ -108,7 +130,7 @@ impl Item for SampleItem<'_> {
     const WHAT: &'static str = "line";
     const OWN_ID: &'static str = "resource";
 
-    fn variable(&self, path: &str) -> Option<String> {
+    fn variable(&self, path: &str) -> Option<Cow<'_, str>> {
         match path.strip_prefix("labels.") {
             Some(label) => self.object.scalar(&format!("{}.{label}", self.labels_field)),
             None => self.object.scalar(path),
@@ -118,7 +140,7 @@ impl Item for SampleItem<'_> {
     fn variables(&self) -> Vec<String> {
         let mut names = Vec::new();
         for field in &self.object.0 {
-            match serde_json::from_str::<Object<'_>>(field.value.get()) {
+            match Object::read(field.value) {
                 Ok(inner) if field.name == self.labels_field => {
                     names.extend(inner.0.iter().map(|label| format!("labels.{}", label.name)));
                 }
@@ -126,19 +148,19 @@ impl Item for SampleItem<'_> {
                     names.extend(inner.0.iter().map(|member| format!("{}.{}", field.name, member.name)));
                 }
                 Ok(_) => {}
-                Err(_) => names.push(field.name.clone()),
+                Err(_) => names.push(field.name.clone().into_owned()),
             }
         }
         names
     }
 }
 
-fn samples(text: &str, object: &Object<'_>, mapping: &Mapping) -> Result<Line, LineError> {
+fn samples(text: &str, object: &Object<'_>, mapping: &Mapping, names: &mut Names) -> Result<Line, LineError> {
     let mut time = None;
     let mut labels = None;
-    let mut metrics = Metrics { text, mapping, found: BTreeMap::new() };
+    let mut metrics = Metrics { text, mapping, names, found: Vec::new() };
     for field in &object.0 {
-        let name = field.name.as_str();
+        let name = field.name.as_ref();
         if mapping.ignores(name) || field.is_null() && is_known(name, mapping) {
             continue;
         }
@@ -150,7 +172,7 @@ fn samples(text: &str, object: &Object<'_>, mapping: &Mapping) -> Result<Line, L
             labels = Some(read_labels(text, field)?);
         } else if name == "metrics" {
             let wanted = "an object of numbers, such as {\"cpu\":0.91}";
-            for metric in members(text, "`metrics`", field.value, wanted)?.0 {
+            for metric in members(text, &"`metrics`", field.value, wanted)?.0 {
                 metrics.add(&metric)?;
             }
         } else if mapping.metrics.contains_key(name) {
@@ -160,8 +182,9 @@ fn samples(text: &str, object: &Object<'_>, mapping: &Mapping) -> Result<Line, L
             return Err(LineError::at(text, field.name_at(text), problem));
         }
     }
+    let metrics = metrics.in_order()?;
     let item = SampleItem { object, labels_field: mapping.labels_field() };
-    let resource = mapping.resource_of(&item).map_err(|unplaced| {
+    let resource = mapping.resource_of(&item, names).map_err(|unplaced| {
         // The id's own field is the only one that has a place.
         let at = object.get("resource").map(|field| field.value_at(text));
         match (&unplaced, at) {
@@ -171,7 +194,6 @@ fn samples(text: &str, object: &Object<'_>, mapping: &Mapping) -> Result<Line, L
             _ => LineError::whole(unplaced),
         }
     })?;
-    let metrics = metrics.found;
     // A line that says nothing else says that there is such a resource.
     let labels = labels.or_else(|| metrics.is_empty().then(BTreeMap::new));
     Ok(Line { resource, time, said: Said::Samples { labels, metrics } })
@@ -180,7 +202,9 @@ fn samples(text: &str, object: &Object<'_>, mapping: &Mapping) -> Result<Line, L
 struct Metrics<'a> {
     text: &'a str,
     mapping: &'a Mapping,
-    found: BTreeMap<MetricName, f64>,
+    names: &'a mut Names,
+    /// With the byte at which each is named.
+    found: Vec<(MetricName, f64, usize)>,
 }
 
 impl Metrics<'_> {
@@ -189,12 +213,12 @@ impl Metrics<'_> {
         if field.is_null() {
             return Ok(());
         }
-        let metric = match self.mapping.metrics.get(&field.name) {
+        let at = field.name_at(self.text);
+        let metric = match self.mapping.metrics.get(field.name.as_ref()) {
             Some(metric) => metric.clone(),
-            None => MetricName::new(&field.name)
-                .map_err(|invalid| LineError::at(self.text, field.name_at(self.text), invalid))?,
+            None => self.names.metrics.read(&field.name).map_err(|invalid| LineError::at(self.text, at, invalid))?,
         };
-        let Ok(value) = serde_json::from_str::<f64>(field.value.get()) else {
+        let Some(value) = scan::number(field.value) else {
             let (what, found) = (format!("metric `{metric}`"), described(field.value));
             let problem = LineProblem::WrongType {
                 what,
@@ -203,21 +227,28 @@ impl Metrics<'_> {
             };
             return Err(LineError::at(self.text, field.value_at(self.text), problem));
         };
-        match self.found.insert(metric.clone(), value) {
-            None => Ok(()),
-            Some(_) => {
-                let problem = LineProblem::Twice(format!("metric `{metric}`"));
-                Err(LineError::at(self.text, field.name_at(self.text), problem))
-            }
+        self.found.push((metric, value, at));
+        Ok(())
+    }
+
+    /// All of them in the order of their names, if none is given twice.
+    fn in_order(mut self) -> Result<Vec<(MetricName, f64)>, LineError> {
+        // Stable: of two with the same name the second is the later one.
+        self.found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+        let pairs = self.found.iter().zip(self.found.iter().skip(1));
+        let second = pairs.filter(|(one, other)| one.0 == other.0).map(|(_, second)| second).min_by_key(|(.., at)| at);
+        if let Some((metric, _, at)) = second {
+            return Err(LineError::at(self.text, *at, LineProblem::Twice(format!("metric `{metric}`"))));
         }
+        Ok(self.found.into_iter().map(|(metric, value, _)| (metric, value)).collect())
     }
 }
 
 /// Labels are texts; numbers and truths are taken as they are written.
 fn read_labels(text: &str, field: &Field<'_>) -> Result<BTreeMap<String, String>, LineError> {
     let mut labels = BTreeMap::new();
-    let object =
-        members(text, &format!("`{}`", field.name), field.value, "an object of texts, such as {\"tier\":\"web\"}")?;
+    let wanted = "an object of texts, such as {\"tier\":\"web\"}";
+    let object = members(text, &format_args!("`{}`", field.name), field.value, wanted)?;
     if let Some(label) = object.twice() {
         return Err(twice(text, label));
     }
@@ -227,7 +258,7 @@ fn read_labels(text: &str, field: &Field<'_>) -> Result<BTreeMap<String, String>
             let problem = LineProblem::WrongType { what, found, wanted: "a text such as \"web\"" };
             return Err(LineError::at(text, label.value_at(text), problem));
         };
-        labels.insert(label.name, value);
+        labels.insert(label.name.into_owned(), value.into_owned());
     }
     Ok(labels)
 }

@@ -1,7 +1,9 @@
 //! Finds in foreign data what homeostat needs to know: the resource, the time, the labels, the metrics.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     sync::LazyLock,
 };
 
@@ -9,7 +11,7 @@ use homeostat_model::{InvalidName, MetricName, ResourceId};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::{template::Template, time::TimeField};
+use crate::{names::Names, template::Template, time::TimeField};
 
 /// Stands in `ignore` for all fields that nothing else names.
 const ALL_OTHERS: &str = "*";
@@ -78,7 +80,7 @@ pub(crate) trait Item {
     const HAS_LABELS: bool = true;
 
     /// The text of a variable.
-    fn variable(&self, path: &str) -> Option<String>;
+    fn variable(&self, path: &str) -> Option<Cow<'_, str>>;
 
     /// The names of its variables, for messages.
     fn variables(&self) -> Vec<String>;
@@ -114,16 +116,17 @@ pub enum Unplaced {
 
 impl Mapping {
     /// The resource that `item` is about.
-    pub(crate) fn resource_of<I: Item>(&self, item: &I) -> Result<ResourceId, Unplaced> {
+    pub(crate) fn resource_of<I: Item>(&self, item: &I, names: &mut Names) -> Result<ResourceId, Unplaced> {
         let value_of = |path: &str| item.variable(path);
-        let whole = |template: &str, text: String| {
-            text.parse().map_err(|invalid| Unplaced::NotAnId { template: template.into(), invalid })
+        let mut whole = |template: &dyn Display, text: &str| {
+            let not_an_id = |invalid| Unplaced::NotAnId { template: template.to_string(), invalid };
+            names.resources.read(text).map_err(not_an_id)
         };
         if let Some((text, id)) = first(&self.resource, value_of) {
-            return whole(text, id);
+            return whole(&text, &id);
         }
         let own = item.variable(I::OWN_ID).filter(|id| !id.is_empty());
-        let own = own.map(|id| whole(&format!("${{{}}}", I::OWN_ID), id));
+        let own = own.map(|id| whole(&format_args!("${{{}}}", I::OWN_ID), &id));
         match own {
             Some(Ok(id)) => return Ok(id),
             Some(Err(unplaced)) if I::OWN_ID_IS_MEANT => return Err(unplaced),
@@ -131,7 +134,7 @@ impl Mapping {
         }
         let defaults: &[Template] = if self.resource.is_empty() && I::HAS_LABELS { &DEFAULT_TEMPLATES } else { &[] };
         if let Some((text, id)) = first(defaults, value_of) {
-            return whole(text, id);
+            return whole(&text, &id);
         }
         if let Some(Err(unplaced)) = own {
             return Err(unplaced);
@@ -169,7 +172,10 @@ impl Mapping {
     }
 }
 
-fn first(templates: &[Template], value_of: impl Fn(&str) -> Option<String>) -> Option<(&str, String)> {
+fn first<'a, 'b>(
+    templates: &'a [Template],
+    value_of: impl Fn(&str) -> Option<Cow<'b, str>>,
+) -> Option<(&'a str, String)> {
     templates.iter().find_map(|template| Some((template.text(), template.fill(&value_of)?)))
 }
 

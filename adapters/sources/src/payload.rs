@@ -8,15 +8,16 @@
 //!
 //! What else there is (receiver, group and common labels) repeats the alerts or is about the notification, and is not read.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use homeostat_model::{Event, EventType, Timestamp, Value};
+use homeostat_model::{Attributes, Event, EventType, Timestamp, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
     Mapping,
     mapping::{Item, shortened},
+    names::Names,
     object::{Object, described, json_error, offset},
     place::{Place, Places},
 };
@@ -79,8 +80,8 @@ impl<'a> Payload<'a> {
         let mut places = Places::new(text);
         let whole: Object<'_> = read_part(&mut places, text, "", help)?;
         let version = whole.get("version");
-        if version.is_none_or(|version| version.value.get() != VERSION) {
-            let found = version.map_or("not given".into(), |version| shortened(version.value.get()));
+        if version.is_none_or(|version| version.value != VERSION) {
+            let found = version.map_or("not given".into(), |version| shortened(version.value));
             return Err(Malformed {
                 what: format!("the version is {found}"),
                 path: "version".into(),
@@ -135,7 +136,7 @@ impl Alert {
         let help = "an alert has status, labels, startsAt and fingerprint, as Alertmanager 0.17 and later send them";
         if !raw.get().starts_with('{') {
             return Err(Malformed {
-                what: format!("the alert is {}, not an object", described(raw)),
+                what: format!("the alert is {}, not an object", described(raw.get())),
                 path: format!("alerts[{index}]"),
                 place: Some(places.of(offset(places.body(), raw.get()))),
                 help: help.into(),
@@ -159,7 +160,7 @@ impl Alert {
     /// said is that the alert fires now. The attributes are the labels under their own names, the annotations with
     /// `annotation_` before theirs, `startsAt`, `endsAt` (resolved ones), `generatorURL` and `fingerprint`.
     pub(crate) fn event(&self, index: usize, mapping: &Mapping, now: Timestamp) -> Result<Event, Malformed> {
-        let resource = mapping.resource_of(self).map_err(|unplaced| {
+        let resource = mapping.resource_of(self, &mut Names::forgotten()).map_err(|unplaced| {
             let help = "labels are added in the alerting rule, under `labels:`";
             self.malformed(index, ".labels", &unplaced.to_string(), help)
         })?;
@@ -171,7 +172,7 @@ impl Alert {
         Ok(Event { resource, event_type, time: now, id, attributes: self.attributes() })
     }
 
-    fn attributes(&self) -> BTreeMap<String, Value> {
+    fn attributes(&self) -> Attributes {
         let labels = self.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
         let annotations = self.annotations.iter().flatten();
         let annotations = annotations.map(|(name, value)| (format!("annotation_{name}"), value.clone()));
@@ -192,10 +193,10 @@ impl Item for Alert {
     const OWN_ID: &'static str = "labels.resource";
     const OWN_ID_IS_MEANT: bool = false;
 
-    fn variable(&self, path: &str) -> Option<String> {
+    fn variable(&self, path: &str) -> Option<Cow<'_, str>> {
         match (path.strip_prefix("labels."), path.strip_prefix("annotations.")) {
-            (Some(label), _) => self.labels.get(label).cloned(),
-            (None, Some(annotation)) => self.annotations.as_ref()?.get(annotation).cloned(),
+            (Some(label), _) => self.labels.get(label).map(Cow::from),
+            (None, Some(annotation)) => self.annotations.as_ref()?.get(annotation).map(Cow::from),
             (None, None) => None,
         }
     }

@@ -8,6 +8,7 @@ use crate::{
     LineError, LineProblem, Mapping,
     labels::SentLabels,
     line::{self, Line},
+    names::Names,
 };
 
 /// Longest line: a sample of a thousand metrics has 50 kB, and a reader's memory has to stay small.
@@ -17,11 +18,18 @@ pub(crate) const MAX_LINE_BYTES: usize = 1 << 20;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Cuts what is read into lines. A line that is not complete yet is kept until it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lines {
     bytes: Vec<u8>,
     too_long: bool,
     number: usize,
+    names: Names,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), too_long: false, number: 0, names: Names::remembered() }
+    }
 }
 
 impl Lines {
@@ -36,8 +44,8 @@ impl Lines {
             if available.is_empty() {
                 return Ok(false);
             }
-            let part = available.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            let complete = part.len() < available.len();
+            let end = memchr::memchr(b'\n', available);
+            let (complete, part) = (end.is_some(), available.get(..end.unwrap_or(available.len())).unwrap_or_default());
             if self.bytes.len() + part.len() > MAX_LINE_BYTES {
                 self.too_long = true;
                 self.bytes.clear();
@@ -65,8 +73,10 @@ impl Lines {
             Err(LineError::whole(LineProblem::TooLong))
         } else {
             match std::str::from_utf8(&self.bytes) {
-                Ok(text) if self.number == 1 => line::read(text.trim_start_matches(BYTE_ORDER_MARK), mapping),
-                Ok(text) => line::read(text, mapping),
+                Ok(text) if self.number == 1 => {
+                    line::read(text.trim_start_matches(BYTE_ORDER_MARK), mapping, &mut self.names)
+                }
+                Ok(text) => line::read(text, mapping, &mut self.names),
                 Err(_) => Err(LineError::whole(LineProblem::NotText)),
             }
         };

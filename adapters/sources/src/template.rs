@@ -1,5 +1,7 @@
 //! Templates of resource ids, such as `host/${labels.instance|host}`.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -59,7 +61,7 @@ impl Template {
     }
 
     /// The text with its variables filled in; `None` when one of them is not there or empty.
-    pub(crate) fn fill(&self, value_of: impl Fn(&str) -> Option<String>) -> Option<String> {
+    pub(crate) fn fill<'a>(&self, value_of: impl Fn(&str) -> Option<Cow<'a, str>>) -> Option<String> {
         let mut filled = String::new();
         for part in &self.parts {
             match part {
@@ -163,10 +165,10 @@ mod tests {
     #[test]
     fn fills_what_is_there_and_nothing_when_something_is_missing() {
         let value_of = |path: &str| match path {
-            "labels.instance" => Some("h1:9100".to_owned()),
+            "labels.instance" => Some("h1:9100".into()),
             "pod" => Some("web-1".into()),
             "namespace" => Some("shop".into()),
-            "empty" => Some(String::new()),
+            "empty" => Some("".into()),
             _ => None,
         };
         for (text, expected) in [

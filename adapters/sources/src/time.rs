@@ -3,10 +3,9 @@
 use homeostat_model::Timestamp;
 use jiff::SignedDuration;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::mapping::shortened;
+use crate::{mapping::shortened, scan};
 
 /// The field of a line that holds its time, and what its numbers count.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -53,13 +52,33 @@ impl TryFrom<String> for TimeField {
 }
 
 /// Reads a time. The error says what is wrong with it and what would be right.
-pub(crate) fn read_time(raw: &RawValue, unit: TimeUnit) -> Result<Timestamp, String> {
+pub(crate) fn read_time(raw: &str, unit: TimeUnit) -> Result<Timestamp, String> {
+    match plain_time(raw, unit) {
+        Some(time) => Ok(time),
+        None => any_time(raw, unit),
+    }
+}
+
+/// A time that is written as most are; what is none, or odd, is left to the other way, which says what is wrong with it.
+fn plain_time(raw: &str, unit: TimeUnit) -> Option<Timestamp> {
+    if let Some(text) = scan::text(raw) {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        return Some(Timestamp::from_millis(time.as_millisecond()));
+    }
+    // A leading plus or zero is not JSON, and does not come here.
+    let whole: i64 = raw.parse().ok()?;
+    let millis = if unit == TimeUnit::Seconds { whole.checked_mul(1000)? } else { whole };
+    jiff::Timestamp::from_millisecond(millis).ok()?;
+    Some(Timestamp::from_millis(millis))
+}
+
+fn any_time(raw: &str, unit: TimeUnit) -> Result<Timestamp, String> {
     let (counted, example) = match unit {
         TimeUnit::Milliseconds => ("milliseconds", "1700000000000"),
         TimeUnit::Seconds => ("seconds", "1700000000"),
     };
     let wanted = format!("write {counted} since the epoch ({example}) or RFC 3339 (\"2023-11-14T22:13:20Z\")");
-    match serde_json::from_str(raw.get()) {
+    match serde_json::from_str(raw) {
         Ok(serde_json::Value::String(text)) => match text.parse::<jiff::Timestamp>() {
             Ok(time) => Ok(Timestamp::from_millis(time.as_millisecond())),
             Err(_) => Err(format!("`{}` is not a time; {wanted}", shortened(&text))),
@@ -89,8 +108,9 @@ mod tests {
     use super::*;
 
     fn read(json: &str, unit: TimeUnit) -> Result<i64, String> {
-        let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
-        read_time(&raw, unit).map(Timestamp::as_millis)
+        let read = read_time(json, unit);
+        assert_eq!(read, any_time(json, unit), "{json} is read in two ways");
+        read.map(Timestamp::as_millis)
     }
 
     #[test]

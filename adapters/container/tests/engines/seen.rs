@@ -6,7 +6,7 @@ use std::{
 };
 
 use bollard::models::HostConfig;
-use homeostat_model::{Event, Observation, ResourceId, Value};
+use homeostat_model::{Attributes, Event, Observation, ResourceId, Value};
 use homeostat_port::Adapter;
 
 use crate::bench::{BUSY, Bench, OBEDIENT, Watch};
@@ -20,7 +20,7 @@ fn event_of(resource: &ResourceId, event_type: &str) -> impl FnMut(Observation) 
     }
 }
 
-fn text(attributes: &BTreeMap<String, Value>) -> String {
+fn text(attributes: &Attributes) -> String {
     attributes.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
