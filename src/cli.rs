@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
 /// A policy-driven autonomic orchestrator: watches resources, decides, plans, acts, and can say why.
 ///
@@ -39,6 +40,30 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How the results of tests are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For build servers: JUnit's XML.
+    Junit,
+}
+
+/// A share in percent, such as `80%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Percent(pub(crate) u8);
+
+impl std::str::FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('%').unwrap_or(text).parse().ok().filter(|percent| *percent <= 100);
+        number.map(Self).ok_or_else(|| "write a whole percentage from 0% to 100%".into())
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -52,8 +77,12 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Run recorded input in virtual time and print the plans that would have been made.
     Backtest(BacktestArgs),
-    /// Ask a running homeostat what each policy thinks of a resource, and why.
+    /// Ask a running homeostat, or a policy test, what each policy thinks of a resource, and why.
     Explain(ExplainArgs),
+    /// Print the JSON Schema of policies and their tests, for editors.
+    Schema(SchemaArgs),
+    /// Measure how fast homeostat is here, beside what one would write by hand.
+    Bench(BenchArgs),
 }
 
 /// Arguments of `run`.
@@ -85,14 +114,23 @@ pub(crate) struct CheckArgs {
 }
 
 /// Arguments of `test`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct TestArgs {
     /// Test files, or folders with *.test.yaml files.
     #[arg(default_value = "policies")]
     pub(crate) paths: Vec<PathBuf>,
     /// How to write the results.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: TestFormat,
+    /// Say what the tests have not tried: clauses that were never true or never false, responses, whole policies.
+    #[arg(long)]
+    pub(crate) coverage: bool,
+    /// The same, and fail when less than this share was tried, such as 80%.
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) coverage_min: Option<Percent>,
+    /// Run the tests again whenever one of their files changes, until interrupted.
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// Write every decision to this file, a JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub(crate) decisions: Option<PathBuf>,
@@ -139,10 +177,105 @@ pub(crate) struct BacktestArgs {
 pub(crate) struct ExplainArgs {
     /// The resource, such as vm/web-1.
     pub(crate) resource: String,
+    /// Only what this policy thinks.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Option<String>,
+    /// Ask a policy test or a recording instead of a running homeostat: it is played on a virtual clock.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) test: Option<PathBuf>,
+    /// At which time of it, from its start, such as 4m; without it at its last expectation, or at the recording's end.
+    #[arg(long, value_name = "TIME", requires = "test")]
+    pub(crate) at: Option<homeostat_model::Duration>,
+    /// Which of several tests in the file: its name, or a part of it.
+    #[arg(long, value_name = "TEXT", requires = "test")]
+    pub(crate) name: Option<String>,
     /// Where homeostat listens.
     #[arg(long, env = "HOMEOSTAT_SERVER", default_value = "http://127.0.0.1:9393")]
     pub(crate) server: String,
     /// How to write the answer.
     #[arg(short, long, value_enum, default_value = "table")]
     pub(crate) output: Format,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Of which documents alone; without it of both, told apart by their kind.
+    #[arg(value_enum, value_name = "KIND")]
+    pub(crate) kind: Option<DocumentKind>,
+}
+
+/// Documents that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DocumentKind {
+    /// `kind: Policy`
+    Policy,
+    /// `kind: PolicyTest`
+    Test,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure; everything when nothing is named.
+    #[arg(value_enum, value_name = "NAME")]
+    pub(crate) names: Vec<Scenario>,
+    /// Only look whether everything runs: the figures mean little.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// End with status 1 when a target is missed.
+    #[arg(long)]
+    pub(crate) enforce: bool,
+    /// How to write the figures.
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub(crate) output: Format,
+    /// Do one part in this process, which is started for that.
+    #[arg(long, value_enum, hide = true)]
+    pub(crate) child: Option<Child>,
+}
+
+/// What `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Scenario {
+    /// Samples into decisions; 20 policies read each.
+    Samples,
+    /// The same; 200 policies read each.
+    #[value(name = "samples-200")]
+    #[serde(rename = "samples-200")]
+    Samples200,
+    /// What policies cost that do not read a sample.
+    Unrelated,
+    /// JSON events of a file through 100 rules.
+    Events,
+    /// Memory of 100,000 series.
+    Memory,
+    /// From a sample to the decision, at 100,000 samples a second.
+    Latency,
+    /// The start of the program.
+    Start,
+}
+
+impl Scenario {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Samples => "samples",
+            Self::Samples200 => "samples-200",
+            Self::Unrelated => "unrelated",
+            Self::Events => "events",
+            Self::Memory => "memory",
+            Self::Latency => "latency",
+            Self::Start => "start",
+        }
+    }
+}
+
+/// What a process of its own does for `bench`, so that its memory is that of this alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Child {
+    /// The engine with its series.
+    Homeostat,
+    /// The samples alone.
+    ByHand,
 }

@@ -1,6 +1,7 @@
 //! Finds and reads policy files.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -17,6 +18,9 @@ const MAX_FILES: usize = 10_000;
 /// The end of a policy test's name.
 pub(crate) const TEST_SUFFIX: &str = ".test.yaml";
 
+/// The end of a script's name, for policies that keep it in a file of its own.
+pub(crate) const SCRIPT_END: &str = "rhai";
+
 /// The YAML files at or below `path`, in the order of their names. A file given by name is taken whatever its name is.
 pub(crate) fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
@@ -25,7 +29,7 @@ pub(crate) fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
             .help("give a policy file, or a folder with .yaml files")
     })?;
     if metadata.is_dir() {
-        collect(path, 0, &mut found)?;
+        collect(path, &["yaml", "yml"], 0, &mut found)?;
         found.sort();
     } else {
         found.push(path.to_owned());
@@ -33,9 +37,11 @@ pub(crate) fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-/// Policy files: all YAML files but tests and configurations. Those are known by their kind, and the usual name.
+/// Policy files: all YAML files but tests and configurations, which are known by their kind and the usual name; and the scripts
+/// that lie in the same folders, which policies may refer to.
 pub(crate) fn policy_sources(paths: &[PathBuf]) -> Result<Vec<SourceText>, Failure> {
     let mut sources = Vec::new();
+    let mut scripts = BTreeSet::new();
     for path in paths {
         for file in yaml_files(path)? {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -44,11 +50,32 @@ pub(crate) fn policy_sources(paths: &[PathBuf]) -> Result<Vec<SourceText>, Failu
             }
             let source = read(&file)?;
             if !config::is_configuration(&source.text) {
+                if source.text.contains(SCRIPT_END) {
+                    scripts.extend(scripts_for(path)?);
+                }
                 sources.push(source);
             }
         }
     }
+    for script in scripts {
+        sources.push(read(&script)?);
+    }
     Ok(sources)
+}
+
+/// The scripts at or below a folder, or beside a file.
+fn scripts_for(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    if path.is_dir() {
+        collect(path, &[SCRIPT_END], 0, &mut found)?;
+    } else {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        collect(folder.unwrap_or(Path::new(".")), &[SCRIPT_END], MAX_DEPTH, &mut found)?;
+        if folder.is_none() {
+            found = found.iter().map(|path| path.strip_prefix(".").unwrap_or(path).to_owned()).collect();
+        }
+    }
+    Ok(found)
 }
 
 /// Reads one text file.
@@ -59,24 +86,25 @@ pub(crate) fn read(file: &Path) -> Result<SourceText, Failure> {
     Ok(SourceText { name: file.display().to_string(), text })
 }
 
-fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
+/// The files at or below `folder` whose names end in one of `ends`.
+fn collect(folder: &Path, ends: &[&str], depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let unreadable = |error| Failure::new(format!("cannot read folder {}: {error}", folder.display()));
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let hidden = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.'));
-        let yaml = path.extension().and_then(|end| end.to_str()).is_some_and(|end| end == "yaml" || end == "yml");
+        let wanted = path.extension().and_then(|end| end.to_str()).is_some_and(|end| ends.contains(&end));
         if hidden {
             continue;
         }
         if path.is_dir() {
             if depth < MAX_DEPTH {
-                collect(&path, depth + 1, found)?;
+                collect(&path, ends, depth + 1, found)?;
             }
-        } else if yaml {
+        } else if wanted {
             found.push(path);
         }
         if found.len() > MAX_FILES {
-            return Err(Failure::new(format!("{} holds more than {MAX_FILES} YAML files", folder.display())));
+            return Err(Failure::new(format!("{} holds more than {MAX_FILES} files", folder.display())));
         }
     }
     Ok(())

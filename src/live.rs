@@ -11,6 +11,7 @@
 //! Invariant: nothing is dispatched before the records that led to it are durable; if they cannot be, the program ends.
 
 mod dispatcher;
+mod monotonic;
 mod narrator;
 mod observer;
 mod policies;
@@ -32,6 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use dispatcher::Dispatcher;
+pub(crate) use monotonic::Monotonic;
 pub(crate) use narrator::Narrator;
 pub(crate) use observer::observe;
 pub(crate) use policies::{PolicyFiles, watch};
@@ -224,6 +226,13 @@ impl Live {
                 Output::Notify(notification) => {
                     tracing::warn!(resource = %notification.finding.resource, policy = %notification.finding.policy, message = notification.message, "notification");
                 }
+                Output::Overran { policy, took } => {
+                    let millis = took.as_millis();
+                    let reason = format!("a script ran for {millis} ms; look for loops over long lists or texts");
+                    let quarantine = OperatorCommand::Quarantine { policy, reason };
+                    // An input like others: recorded, so that a replay does the same at the same place.
+                    self.input(Input::Operator(quarantine))?;
+                }
                 Output::SampleRefused { resource, reason } => {
                     self.outlets.metrics.samples_refused.inc();
                     tracing::debug!(%resource, reason, "a sample was refused");
@@ -237,7 +246,8 @@ impl Live {
             self.outlets.metrics.plans_in_flight.set(count(self.engine.in_flight().count()));
         }
         self.outlets.metrics.resources.set(count(self.engine.topology().len()));
-        Ok(())
+        // What was carried out may have been an input: a policy in quarantine.
+        if self.outputs.is_empty() { Ok(()) } else { self.carry_out() }
     }
 
     /// Counts decisions and tells them to people.

@@ -30,6 +30,8 @@ fn main() -> ExitCode {
         Command::Simulate(args) => command::simulate::run(&args),
         Command::Backtest(args) => command::backtest::run(&args),
         Command::Explain(args) => command::explain::run(&args),
+        Command::Schema(args) => command::schema::run(&args),
+        Command::Bench(args) => command::bench::run(&args),
     };
     match outcome {
         Ok(code) => code,

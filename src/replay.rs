@@ -120,6 +120,19 @@ impl Recording {
         Ok((first, loads))
     }
 
+    /// When it begins and ends; `None` when nothing happens in it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn span(self) -> Result<Option<(Timestamp, Timestamp)>, Failure> {
+        let mut span: Option<(Timestamp, Timestamp)> = None;
+        for happening in self.happenings(Some(Vec::new()), true) {
+            let (at, _) = happening?;
+            span = Some((span.map_or(at, |(start, _)| start), at));
+        }
+        Ok(span)
+    }
+
     fn next_line(&mut self) -> Result<Option<Line>, Failure> {
         let text = self.next_text()?;
         if text.is_empty() {

@@ -94,6 +94,26 @@ impl Flaw {
         }
     }
 
+    /// The file it is about.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file and, where it is known, the line: `web.yaml:6`.
+    pub(crate) fn place(&self) -> String {
+        self.line.map_or_else(|| self.file.clone(), |line| format!("{}:{line}", self.file))
+    }
+
+    /// What sort of flaw it is.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What is wrong, in a sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Each problem of a scenario.
     pub(crate) fn of_scenario(file: &str, error: &ScenarioError) -> Vec<Self> {
         let place = |number| u64::try_from(number).ok();

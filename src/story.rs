@@ -114,6 +114,7 @@ impl Story {
                     &format!("{} {}: a person has to go on; {reason}", finding.resource, finding.policy),
                 );
             }
+            Entry::PolicyQuarantined { policy, reason } => line("31", "quarantine", &format!("{policy}: {reason}")),
             Entry::InputRefused { input, reason } => line("31", "refused", &format!("{input}: {reason}")),
         }
         lines

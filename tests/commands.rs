@@ -6,6 +6,7 @@ mod program;
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::BTreeSet,
         fs,
         io::{Read, Write},
         net::TcpListener,
@@ -101,7 +102,7 @@ mod tests {
         expect![[r#"
             FAIL  too early (FOLDER/hot.test.yaml)
                   at 1m: open findings are hot on vm/one, expected none
-                  at 1m: plans made since the expectation before: 
+                  at 1m: plans made since the expectation before:
                     hot on vm/one: vm/one restart
                   expected: none
             0 passed, 1 failed
@@ -332,6 +333,22 @@ mod tests {
     }
 
     #[test]
+    fn schemas_are_of_both_kinds_of_document_or_of_one() {
+        let schema = |arguments: &[&str]| {
+            let output = homeostat(&[&["schema"], arguments].concat());
+            assert_eq!(output.status.code(), Some(0));
+            serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+        };
+        assert!(schema(&[])["then"].is_object());
+        for (kind, name) in [("policy", "Policy"), ("test", "PolicyTest")] {
+            let one = schema(&[kind]);
+            assert_eq!(one["properties"]["kind"]["const"], name);
+            // What it refers to is in it.
+            assert!(one["$schema"].is_string() && one["$defs"]["resourceId"].is_object(), "{kind}");
+        }
+    }
+
+    #[test]
     fn mistakes_on_the_command_line_are_answered_with_what_to_do() {
         let folder = scratch();
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -364,6 +381,103 @@ mod tests {
             for part in parts {
                 assert!(told.contains(part), "{arguments:?}: no {part} in {told}");
             }
+        }
+    }
+
+    #[test]
+    fn bench_measures_every_scenario_beside_its_baseline() {
+        let output = homeostat(&["bench", "--quick", "-o", "json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", printed(&output).1);
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(document["machine"]["cores"].as_u64() > Some(0), "{document:#}");
+        let mut seen = String::new();
+        for scenario in document["scenarios"].as_array().unwrap() {
+            seen += &format!("{}\n", scenario["scenario"].as_str().unwrap());
+            for figure in scenario["figures"].as_array().unwrap() {
+                assert!(figure["value"].is_number(), "{figure:#}");
+                let target = match &figure["target"] {
+                    serde_json::Value::Null => "",
+                    target if target["atLeast"].is_number() => ", at least",
+                    target if target["atMost"].is_number() => ", at most",
+                    other => panic!("no bound: {other}"),
+                };
+                let quoted = if figure["quoted"] == true { ", quoted" } else { "" };
+                let (name, unit) = (figure["name"].as_str().unwrap(), figure["unit"].as_str().unwrap());
+                seen += &format!("  {name} in {unit}{target}{quoted}\n");
+            }
+        }
+        expect![[r#"
+            samples
+              homeostat in samples/s, at least
+              by hand in samples/s
+              time, homeostat / by hand in x, at most
+            samples-200
+              homeostat in samples/s, at least
+              by hand in samples/s
+              time, homeostat / by hand in x
+            unrelated
+              beside 1000 in samples/s
+              beside 10 in samples/s
+              slower by in %, at most
+            events
+              homeostat in events/s, at least
+              homeostat, reading alone in events/s
+              by hand: serde_json and a loop in events/s
+              time, homeostat / by hand in x
+              Event-Driven Ansible, end to end in events/s, quoted
+              Event-Driven Ansible, its Drools core in events/s, quoted
+            memory
+              homeostat, resident in MB, at most
+              homeostat, at its peak in MB
+              by hand: the windows' samples only in MB
+              beyond them, for each series in bytes, at most
+            latency
+              homeostat, p50 in us
+              homeostat, p99 in us, at most
+              homeostat, p99.9 in us
+              homeostat, max in us
+              by hand, p50 in us
+              by hand, p99 in us
+              by hand, p99.9 in us
+              by hand, max in us
+            start
+              homeostat --version in ms, at most
+              homeostat check, one policy in ms, at most
+              /bin/true in ms
+        "#]]
+        .assert_eq(&seen);
+    }
+
+    #[test]
+    fn bench_measures_what_it_is_asked_for_and_knows_its_scenarios() {
+        let output = homeostat(&["bench", "--quick", "start"]);
+        let (status, told) = printed(&output);
+        assert!(status == 0 && told.contains("/bin/true") && !told.contains("latency"), "{told}");
+        let (status, told) = printed(&homeostat(&["bench", "--quick", "stat"]));
+        assert!(status == 2 && told.contains("samples-200"), "{told}");
+    }
+
+    #[test]
+    fn thirty_mistakes_in_a_folder_are_all_said_with_their_places_and_help() {
+        let folder = text(&root().join("engine/policy/tests/mistakes"));
+        let files: BTreeSet<String> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().display().to_string())
+            .filter(|path| path.ends_with(".yaml"))
+            .collect();
+        let output = homeostat(&["check", "-o", "json", &folder]);
+        assert_eq!(output.status.code(), Some(1));
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let problems = said["problems"].as_array().unwrap();
+        let named = |problem: &serde_json::Value| problem["file"].as_str().unwrap().replace(".rhai", ".yaml");
+        let told: BTreeSet<String> = problems.iter().map(named).filter(|file| files.contains(file)).collect();
+        assert!(files.len() >= 30, "{} files", files.len());
+        assert!(problems.len() >= files.len(), "{} problems in {} files", problems.len(), files.len());
+        assert!(told.len() + 1 >= files.len(), "all but the one whose mistake is in its script: {told:?}");
+        for problem in problems {
+            assert!(problem["line"].as_u64() > Some(0) && problem["column"].as_u64() > Some(0), "{problem}");
+            assert!(problem["help"].as_str().is_some_and(|help| !help.is_empty()), "{problem}");
+            assert!(problem["code"].as_str().is_some_and(|code| code.starts_with("homeostat::")), "{problem}");
         }
     }
 }

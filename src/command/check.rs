@@ -42,8 +42,8 @@ pub(crate) fn load(sources: &[SourceText], catalogue: &Catalogue) -> Checked {
     let sandbox = Sandbox::default();
     let refused: Vec<CompileError> =
         loaded.policies.iter().filter_map(|policy| Rule::compile(policy.clone().into(), &sandbox).err()).collect();
-    for CompileError { policy, message, offset } in refused {
-        loaded.refuse_script(&policy, 0, offset, message);
+    for CompileError { policy, formula, message, offset } in refused {
+        loaded.refuse_script(&policy, formula, offset, message);
     }
     Checked { policies: loaded.policies, problems: loaded.problems }
 }

@@ -1,18 +1,21 @@
-//! `homeostat explain`: asks a running homeostat why.
+//! `homeostat explain`: why something is done about a resource, or is not; by a running homeostat, or in a test.
+
+mod table;
+mod virtual_time;
 
 use std::{io::Write, process::ExitCode};
 
 use homeostat_engine::{Explanation, Status};
-use homeostat_model::{Duration, ResourceId, Timestamp};
-use serde::Deserialize;
+use homeostat_model::{ResourceId, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::{ExplainArgs, Format},
     report::Failure,
-    story::clock,
 };
 
-#[derive(Debug, Deserialize)]
+/// What is thought of a resource at a moment.
+#[derive(Debug, Serialize, Deserialize)]
 struct Answer {
     now: Timestamp,
     explanations: Vec<Explanation>,
@@ -25,14 +28,43 @@ struct Refused {
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     let resource: ResourceId = args.resource.parse().map_err(|error| Failure::new(format!("{error}")))?;
-    let url = format!("{}/api/v1/explain/{resource}", base(&args.server));
+    let answer = match &args.test {
+        Some(file) => virtual_time::ask(file, args, &resource)?,
+        None => ask(&args.server, &resource)?,
+    };
+    let answer = only(answer, args.policy.as_deref(), &resource)?;
+    let text = match args.output {
+        Format::Json => serde_json::to_string(&answer).unwrap_or_default() + "\n",
+        Format::Table => table::text(&answer, &resource),
+    };
+    // A closed standard output means that nobody wants to read it.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves what the policy called `name` thinks, if one is named.
+fn only(mut answer: Answer, name: Option<&str>, resource: &ResourceId) -> Result<Answer, Failure> {
+    let Some(name) = name else { return Ok(answer) };
+    let watching: Vec<String> = answer.explanations.iter().map(|one| one.policy.to_string()).collect();
+    answer.explanations.retain(|one| one.policy.as_str() == name);
+    if answer.explanations.is_empty() {
+        let who =
+            if watching.is_empty() { "no policy does".into() } else { format!("these do: {}", watching.join(", ")) };
+        return Err(Failure::new(format!("no policy `{name}` watches {resource}")).help(who));
+    }
+    Ok(answer)
+}
+
+/// Asks a running homeostat.
+fn ask(server: &str, resource: &ResourceId) -> Result<Answer, Failure> {
+    let url = format!("{}/api/v1/explain/{resource}", base(server));
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(std::time::Duration::from_secs(10)))
         .build()
         .into();
     let mut response = agent.get(&url).call().map_err(|error| {
-        Failure::new(format!("cannot reach homeostat at {}: {error}", args.server))
+        Failure::new(format!("cannot reach homeostat at {server}: {error}"))
             .help("start it with `homeostat run`, or say where it is with --server or HOMEOSTAT_SERVER")
     })?;
     let foreign = |status: u16| {
@@ -46,21 +78,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
         let Refused { error } = serde_json::from_str(&body).map_err(|_| foreign(status))?;
         return Err(Failure::new(format!("{resource}: {error}")));
     }
-    let answer: Answer = serde_json::from_str(&body).map_err(|_| foreign(status))?;
-    let mut out = std::io::stdout().lock();
-    if args.output == Format::Json {
-        // A closed standard output means that nobody wants to read it; here and below.
-        let _ = writeln!(out, "{body}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    if answer.explanations.is_empty() {
-        let _ = writeln!(out, "no policy watches {resource}");
-    }
-    let width = answer.explanations.iter().map(|one| one.policy.as_str().len()).max().unwrap_or_default();
-    for one in &answer.explanations {
-        let _ = writeln!(out, "{:width$}  {:<11} {}", one.policy.as_str(), word(one.status), sentence(one, answer.now));
-    }
-    Ok(ExitCode::SUCCESS)
+    serde_json::from_str(&body).map_err(|_| foreign(status))
 }
 
 /// Where the server is; without a scheme it is HTTP.
@@ -81,11 +99,16 @@ pub(crate) fn word(status: Status) -> &'static str {
     }
 }
 
-fn sentence(one: &Explanation, now: Timestamp) -> String {
-    let mut text = one.because.clone();
-    if let Some(at) = one.acts_at {
-        let wait = Duration::from_secs(at.since(now).as_millis().div_ceil(1000));
-        text.push_str(&format!("; could act at {} (in {wait})", clock(at)));
+#[cfg(test)]
+mod tests {
+    use homeostat_engine::Status;
+    use homeostat_policy::policy_test::STATUSES;
+
+    use super::word;
+
+    #[test]
+    fn tests_use_the_words_that_are_printed() {
+        let all = [Status::No, Status::Unknown, Status::Waiting, Status::HeldBack, Status::Acting, Status::HandedOver];
+        assert_eq!(all.map(word), STATUSES);
     }
-    text
 }

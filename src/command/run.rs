@@ -27,7 +27,7 @@ use crate::{
     cli::RunArgs,
     command::{check, demonstration},
     config::{AdapterConfig, Loaded, SourceConfig},
-    live::{Dispatcher, Live, Narrator, Outlets, PolicyFiles, QUEUE, observe, watch},
+    live::{Dispatcher, Live, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, observe, watch},
     metrics::Metrics,
     recording::Recorder,
     report::Failure,
@@ -103,7 +103,8 @@ async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
     }
     tasks.spawn(signals(stop.clone(), configuration.until.map(|until| (clock, clock.now() + until))));
     let dispatcher = Dispatcher::new(adapters, clock, messages);
-    let live = Live::new(Engine::new(generation), clock, outlets, dispatcher);
+    let live =
+        Live::new(Engine::with_stopwatch(generation, Arc::new(Monotonic::default())), clock, outlets, dispatcher);
     tracing::info!(listen = %configuration.listen, "homeostat runs");
     let engine = tokio::spawn(live.run(inbox, observations, stop.clone()));
     let outcome = supervise(engine, &mut tasks, &stop).await;

@@ -1,0 +1,36 @@
+//! `homeostat schema`: the JSON Schema of policies and their tests, for editors.
+
+use std::{io::Write, process::ExitCode};
+
+use serde_json::Value;
+
+use crate::{
+    cli::{DocumentKind, SchemaArgs},
+    report::Failure,
+};
+
+pub(crate) fn run(args: &SchemaArgs) -> Result<ExitCode, Failure> {
+    let schema = match args.kind {
+        None => homeostat_policy::schema(),
+        Some(kind) => one(homeostat_policy::schema(), kind),
+    };
+    let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    // A closed standard output means that nobody wants to read it.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The schema of one kind alone: its branch, with the parts that both share.
+fn one(mut whole: Value, kind: DocumentKind) -> Value {
+    let branch = match kind {
+        DocumentKind::Policy => "else",
+        DocumentKind::Test => "then",
+    };
+    let mut schema = whole.get_mut(branch).map(Value::take).unwrap_or_default();
+    if let Some(fields) = schema.as_object_mut() {
+        for shared in ["$schema", "$defs"] {
+            fields.extend(whole.get_mut(shared).map(|part| (shared.to_owned(), part.take())));
+        }
+    }
+    schema
+}
