@@ -1,7 +1,8 @@
 //! `cargo xtask`: installs what the tests need, starts it, runs every check, and leaves nothing behind.
 //!
 //! ```text
-//!   cargo xtask test      packages -> test bed -> stages (format, lint, deny, test, real) -> summary -> sweep
+//!   cargo xtask test      packages -> test bed -> stages (format, lint, deny, test, fuzz, real) -> summary -> sweep
+//!   cargo xtask fuzz      each fuzz target for a while
 //!   cargo xtask testbed               test bed -> prints the exports, waits                          -> sweep
 //!   xtask engine ..                   one more container engine in the test bed, for a test that kills it
 //! ```
@@ -13,6 +14,7 @@
 mod bed;
 mod deny;
 mod engine;
+mod fuzz;
 mod http;
 mod image;
 mod interrupt;
@@ -28,6 +30,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask test [--without-testbed]      run every check; installs and starts what they need (Debian, root)
+       cargo xtask fuzz [--seconds N]            run each fuzz target for N seconds (60), new inputs being kept
        cargo xtask testbed [--detach]            start the test bed and print its exports, to work by hand
        cargo xtask testbed stop                  stop detached test beds and remove what killed ones left
        cargo xtask engine docker|podman NAME start|kill|stop
@@ -39,6 +42,11 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test"] => stages::test(true),
         ["test", "--without-testbed"] => stages::test(false),
+        ["fuzz"] => fuzz::all(&stages::root(), 60),
+        ["fuzz", "--seconds", seconds] => match seconds.parse() {
+            Ok(seconds) if seconds > 0 => fuzz::all(&stages::root(), seconds),
+            _ => Err(format!("`{seconds}` is not a number of seconds")),
+        },
         ["testbed"] => bed::foreground(),
         ["testbed", "--detach"] => bed::detach(),
         ["testbed", "stop"] => bed::stop(),

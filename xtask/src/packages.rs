@@ -1,4 +1,4 @@
-//! Debian's packages that the test bed is made of, installed where they are missing.
+//! Debian's packages that the test bed is made of, and the compiler that libFuzzer is built with, installed where they are missing.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use crate::process::output_of;
 
 /// Each package, and the program that shows that it, or another of the same use, is there.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("docker.io", "dockerd"),
     ("podman", "podman"),
     ("runc", "runc"),
@@ -19,6 +19,7 @@ const NEEDED: [(&str, &str); 9] = [
     ("util-linux", "nsenter"),
     ("mount", "mount"),
     ("prometheus", "prometheus"),
+    ("g++", "c++"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
 ];
 

@@ -84,7 +84,7 @@ fn owner(pid: ProcessId) -> String {
 }
 
 /// Cargo's target folder: this program lies in its folder of a profile.
-fn target_folder() -> Result<PathBuf, String> {
+pub(crate) fn target_folder() -> Result<PathBuf, String> {
     let program = std::env::current_exe().map_err(|error| format!("cannot find this program's own path: {error}"))?;
     let folder = program.parent().and_then(Path::parent);
     folder.map(Path::to_owned).ok_or_else(|| format!("{} does not lie in a target folder", program.display()))

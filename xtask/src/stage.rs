@@ -115,7 +115,7 @@ pub(crate) fn run(name: &'static str, command: &mut Command, interrupt: &Interru
     }
     println!("\n== {name}: {}", shown(command));
     let began = Instant::now();
-    let spawned = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let spawned = quietly(command).stdout(Stdio::piped()).spawn();
     let mut child = match spawned {
         Ok(child) => child,
         Err(error) => return Report::of(name, Err(format!("cannot be run: {error}")), began.elapsed()),
@@ -140,6 +140,11 @@ pub(crate) fn run(name: &'static str, command: &mut Command, interrupt: &Interru
     while hear(&lines, Duration::from_secs(1), &mut counts) == Heard::Line {}
     let fine = status.is_some_and(|status| status.success()) && counts.failed == 0;
     Report::new(name, if fine { Verdict::Passed } else { Verdict::Failed }, counts, began.elapsed())
+}
+
+/// `command` without an input, in a process group of its own, so that it can be ended with all that it starts.
+pub(crate) fn quietly(command: &mut Command) -> &mut Command {
+    command.process_group(0).stdin(Stdio::null())
 }
 
 /// The lines of `output`, as they come.

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     bed::Bed,
-    deny,
+    deny, fuzz,
     interrupt::Interrupt,
     stage::{self, Report},
     summary,
@@ -35,6 +35,7 @@ pub(crate) fn test(with_bed: bool) -> Result<(), String> {
     reports.push(stage::run("lint", cargo().args(LINT), &interrupt));
     reports.extend(deny::stages(&root(), &interrupt));
     reports.push(stage::run("test", cargo().args(TEST), &interrupt));
+    reports.extend(fuzz::stages(&root(), fuzz::SECONDS, &interrupt));
     reports.push(real(bed.as_ref(), with_bed, &interrupt));
     drop(bed);
     summary::print(&reports, began.elapsed());
@@ -69,7 +70,8 @@ fn cargo() -> Command {
     command
 }
 
-fn root() -> PathBuf {
+/// The workspace's root.
+pub(crate) fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.parent().map_or_else(|| here.clone(), Path::to_owned)
 }

@@ -7,7 +7,7 @@
 //! Invariant: a target only calls what the program itself calls with such bytes, through public functions.
 //! Invariant: a target is deterministic, so that a finding can be repeated: no clock, no file, no randomness.
 //!
-//! Here is what several targets share: a data centre for policies to speak of.
+//! Here is what several targets share: a data centre for policies to speak of, and what holds of every problem.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,11 @@ use homeostat_model::{
     AdapterName, Capabilities, Capacity, EventType, InvalidName, Kind, KindCapability, MetricDescription, MetricName,
     Resource, Unit, Verb,
 };
-use homeostat_policy::{Catalogue, UnknownMetrics};
+use homeostat_policy::{CODES, Catalogue, Problem, UnknownMetrics};
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+/// Problems of one file that are drawn: drawing costs as much as the file is long, and the first ones are of all sorts.
+const DRAWN: usize = 8;
 
 /// Virtual machines and hosts; every unit is there, and so is a metric that any kind may have.
 ///
@@ -52,6 +56,25 @@ pub fn vm() -> Result<Resource, InvalidName> {
         capacity: Capacity { vcpus: Some(2.0), memory_bytes: Some(4 << 30) },
         ..Resource::named("vm/web-1".parse()?)
     })
+}
+
+/// Checks that each of `problems` of the file `text` has a known code and a place in the file, and can be drawn.
+///
+/// # Panics
+/// When one has not: that is a finding.
+pub fn can_be_shown(text: &str, problems: &[Problem]) {
+    let drawing = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+    for (number, problem) in problems.iter().enumerate() {
+        let span = problem.span();
+        assert!(text.get(span.clone()).is_some(), "{span:?} is no part of the file: {problem}");
+        assert!(CODES.iter().any(|code| *code == problem.code()), "{} is not a known code", problem.code());
+        assert!(!problem.to_string().is_empty());
+        if number < DRAWN {
+            let mut drawn = String::new();
+            drawing.render_report(&mut drawn, problem).unwrap();
+            assert!(problem.plain().line >= 1 && problem.plain().column >= 1);
+        }
+    }
 }
 
 fn kind(

@@ -1,16 +1,12 @@
 //! A condition of any content is refused with places in it, or it is compiled and evaluated, the same each time.
 #![no_main]
 
-use std::{collections::BTreeMap, sync::Arc, sync::LazyLock};
+use std::sync::{Arc, LazyLock};
 
 use homeostat_decide::{Decider, Rule};
 use homeostat_fuzz::{catalogue, vm};
-use homeostat_model::{
-    Duration, Evidence, FindingRef, Kind, MetricName, Mode, PolicyName, Resource, Response, Sample, Timestamp, Topology,
-};
-use homeostat_policy::{
-    Catalogue, Condition, Expr, ExprContext, Policy, Rung, Selector, UnknownMetrics, parse_condition,
-};
+use homeostat_model::{Duration, Evidence, FindingRef, MetricName, Resource, Sample, Timestamp, Topology};
+use homeostat_policy::{Catalogue, Policy, SourceText, UnknownMetrics, load};
 use homeostat_script::Sandbox;
 use libfuzzer_sys::fuzz_target;
 
@@ -22,46 +18,31 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let metrics = BTreeMap::new();
-    let context = ExprContext { catalogue: &CATALOGUE, kind: "vm", metrics: &metrics, event: false };
-    match parse_condition(text, &context) {
-        Err(problems) => {
-            assert!(!problems.is_empty(), "refused without a reason");
-            for problem in problems {
-                assert!(text.get(problem.span()).is_some(), "{:?} is no part of it: {problem}", problem.span());
-                assert!(!problem.code().is_empty() && !problem.to_string().is_empty());
-            }
-        }
-        Ok(expr) => evaluate(Arc::new(policy(text, expr))),
+    let document = document(text);
+    let loaded = load(&[SourceText { name: "fuzzed.yaml".into(), text: document.clone() }], &CATALOGUE);
+    for problem in &loaded.problems {
+        assert!(document.get(problem.span()).is_some(), "{:?} is no part of it: {problem}", problem.span());
+        assert!(!problem.code().is_empty() && !problem.to_string().is_empty());
     }
+    assert!(!loaded.policies.is_empty() || !loaded.problems.is_empty(), "refused without a reason");
+    loaded.policies.into_iter().for_each(|policy| evaluate(&Arc::new(policy)));
 });
 
-fn policy(text: &str, expr: Expr) -> Policy {
-    Policy {
-        name: PolicyName::new("fuzzed").unwrap(),
-        labels: BTreeMap::new(),
-        description: String::new(),
-        select: Selector { kind: Kind::new("vm").unwrap(), match_labels: BTreeMap::new() },
-        on: None,
-        when: Some(Condition { text: text.to_owned(), expr }),
-        hold_for: Duration::ZERO,
-        stale_after: Duration::from_mins(2),
-        mode: Mode::Auto,
-        priority: 0,
-        cooldown: Duration::ZERO,
-        then: vec![Rung { response: Response::Restart, attempts: 1 }],
-        text: String::new(),
-    }
+/// A policy with the condition `text`. JSON's texts are YAML's as well.
+fn document(text: &str) -> String {
+    format!(
+        "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {{name: fuzzed}}\n\
+         spec:\n  select: {{kind: vm}}\n  when: {}\n  then: [restart]\n",
+        serde_json::to_string(text).unwrap()
+    )
 }
 
-fn evaluate(policy: Arc<Policy>) {
-    if let Err(error) = Rule::compile(policy.clone(), &SANDBOX) {
-        let text = &policy.when.as_ref().unwrap().text;
-        assert!(error.offset.is_none_or(|offset| offset <= text.len()), "{offset:?}: {error}", offset = error.offset);
+fn evaluate(policy: &Arc<Policy>) {
+    if Rule::compile(policy.clone(), &SANDBOX).is_err() {
         return;
     }
-    let first = watched(&policy);
-    let second = watched(&policy);
+    let first = watched(policy);
+    let second = watched(policy);
     // As text, in which one that is not a number is equal to itself.
     assert_eq!(format!("{first:?}"), format!("{second:?}"), "two evaluations of one condition differ");
 }
