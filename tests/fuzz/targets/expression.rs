@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock};
 
 use homeostat_decide::{Decider, Rule};
 use homeostat_fuzz::{catalogue, vm};
-use homeostat_model::{Duration, Evidence, FindingRef, MetricName, Resource, Sample, Timestamp, Topology};
+use homeostat_model::{
+    Duration, Evidence, FindingRef, InventoryChange, MetricName, Resource, Sample, Timestamp, Topology,
+};
 use homeostat_policy::{Catalogue, Policy, SourceText, UnknownMetrics, load};
 use homeostat_script::Sandbox;
 use libfuzzer_sys::fuzz_target;
@@ -47,12 +49,18 @@ fn evaluate(policy: &Arc<Policy>) {
     assert_eq!(format!("{first:?}"), format!("{second:?}"), "two evaluations of one condition differ");
 }
 
-/// What the condition says of a VM with two samples of each metric.
+/// What the condition says of a VM with two samples of each metric, on a host of which nothing is measured.
 fn watched(policy: &Arc<Policy>) -> Evidence {
     let mut decider = Decider::default();
     let mut changes = Vec::new();
-    decider.replace_policies(NOW, std::slice::from_ref(policy), &Topology::default(), &mut changes).unwrap();
-    decider.resource_changed(NOW, &VM.id, Some(&VM), &mut changes);
+    let mut topology = Topology::default();
+    decider.replace_policies(NOW, std::slice::from_ref(policy), &topology, &mut changes).unwrap();
+    let host = VM.on.clone().map(Resource::named);
+    for resource in host.into_iter().chain([VM.clone()]) {
+        let id = resource.id.clone();
+        topology.apply(InventoryChange::Upsert(resource));
+        decider.resource_changed(NOW, &id, &topology, &mut changes);
+    }
     for (seconds, value) in [(0, 0.9), (30, 1e9)] {
         let at = NOW + Duration::from_secs(seconds);
         for metric in ["cpu.utilization", "memory.used", "cpu.seconds", "power.watts", "requests.total"] {
@@ -60,6 +68,10 @@ fn watched(policy: &Arc<Policy>) -> Evidence {
             let sample = Sample { resource: VM.id.clone(), metric, time: at, value };
             decider.sample(at, &sample, &mut changes).unwrap();
         }
+    }
+    decider.fire(NOW + Duration::from_secs(31), &mut changes);
+    for one in decider.explain(NOW + Duration::from_secs(31), &VM.id) {
+        assert!(!one.evidence.to_string().is_empty(), "nothing to explain a condition with");
     }
     let finding = FindingRef { policy: policy.name.clone(), resource: VM.id.clone() };
     let evidence = decider.evidence(NOW + Duration::from_secs(31), &finding).unwrap();
