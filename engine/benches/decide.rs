@@ -3,7 +3,7 @@
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
-    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
     clippy::as_conversions,
     reason = "a benchmark that cannot go on has failed"
 )]

@@ -119,8 +119,9 @@ pub struct Decider {
     pub(crate) timers: Timers<(usize, usize)>,
     pub(crate) folds: Timers<(usize, Anchor)>,
     pub(crate) coverage: Option<Coverage>,
-    /// The cells that a sample or event concerns; kept, so that nothing is allocated for each.
-    touched: Vec<usize>,
+    /// The cells that a sample or event concerns, and whether the condition of each certainly holds; kept, so that nothing is
+    /// allocated for each.
+    touched: Vec<(usize, bool)>,
 }
 
 impl Decider {
@@ -159,8 +160,11 @@ impl Decider {
             Some(one) => push(one, metric, at, sample, everything, &mut touched),
             None => Ok(()),
         };
-        for cell in touched.drain(..) {
-            self.evaluate(at, number, cell, out);
+        for (cell, holds) in touched.drain(..) {
+            // One that holds on changes nothing: what time does to it is on its timer.
+            if !(holds && self.instance(number, cell).is_some_and(Instance::is_steady)) {
+                self.evaluate(at, number, cell, out);
+            }
         }
         self.touched = touched;
         taken?;
@@ -201,7 +205,7 @@ impl Decider {
         if let Some(one) = self.tracked.get(number) {
             concerned(one, readers, event, self.coverage.is_some(), &mut touched);
         }
-        for cell in touched.drain(..) {
+        for (cell, _) in touched.drain(..) {
             self.match_event(at, number, cell, event, out);
         }
         self.touched = touched;
@@ -347,7 +351,7 @@ fn push(
     at: Timestamp,
     sample: &Sample,
     everything: bool,
-    touched: &mut Vec<usize>,
+    touched: &mut Vec<(usize, bool)>,
 ) -> Result<(), SampleRefused> {
     one.heard = one.heard.max(at);
     let Tracked { shape, series, marks, .. } = one;
@@ -370,15 +374,15 @@ fn push(
         }
         let may_hold = value.is_some_and(|value| compare_numbers(threshold.comparison, value, threshold.number));
         if may_hold || all || is_set(marks, threshold.cell()) {
-            touched.push(threshold.cell());
+            touched.push((threshold.cell(), may_hold && !all));
         }
     }
-    touched.extend(&readers.others);
+    touched.extend(readers.others.iter().map(|cell| (*cell, false)));
     Ok(())
 }
 
 /// Finds the cells that an event concerns.
-fn concerned(one: &Tracked, readers: &EventReaders, event: &Event, everything: bool, touched: &mut Vec<usize>) {
+fn concerned(one: &Tracked, readers: &EventReaders, event: &Event, everything: bool, touched: &mut Vec<(usize, bool)>) {
     let marks = one.marks.words();
     let mut known: (usize, Option<&Value>) = (usize::MAX, None);
     for threshold in &readers.thresholds {
@@ -392,8 +396,8 @@ fn concerned(one: &Tracked, readers: &EventReaders, event: &Event, everything: b
             _ => true,
         };
         if may_hold || everything || is_set(marks, threshold.cell()) {
-            touched.push(threshold.cell());
+            touched.push((threshold.cell(), false));
         }
     }
-    touched.extend(&readers.others);
+    touched.extend(readers.others.iter().map(|cell| (*cell, false)));
 }

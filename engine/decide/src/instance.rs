@@ -50,6 +50,17 @@ impl Default for Instance {
 }
 
 impl Instance {
+    /// Whether nothing changes as long as its condition goes on holding: it was true when last looked at, and it waits for a time
+    /// that its timer knows, or is open.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.truth == Truth::True
+            && match self.phase {
+                Phase::Pending(held) => held.since().is_some(),
+                Phase::Open { closing, .. } => closing.is_none(),
+                Phase::Idle | Phase::Waiting { .. } => false,
+            }
+    }
+
     /// Whether one that is made anew would do as well.
     pub(crate) fn is_blank(&self) -> bool {
         self.phase == Phase::Idle

@@ -136,7 +136,7 @@ impl Series {
         let mut left: Vec<Option<Window>> = windows.into_vec().into_iter().map(Some).collect();
         let window = |(function, span): &(_, _)| {
             let same = old.position(*function, *span).and_then(|place| left.get_mut(place)).and_then(Option::take);
-            same.unwrap_or_else(|| Window::filled(*function, *span, &samples, now))
+            same.unwrap_or_else(|| Window::filled(*function, *span, &samples, now, at))
         };
         let windows = new.windows().iter().map(window).collect();
         let mut fresh = Self { samples, windows, now };

@@ -73,9 +73,15 @@ impl Window {
         }
     }
 
-    /// Over what is kept, as of `now`.
-    pub(super) fn filled(function: Function, span: Duration, samples: &Samples, now: Timestamp) -> Self {
-        let mut window = Self::new(function, now);
+    /// Over what is kept, as of `now`; from `since` on, absence can be known.
+    pub(super) fn filled(
+        function: Function,
+        span: Duration,
+        samples: &Samples,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Self {
+        let mut window = Self::new(function, since);
         let outside = samples.from(0).take_while(|sample| samples.time(*sample) <= now - span);
         window.start = outside.count();
         if let State::Decaying(decaying) = &mut window.state {
