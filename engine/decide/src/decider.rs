@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use homeostat_model::{
     Duration, Event, Evidence, FindingRef, MetricName, PolicyName, ResourceId, Sample, Timestamp, Truth, Value,
 };
-use homeostat_policy::{On, Policy};
+use homeostat_policy::Policy;
 use homeostat_script::{Sandbox, Stopwatch};
 use rustc_hash::FxHashMap;
 use slab::Slab;
@@ -43,7 +43,7 @@ pub enum Change {
         /// The values that made it.
         evidence: Evidence,
     },
-    /// The condition of an open finding is known to hold again, after it was unknown.
+    /// The condition of an open finding is known to hold again, after it was unknown, or false without closing the finding.
     Known {
         /// Which.
         finding: FindingRef,
@@ -241,12 +241,7 @@ impl Decider {
         let instance = self.instance(number, cell);
         let event = instance.and_then(|instance| instance.event.as_ref());
         let Some(reader) = self.reader(at, number, cell, event, false) else { return Truth::False };
-        let pattern = instance.and_then(|instance| instance.pattern.as_ref());
-        let absence = match (&reader.rule.policy.on, pattern) {
-            (Some(On::Absence { window, .. }), Some(pattern)) => pattern.absent(*window, at).0,
-            _ => Truth::True,
-        };
-        absence.and(reader.rule.condition.as_ref().map_or(Truth::True, |one| one.truth(&reader)))
+        reader.truth(instance.and_then(|instance| instance.pattern.as_ref()))
     }
 
     /// The values behind the condition of `finding` at `at`.

@@ -51,13 +51,7 @@ impl Decider {
         let Some(cell) = shape.cells.get(cell) else { return };
         for slot in &cell.slots {
             match slot {
-                Slot::Window { series, .. } => {
-                    if let (Some(one), Some(layout)) = (self.tracked.get_mut(number), shape.layout(*series))
-                        && let Some(series) = one.series.get_mut(*series)
-                    {
-                        series.advance(layout, at);
-                    }
-                }
+                Slot::Window { series, .. } => self.advance_place(at, number, *series),
                 Slot::WindowAbove { kind, metric, .. } => {
                     let above = self.tracked.get(number).and_then(|one| self.above(one, kind.as_str()));
                     if let Some(above) = above {
@@ -78,8 +72,14 @@ impl Decider {
     }
 
     pub(crate) fn advance_series(&mut self, at: Timestamp, number: usize, metric: usize) {
+        let place = self.tracked.get(number).and_then(|one| one.shape.series_of(metric));
+        if let Some(place) = place {
+            self.advance_place(at, number, place);
+        }
+    }
+
+    fn advance_place(&mut self, at: Timestamp, number: usize, place: usize) {
         let Some(one) = self.tracked.get_mut(number) else { return };
-        let Some(place) = one.shape.series_of(metric) else { return };
         if let (Some(series), Some(layout)) = (one.series.get_mut(place), one.shape.layout(place)) {
             series.advance(layout, at);
         }
@@ -174,13 +174,11 @@ impl Decider {
     fn find_out(&mut self, at: Timestamp, number: usize, cell: usize, instance: &mut Instance) -> Option<Found> {
         let key = *self.tracked.get(number)?.shape.rules.get(cell)?;
         let policy = self.rules.get(key)?.policy.clone();
-        let mut absence = (Truth::True, None);
-        if let Some(on @ On::Absence { window, .. }) = &policy.on {
-            absence = instance.pattern.get_or_insert_with(|| Pattern::new(on, at)).absent(*window, at);
+        if let Some(on @ On::Absence { .. }) = &policy.on {
+            instance.pattern.get_or_insert_with(|| Pattern::new(on, at));
         }
         let reader = self.reader(at, number, cell, instance.event.as_ref(), false)?;
-        reader.until.note(absence.1);
-        let truth = absence.0.and(reader.rule.condition.as_ref().map_or(Truth::True, |one| one.truth(&reader)));
+        let truth = reader.truth(instance.pattern.as_ref());
         let clear = match &reader.rule.clear {
             _ if !instance.phase.is_open() => Truth::False,
             Some(clear) => clear.truth(&reader),
@@ -238,10 +236,10 @@ impl Decider {
             evidence.clauses.push(Clause { text, truth: Truth::True, values, could_hold_at: None });
         }
         if let Some(On::Absence { of, window }) = &reader.rule.policy.on {
-            let pattern = self.instance(number, cell).and_then(|instance| instance.pattern.clone());
-            let (truth, until) = pattern.as_ref().map_or((Truth::Unknown, None), |pattern| pattern.absent(*window, at));
+            let pattern = self.instance(number, cell).and_then(|instance| instance.pattern.as_ref());
+            let (truth, until) = pattern.map_or((Truth::Unknown, None), |pattern| pattern.absent(*window, at));
             let types: Vec<&str> = of.types.iter().map(homeostat_model::EventType::as_str).collect();
-            let seen = pattern.and_then(|pattern| pattern.seen());
+            let seen = pattern.and_then(Pattern::seen);
             let ago = seen.map(|seen| Value::Text(format!("{} ago", at.since(seen))));
             let text = format!("no event {} for {window}", types.join(" or "));
             evidence.clauses.push(Clause {

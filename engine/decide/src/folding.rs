@@ -1,6 +1,6 @@
 //! Values of many resources: whose they are, when they are brought up to date, who is told.
 
-use homeostat_model::{Timestamp, Truth, Value};
+use homeostat_model::{MAX_DEPTH, Timestamp, Truth, Value};
 use homeostat_policy::{Fold, Members, Of};
 
 use crate::{
@@ -11,10 +11,6 @@ use crate::{
     scripts::Scripts,
     tracked::Tracked,
 };
-
-/// How deep relatives are followed: container, vm, host, rack, room and site leave as many to spare. Foreign systems may
-/// describe circles.
-const MAX_DEPTH: usize = 12;
 
 impl Decider {
     /// The nearest resource of `kind` that `one` runs on.

@@ -3,12 +3,13 @@
 use std::cell::Cell;
 
 use homeostat_model::{Duration, Event, Timestamp, Truth};
-use homeostat_policy::{Clock, Function, Input, Of};
+use homeostat_policy::{Clock, Function, Input, Of, On};
 
 use crate::{
     Decider, Rule,
     clock::Zone,
     operand::Operand,
+    pattern::Pattern,
     predicate::{Leaf, Readings},
     relatives::Anchor,
     scripts::Scripts,
@@ -80,6 +81,21 @@ impl Tracked {
 }
 
 impl<'a> Reader<'a> {
+    /// Whether the policy's condition holds, and nothing has come where it waits for an absence.
+    pub(crate) fn truth(&self, pattern: Option<&Pattern>) -> Truth {
+        let absence = match &self.rule.policy.on {
+            Some(On::Absence { window, .. }) => {
+                let (absence, until) =
+                    pattern.map_or((Truth::Unknown, None), |pattern| pattern.absent(*window, self.now));
+                self.until.note(until);
+                absence
+            }
+            _ => Truth::True,
+        };
+        // An event, or its absence, alone is reason enough.
+        absence.and(self.rule.condition.as_ref().map_or(Truth::True, |condition| condition.truth(self)))
+    }
+
     fn moment(&self) -> Moment<'_> {
         let stale_after = self.rule.policy.stale_after;
         Moment { now: self.now, stale_after, asking: self.asking, until: &self.until }

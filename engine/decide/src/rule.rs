@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use homeostat_model::PolicyName;
-use homeostat_policy::{
-    Figure, Function, Input, On, OnUnknown, Part, Policy, Prescription, Rung, Sizing, SizingChange,
-};
+use homeostat_policy::{Formula, Function, Input, On, OnUnknown, Policy, Rung};
 use homeostat_script::Sandbox;
 use thiserror::Error;
 
@@ -70,49 +68,20 @@ impl Counting<'_> {
         compiled.map_err(|(message, offset)| CompileError { policy, formula, message, offset })
     }
 
-    fn condition(&mut self, formula: &homeostat_policy::Formula) -> Result<Predicate, CompileError> {
+    fn condition(&mut self, formula: &Formula) -> Result<Predicate, CompileError> {
         let compiled = self.compiler.condition(formula);
         self.next(compiled)
     }
 
-    fn term(&mut self, formula: &homeostat_policy::Formula) -> Result<Term, CompileError> {
+    fn term(&mut self, formula: &Formula) -> Result<Term, CompileError> {
         let compiled = self.compiler.formula(formula);
         self.next(compiled)
     }
 
     fn rung(&mut self, rung: &Rung) -> Result<RungProgram, CompileError> {
         let guards = rung.guards.iter().map(|guard| self.condition(&guard.condition)).collect::<Result<_, _>>()?;
-        let terms = computed(&rung.response).into_iter().map(|formula| self.term(formula)).collect::<Result<_, _>>()?;
+        let terms = rung.response.formulas().map(|formula| self.term(formula)).collect::<Result<_, _>>()?;
         Ok(RungProgram { guards, terms })
-    }
-}
-
-/// The formulas that a response is made of, in the order of [`Policy::formulas`].
-pub(crate) fn computed(response: &Prescription) -> Vec<&homeostat_policy::Formula> {
-    fn figures(sizing: &Sizing) -> impl Iterator<Item = &Figure> {
-        let (SizingChange::To(change) | SizingChange::By(change, _) | SizingChange::ByShare(change, _)) =
-            &sizing.change;
-        [Some(change), sizing.min.as_ref(), sizing.max.as_ref()].into_iter().flatten()
-    }
-    match response {
-        Prescription::Fixed(_) => Vec::new(),
-        Prescription::Resize { vcpus, memory } => [vcpus, memory]
-            .into_iter()
-            .flatten()
-            .flat_map(figures)
-            .filter_map(|figure| match figure {
-                Figure::Number(_) => None,
-                Figure::Formula(formula) => Some(formula),
-            })
-            .collect(),
-        Prescription::Notify { message, .. } => message
-            .iter()
-            .filter_map(|part| match part {
-                Part::Formula(formula) => Some(formula),
-                Part::Text(_) | Part::Resource | Part::Policy => None,
-            })
-            .collect(),
-        Prescription::Script(formula) => vec![formula],
     }
 }
 

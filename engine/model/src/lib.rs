@@ -48,6 +48,6 @@ pub use resource::{Capacity, Resource, ResourceId};
 pub use response::{Change, Resizing, Response};
 pub use sample::Sample;
 pub use timestamp::Timestamp;
-pub use topology::Topology;
+pub use topology::{MAX_DEPTH, Topology};
 pub use truth::Truth;
 pub use value::Value;

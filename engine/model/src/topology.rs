@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{AdapterName, InventoryChange, Resource, ResourceId};
 
 /// Steps from a resource to what it runs on in the end: container, vm, host, rack, room, site leave as many to spare.
-const MAX_DEPTH: usize = 12;
+/// Whoever follows the links stops there: foreign systems may describe circles.
+pub const MAX_DEPTH: usize = 12;
 
 /// Everything that exists, as last described. Iterates in the order of ids.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -143,21 +143,7 @@ pub struct Rung {
 
 impl Rung {
     fn formulas(&self) -> impl Iterator<Item = &Formula> {
-        let mut formulas: Vec<&Formula> = self.guards.iter().map(|guard| &guard.condition).collect();
-        match &self.response {
-            Prescription::Fixed(_) => {}
-            Prescription::Resize { vcpus, memory } => {
-                formulas.extend([vcpus, memory].into_iter().flatten().flat_map(Sizing::formulas));
-            }
-            Prescription::Notify { message, .. } => {
-                formulas.extend(message.iter().filter_map(|part| match part {
-                    Part::Formula(formula) => Some(formula),
-                    Part::Text(_) | Part::Resource | Part::Policy => None,
-                }));
-            }
-            Prescription::Script(formula) => formulas.push(formula),
-        }
-        formulas.into_iter()
+        self.guards.iter().map(|guard| &guard.condition).chain(self.response.formulas())
     }
 }
 
@@ -192,6 +178,27 @@ pub enum Prescription {
     },
     /// A script of the form of [`crate::Node::Script`] that gives a response, or nothing: `#{resize: #{vcpus: 4}}`, `"restart"`.
     Script(Formula),
+}
+
+impl Prescription {
+    /// The formulas that it is made of, in the order in which they are written.
+    pub fn formulas(&self) -> impl Iterator<Item = &Formula> {
+        let formulas: Vec<&Formula> = match self {
+            Self::Fixed(_) => Vec::new(),
+            Self::Resize { vcpus, memory } => {
+                [vcpus, memory].into_iter().flatten().flat_map(Sizing::formulas).collect()
+            }
+            Self::Notify { message, .. } => message
+                .iter()
+                .filter_map(|part| match part {
+                    Part::Formula(formula) => Some(formula),
+                    Part::Text(_) | Part::Resource | Part::Policy => None,
+                })
+                .collect(),
+            Self::Script(formula) => vec![formula],
+        };
+        formulas.into_iter()
+    }
 }
 
 impl fmt::Display for Prescription {
