@@ -294,6 +294,9 @@ impl Engine {
 
     /// Follows changes of findings to their end, those of higher priority first.
     pub(crate) fn follow(&mut self, changes: Vec<Change>, out: &mut Vec<Output>) {
+        if changes.is_empty() {
+            return;
+        }
         let mut queue = VecDeque::from(in_order(changes));
         while let Some(change) = queue.pop_front() {
             let mut more = Vec::new();

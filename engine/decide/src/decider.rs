@@ -17,13 +17,13 @@ use crate::{
     instance::Instance,
     intern::Interner,
     matching::ShapeKey,
-    operand::compare_numbers,
     phase::Phase,
     relatives::{Anchor, Relatives},
     shape::{EventReaders, Shape},
     signal::Pushed,
+    threshold::Given,
     timers::Timers,
-    tracked::{Tracked, is_set},
+    tracked::Tracked,
 };
 
 /// How far ahead of the engine's time a sample may be: clocks of other machines differ by seconds, not by minutes.
@@ -359,18 +359,11 @@ fn push(
         return Err(SampleRefused::TooLate);
     }
     let fresh = series.newest().is_some_and(|newest| newest + readers.fresh_for > at);
-    let all = everything || !fresh;
-    let marks = marks.words();
-    let (mut window, mut value) = (usize::MAX, None);
-    for threshold in &readers.thresholds {
-        if threshold.of() != window {
-            window = threshold.of();
-            value = series.value(layout, window, at);
-        }
-        let may_hold = value.is_some_and(|value| compare_numbers(threshold.comparison, value, threshold.number));
-        if may_hold || all || is_set(marks, threshold.cell()) {
-            touched.push((threshold.cell(), may_hold && !all));
-        }
+    if everything || !fresh {
+        touched.extend(readers.thresholds.cells().map(|cell| (cell, false)));
+    } else {
+        let given = |window: &usize| series.value(layout, *window, at).map_or(Given::Nothing, Given::Number);
+        readers.thresholds.meet(given, marks.any(), |cell, holds| touched.push((cell, holds)));
     }
     touched.extend(readers.others.iter().map(|cell| (*cell, false)));
     Ok(())
@@ -378,21 +371,15 @@ fn push(
 
 /// Finds the cells that an event concerns.
 fn concerned(one: &Tracked, readers: &EventReaders, event: &Event, everything: bool, touched: &mut Vec<(usize, bool)>) {
-    let marks = one.marks.words();
-    let mut known: (usize, Option<&Value>) = (usize::MAX, None);
-    for threshold in &readers.thresholds {
-        if threshold.of() != known.0 {
-            let value = readers.attributes.get(threshold.of()).and_then(|name| event.attributes.get(name));
-            known = (threshold.of(), value);
-        }
-        let may_hold = match known.1 {
-            Some(Value::Number(value)) => compare_numbers(threshold.comparison, *value, threshold.number),
+    if everything {
+        touched.extend(readers.thresholds.cells().map(|cell| (cell, false)));
+    } else {
+        let given = |name: &String| match event.attributes.get(name) {
+            Some(Value::Number(value)) => Given::Number(*value),
             // Not known: that is said when it does not become known in time.
-            _ => true,
+            _ => Given::Unclear,
         };
-        if may_hold || everything || is_set(marks, threshold.cell()) {
-            touched.push((threshold.cell(), false));
-        }
+        readers.thresholds.meet(given, one.marks.any(), |cell, _| touched.push((cell, false)));
     }
     touched.extend(readers.others.iter().map(|cell| (*cell, false)));
 }

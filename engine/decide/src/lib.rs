@@ -44,6 +44,7 @@ mod rule;
 mod scripts;
 mod shape;
 mod signal;
+mod threshold;
 mod timers;
 mod tracked;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use homeostat_model::{Duration, EventType, Kind, MetricName};
 use homeostat_policy::{Attribute, Clock, Comparison, Function, Input, Of, On, Signal};
 
-use crate::{Rule, intern::Interner, relatives::Demand, signal::Layout};
+use crate::{Rule, intern::Interner, relatives::Demand, signal::Layout, threshold::Thresholds};
 
 /// Where a rule finds one of its inputs.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,39 +37,11 @@ pub(crate) struct Cell {
     pub(crate) slots: Vec<Slot>,
 }
 
-/// A rule that only compares a window, or a detail of an event, with a number. Sixteen bytes, since all of them that read a series
-/// are gone through for each of its samples.
-#[derive(Debug)]
-pub(crate) struct Threshold {
-    pub(crate) number: f64,
-    cell: u32,
-    of: u16,
-    pub(crate) comparison: Comparison,
-}
-
-impl Threshold {
-    /// `None` when there are more cells or windows than the numbers have room for.
-    fn new(cell: usize, of: usize, comparison: Comparison, number: f64) -> Option<Self> {
-        Some(Self { number, cell: u32::try_from(cell).ok()?, of: u16::try_from(of).ok()?, comparison })
-    }
-
-    #[inline]
-    pub(crate) fn cell(&self) -> usize {
-        usize::try_from(self.cell).unwrap_or(usize::MAX)
-    }
-
-    /// The window, or the place in [`EventReaders::attributes`].
-    #[inline]
-    pub(crate) fn of(&self) -> usize {
-        usize::from(self.of)
-    }
-}
-
 /// Who reads a series.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesReaders {
-    /// Sorted by window.
-    pub(crate) thresholds: Vec<Threshold>,
+    /// By window.
+    pub(crate) thresholds: Thresholds<usize>,
     pub(crate) others: Vec<usize>,
     /// The shortest time after which one of the thresholds' rules takes the series for stale.
     pub(crate) fresh_for: Duration,
@@ -78,8 +50,8 @@ pub(crate) struct SeriesReaders {
 /// Who reads events of one type.
 #[derive(Debug, Default)]
 pub(crate) struct EventReaders {
-    pub(crate) attributes: Vec<String>,
-    pub(crate) thresholds: Vec<Threshold>,
+    /// By the detail's name.
+    pub(crate) thresholds: Thresholds<String>,
     pub(crate) others: Vec<usize>,
 }
 
@@ -126,9 +98,6 @@ impl Shape {
                 rule.inputs.iter().map(|input| shape.slot(input, *key, metrics, &aggregate)).collect();
             shape.enter(shape.cells.len(), rule, &slots);
             shape.cells.push(Cell { rule: *key, slots });
-        }
-        for readers in &mut shape.readers {
-            readers.thresholds.sort_by_key(Threshold::of);
         }
         shape
     }
@@ -199,14 +168,11 @@ impl Shape {
             match slot {
                 Slot::Window { series, window } => {
                     let Some(readers) = self.readers.get_mut(*series) else { continue };
-                    let threshold = threshold
-                        .filter(|(of, ..)| *of == input && rule.policy.on.is_none())
-                        .and_then(|(_, comparison, number)| Threshold::new(cell, *window, comparison, number));
-                    match threshold {
-                        Some(threshold) => {
+                    match threshold.filter(|(of, ..)| *of == input && rule.policy.on.is_none()) {
+                        Some((_, comparison, number)) => {
                             let first = readers.thresholds.is_empty();
                             readers.fresh_for = if first { stale_after } else { readers.fresh_for.min(stale_after) };
-                            readers.thresholds.push(threshold);
+                            readers.thresholds.enter(*window, comparison, number, cell);
                         }
                         None if !readers.others.contains(&cell) => readers.others.push(cell),
                         None => {}
@@ -227,14 +193,7 @@ impl Shape {
             let readers = self.events.entry(event.clone()).or_default();
             match threshold.and_then(|(input, comparison, number)| Some((slots.get(input)?, comparison, number))) {
                 Some((Slot::Event(name), comparison, number)) if single => {
-                    let of = readers.attributes.iter().position(|known| known == name).unwrap_or_else(|| {
-                        readers.attributes.push(name.clone());
-                        readers.attributes.len() - 1
-                    });
-                    match Threshold::new(cell, of, comparison, number) {
-                        Some(threshold) => readers.thresholds.push(threshold),
-                        None => readers.others.push(cell),
-                    }
+                    readers.thresholds.enter(name.clone(), comparison, number, cell);
                 }
                 _ if !readers.others.contains(&cell) => readers.others.push(cell),
                 _ => {}

@@ -235,8 +235,12 @@ impl Series {
     }
 
     /// Drops what no window needs, but never the newest: `last` needs it.
+    #[inline]
     fn forget(&mut self, layout: &Layout) {
         let floor = self.floor(layout);
+        if self.samples.len() < 2 || self.samples.oldest().is_none_or(|oldest| oldest > floor) {
+            return;
+        }
         let before = self.samples.len();
         while self.samples.len() > 1 && self.samples.oldest().is_some_and(|oldest| oldest <= floor) {
             self.forget_oldest();

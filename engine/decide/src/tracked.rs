@@ -59,11 +59,17 @@ impl Marks {
     }
 
     #[inline]
-    pub(crate) fn words(&self) -> &[u64] {
+    fn words(&self) -> &[u64] {
         match self {
             Self::Few(words) => words,
             Self::Many(words) => words,
         }
+    }
+
+    /// The bits, if any is set.
+    #[inline]
+    pub(crate) fn any(&self) -> Option<&[u64]> {
+        Some(self.words()).filter(|words| words.iter().any(|word| *word != 0))
     }
 
     #[inline]

@@ -22,7 +22,7 @@ pub(super) fn measure(extent: Extent) -> Result<(String, Vec<Figure>), Failure> 
     let fleet = Fleet { resources: extent.of(20_000, 200), groups: 10, metrics: 5, readers: 20 };
     let passes: u32 = extent.of(3, 1);
     let names = fleet.names()?;
-    let (mut engine, mut by_hand) = (fleet.engine(&fleet.load()?)?, ByHand::new(fleet, &names));
+    let (mut engine, mut by_hand) = (fleet.engine(&fleet.load()?)?, ByHand::new(fleet, &fleet.names()?));
     let mut out: Vec<Output> = Vec::new();
     for pass in 0..WARM_UP {
         let samples = fleet.pass(&names, pass);

@@ -22,12 +22,18 @@ impl Extremes {
     }
 
     pub(super) fn enter(&mut self, sample: Sample) {
-        let mut at = match self.best.back() {
-            Some(last) if last.offset >= sample.offset => {
-                self.best.partition_point(|other| other.offset < sample.offset)
-            }
-            _ => self.best.len(),
-        };
+        if self.best.back().is_some_and(|newest| newest.offset >= sample.offset) {
+            return self.enter_late(sample);
+        }
+        while self.best.back().is_some_and(|other| self.beats(sample.value(), other.value())) {
+            self.best.pop_back();
+        }
+        self.make_room();
+        self.best.push_back(sample);
+    }
+
+    fn enter_late(&mut self, sample: Sample) {
+        let mut at = self.best.partition_point(|other| other.offset < sample.offset);
         if self.best.get(at).is_some_and(|later| self.beats(later.value(), sample.value())) {
             return;
         }
@@ -38,10 +44,14 @@ impl Extremes {
             self.best.remove(before);
             at = before;
         }
+        self.make_room();
+        self.best.insert(at, sample);
+    }
+
+    fn make_room(&mut self) {
         if self.best.len() == self.best.capacity() {
             self.best.reserve_exact((self.best.len() / 4).max(4));
         }
-        self.best.insert(at, sample);
     }
 
     /// The oldest sample left.

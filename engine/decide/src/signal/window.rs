@@ -138,17 +138,22 @@ impl Window {
     }
 
     /// Lets go of what is no longer inside.
+    #[inline]
     pub(super) fn expire(&mut self, samples: &Samples, span: Duration, now: Timestamp) {
-        let (before, edge) = (self.start, now - span);
-        while let Some(sample) = samples.get(self.start).filter(|sample| samples.time(*sample) <= edge) {
-            self.leave_first(samples, sample);
-        }
-        if self.start > before {
-            self.settle(samples);
+        if self.is_due(samples, span, now) {
+            self.expire_due(samples, now - span);
         }
     }
 
+    fn expire_due(&mut self, samples: &Samples, edge: Timestamp) {
+        while let Some(sample) = samples.get(self.start).filter(|sample| samples.time(*sample) <= edge) {
+            self.leave_first(samples, sample);
+        }
+        self.settle(samples);
+    }
+
     /// Whether something will leave as of `now`.
+    #[inline]
     pub(super) fn is_due(&self, samples: &Samples, span: Duration, now: Timestamp) -> bool {
         samples.get(self.start).is_some_and(|sample| samples.time(sample) <= now - span)
     }
