@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch};
+use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch, earliest};
 use homeostat_guard::Guard;
 use homeostat_model::{
     AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, InventoryChange, Observation, Plan, PlanId,
@@ -145,7 +145,7 @@ impl Engine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let alarm = self.alarms.first().map(|(at, _)| *at);
-        [self.decider.next_deadline(), alarm].into_iter().flatten().min()
+        earliest(self.decider.next_deadline(), alarm)
     }
 
     /// What exists, as far as the engine knows.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Each target, and the dictionary of words that its inputs are made of, if there is one.
-const TARGETS: [(&str, Option<&str>); 7] = [
+const TARGETS: [Target; 7] = [
     ("policy", Some("policy")),
     ("policy_test", Some("policy")),
     ("expression", Some("policy")),
@@ -50,15 +50,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 const RUN: &str = "fuzz";
 
-/// `cargo xtask fuzz`: every target, for `seconds` each.
-pub(crate) fn all(root: &Path, seconds: u64) -> Result<(), String> {
-    let reports = stages(root, seconds, &Interrupt::install()?);
+/// A target and its dictionary.
+type Target = (&'static str, Option<&'static str>);
+
+/// `cargo xtask fuzz`: the targets of these names, or every one, for `seconds` each.
+pub(crate) fn some(root: &Path, names: &[&str], seconds: u64) -> Result<(), String> {
+    let reports = run(root, chosen(names)?, seconds, &Interrupt::install()?);
     let bad = reports.iter().find(|report| report.verdict != Verdict::Passed);
     bad.map_or(Ok(()), |report| Err(format!("{}: {:?}", report.name, report.verdict)))
 }
 
-/// The stages: building, then running.
+fn chosen(names: &[&str]) -> Result<Vec<Target>, String> {
+    let all = || TARGETS.map(|(target, _)| target).join(", ");
+    let find = |name: &&str| TARGETS.into_iter().find(|(target, _)| target == name);
+    let one = |name: &&str| find(name).ok_or_else(|| format!("`{name}` is no fuzz target; there are {}", all()));
+    if names.is_empty() { Ok(TARGETS.to_vec()) } else { names.iter().map(one).collect() }
+}
+
+/// The stages: building, then running each target.
 pub(crate) fn stages(root: &Path, seconds: u64, interrupt: &Interrupt) -> Vec<Report> {
+    run(root, TARGETS.to_vec(), seconds, interrupt)
+}
+
+fn run(root: &Path, targets: Vec<Target>, seconds: u64, interrupt: &Interrupt) -> Vec<Report> {
     if packages::find("c++").is_none() {
         return vec![Report::skipped(RUN, "there is no C++ compiler, with which libFuzzer is built")];
     }
@@ -68,7 +82,7 @@ pub(crate) fn stages(root: &Path, seconds: u64, interrupt: &Interrupt) -> Vec<Re
     };
     let built = stage::run("fuzz build", &mut build(root, &folder), interrupt);
     let ran = if built.verdict == Verdict::Passed {
-        Fuzzing { root: root.to_owned(), folder, seconds }.report(interrupt)
+        Fuzzing { root: root.to_owned(), folder, targets, seconds }.report(interrupt)
     } else {
         Report::skipped(RUN, "the targets could not be built")
     };
@@ -92,6 +106,7 @@ struct Fuzzing {
     root: PathBuf,
     /// The build's folder; corpora, findings and logs are in it too.
     folder: PathBuf,
+    targets: Vec<Target>,
     seconds: u64,
 }
 
@@ -104,10 +119,10 @@ struct Running {
 impl Fuzzing {
     /// Runs all targets, as many at a time as there are processors.
     fn report(&self, interrupt: &Interrupt) -> Report {
-        println!("\n== {RUN}: {} targets, {} s each", TARGETS.len(), self.seconds);
+        println!("\n== {RUN}: {} targets, {} s each", self.targets.len(), self.seconds);
         let began = Instant::now();
         let at_a_time = thread::available_parallelism().map_or(1, usize::from);
-        let mut waiting = TARGETS.iter();
+        let mut waiting = self.targets.iter();
         let mut running: Vec<Running> = Vec::new();
         let mut counts = Counts::default();
         loop {
@@ -219,6 +234,16 @@ mod tests {
             assert!(said.contains(part), "{part} is not in {said}");
         }
         assert!(!said.contains("Base64") && !said.contains("INITED"), "{said}");
+    }
+
+    #[test]
+    fn targets_are_chosen_by_name() {
+        assert_eq!(chosen(&[]).unwrap().len(), TARGETS.len());
+        assert_eq!(
+            chosen(&["expression", "policy"]).unwrap(),
+            [("expression", Some("policy")), ("policy", Some("policy"))]
+        );
+        assert!(chosen(&["polcy"]).unwrap_err().contains("`polcy` is no fuzz target; there are policy, "));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask test [--without-testbed]      run every check; installs and starts what they need (Debian, root)
-       cargo xtask fuzz [--seconds N]            run each fuzz target for N seconds (60), new inputs being kept
+       cargo xtask fuzz [--seconds N] [TARGET..] run each fuzz target for N seconds (60), new inputs being kept
        cargo xtask testbed [--detach]            start the test bed and print its exports, to work by hand
        cargo xtask testbed stop                  stop detached test beds and remove what killed ones left
        cargo xtask engine docker|podman NAME start|kill|stop
@@ -42,11 +42,11 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test"] => stages::test(true),
         ["test", "--without-testbed"] => stages::test(false),
-        ["fuzz"] => fuzz::all(&stages::root(), 60),
-        ["fuzz", "--seconds", seconds] => match seconds.parse() {
-            Ok(seconds) if seconds > 0 => fuzz::all(&stages::root(), seconds),
+        ["fuzz", "--seconds", seconds, targets @ ..] => match seconds.parse() {
+            Ok(seconds) if seconds > 0 => fuzz::some(&stages::root(), targets, seconds),
             _ => Err(format!("`{seconds}` is not a number of seconds")),
         },
+        ["fuzz", targets @ ..] => fuzz::some(&stages::root(), targets, 60),
         ["testbed"] => bed::foreground(),
         ["testbed", "--detach"] => bed::detach(),
         ["testbed", "stop"] => bed::stop(),

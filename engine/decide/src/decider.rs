@@ -22,7 +22,7 @@ use crate::{
     shape::{EventReaders, Shape},
     signal::Pushed,
     threshold::Given,
-    timers::Timers,
+    timers::{Timers, earliest},
     tracked::Tracked,
 };
 
@@ -288,7 +288,7 @@ impl Decider {
     /// The next moment at which time alone may change something.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        [self.timers.next(), self.folds.next()].into_iter().flatten().min()
+        earliest(self.timers.next(), self.folds.next())
     }
 
     /// Lets time alone do its work at `at`: everything that falls due at that moment, and before.

@@ -54,3 +54,4 @@ pub use explain::{Explained, Standing};
 pub use homeostat_script::Stopwatch;
 pub use prescription::Prescribed;
 pub use rule::{CompileError, Rule};
+pub use timers::earliest;

@@ -35,3 +35,13 @@ impl<K: Ord + Copy> Timers<K> {
         self.heap.pop().map(|Reverse(timer)| timer)
     }
 }
+
+/// The earlier one of two moments, where there is one. It is asked for before every input.
+#[inline]
+#[must_use]
+pub fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
