@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 pub(crate) use loaded::Loaded;
 
-use crate::{document, report::Flaw};
+use crate::{document, report::Flaw, traces::TracesConfig};
 
 /// The configuration's name within a folder.
 pub(crate) const FILE_NAME: &str = "homeostat.yaml";
@@ -58,6 +58,9 @@ pub(crate) struct Configuration {
     /// When to end by itself, counted from the start.
     #[serde(default)]
     pub(crate) until: Option<Duration>,
+    /// Where traces of plans are sent.
+    #[serde(default)]
+    pub(crate) traces: Option<TracesConfig>,
     /// Metrics that no adapter provides but a source does.
     #[serde(default)]
     pub(crate) metrics: Vec<DeclaredMetric>,

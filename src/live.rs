@@ -3,7 +3,7 @@
 //! ```text
 //!   adapters, sources --observations--+        +--> journal, metrics, recording; the story, by a thread of its own
 //!   files, API, steps --messages------+-> loop-+--> steps: check, apply, probe (one task each)
-//!   clock --deadlines-----------------+        +--> notifications
+//!   clock --deadlines-----------------+        +--> notifications, traces
 //! ```
 //!
 //! Invariant: one task owns the engine; whatever reaches it came through a bounded queue.
@@ -43,6 +43,7 @@ use crate::{
     recording::{Line, RecordedFile, Recorder},
     report::Failure,
     story::Story,
+    traces::Traces,
 };
 
 /// Messages that wait for the engine; senders wait when it is full.
@@ -78,6 +79,7 @@ pub(crate) struct Outlets {
     pub(crate) recorder: Option<Recorder>,
     pub(crate) story: Story,
     pub(crate) narrator: Narrator,
+    pub(crate) traces: Option<Traces>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -111,6 +113,9 @@ impl Live {
         };
         // Whatever the outcome: people are told what was decided until then.
         self.outlets.narrator.close().await;
+        if let Some(traces) = self.outlets.traces.take() {
+            tokio::task::block_in_place(|| traces.close(self.clock.now()));
+        }
         outcome
     }
 
@@ -259,6 +264,9 @@ impl Live {
                 && let Some(plan) = self.outlets.story.plan(*plan)
             {
                 self.outlets.metrics.plan_finished(plan.policy.as_str(), result);
+            }
+            if let Some(traces) = &mut self.outlets.traces {
+                traces.take(record);
             }
             lines.push_str(&self.outlets.story.tell(record));
         }

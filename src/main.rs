@@ -13,6 +13,7 @@ mod replay;
 mod report;
 mod story;
 mod telemetry;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -32,6 +32,7 @@ use crate::{
     recording::Recorder,
     report::Failure,
     story::Story,
+    traces::Traces,
 };
 
 /// Observations that wait for the engine; sources wait when it is full.
@@ -233,6 +234,7 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
         recorder: args.record.as_deref().map(|path| Recorder::create(path, generation)).transpose()?,
         story: Story::new(),
         narrator: Narrator::start(std::io::stdout())?,
+        traces: Traces::start(loaded.configuration.traces.as_ref())?,
         metrics,
     };
     Ok((outlets, generation, temporary))
