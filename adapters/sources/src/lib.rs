@@ -17,6 +17,7 @@
 mod alertmanager;
 mod cloud_event;
 mod complaint;
+mod exposition;
 mod follow;
 mod json_lines;
 mod labels;
@@ -34,6 +35,9 @@ mod template;
 mod time;
 
 pub use alertmanager::{AlertmanagerConfig, InvalidWebhookPath, WebhookPath, alertmanager};
+pub use exposition::{
+    Entry, Exemplar, Exposition, ExpositionError, ExpositionFormat, ExpositionProblem, FamilyType, Label, Point,
+};
 pub use json_lines::{JsonLines, JsonLinesConfig};
 pub use line::parse_line;
 pub use line_error::{LineError, LineProblem};
