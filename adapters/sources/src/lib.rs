@@ -14,12 +14,14 @@
 //! Invariant: nothing grows with what comes in: bodies, lines, memories and warnings are bounded.
 //! Invariant: it knows no policy, no plan and no adapter; it acts on nothing.
 
+mod access;
 mod alertmanager;
 mod cloud_event;
 mod complaint;
 mod exposition;
 mod follow;
 mod generations;
+mod http;
 mod json_lines;
 mod labels;
 mod line;
@@ -33,9 +35,11 @@ mod place;
 mod reader;
 mod recent;
 mod scan;
+mod scrape;
 mod series;
 mod series_mapping;
 mod series_preset;
+mod target;
 mod template;
 mod time;
 
@@ -49,6 +53,7 @@ pub use line_error::{LineError, LineProblem};
 pub use mapping::{Mapping, Unplaced};
 pub use payload::ALERT_EVENTS;
 pub use reader::{TimedLine, read_all};
+pub use scrape::{SCRAPE_EVENTS, Scrape, ScrapeConfig};
 pub use series::{Fate, Series, SeriesReader, is_stale_marker};
 pub use series_mapping::SeriesMapping;
 pub use template::InvalidTemplate;

@@ -13,7 +13,7 @@ use crate::{
     Mapping,
     mapping::Item,
     names::Names,
-    pattern::Pattern,
+    pattern::{InvalidPattern, Pattern},
     series_preset::{self, Preset},
     template::Template,
 };
@@ -107,6 +107,8 @@ pub(crate) enum InvalidRule {
     DroppedAnd(&'static str),
     #[error("{0}")]
     Metric(#[from] InvalidName),
+    #[error(transparent)]
+    Pattern(#[from] InvalidPattern),
     #[error("the part `{0}` has no kind before a `/`; write kind/name, such as cpu/${{labels.cpu}}")]
     PartKind(String),
 }
@@ -150,6 +152,31 @@ impl SeriesMapping {
         let whole = if self.presets.is_empty() { &self.resource } else { self.resource_of_presets() };
         let kind = |template: &Template| Kind::new(template.beginning().split_once('/')?.0).ok();
         templates.chain(whole).filter_map(kind).collect()
+    }
+
+    /// One by which the series called `metric` is just that, of the resource that the templates say, multiplied by `scale`.
+    pub(crate) fn of_one(metric: &MetricName, resource: Vec<Template>, scale: f64) -> Result<Self, InvalidRule> {
+        let rule = RuleDocument {
+            name: Pattern::try_from(regex::escape(metric.as_str()))?,
+            when: BTreeMap::new(),
+            metric: None,
+            resource,
+            part: None,
+            on: None,
+            scale,
+            unit: Unit::None,
+            drop: false,
+        };
+        Ok(Self { series: vec![SeriesRule::try_from(rule)?], ..Self::default() })
+    }
+
+    /// The resource that has these labels, whatever its metrics are called.
+    ///
+    /// # Errors
+    /// Why none has.
+    pub(crate) fn resource_with(&self, labels: &[(&str, &str)]) -> Result<ResourceId, String> {
+        let templates = if self.presets.is_empty() { &self.resource } else { self.resource_of_presets() };
+        resource_of(templates, &Series { labels, groups: None })
     }
 
     /// Where the samples of the series with these labels go; `None` when they are of no use.

@@ -68,7 +68,10 @@ empty{} 1e-3
 windows 1
 no_line_feed 2"#;
     let page = String::from_utf8_lossy(page).replace("windows 1\n", "windows 1\r\n");
-    check(page.as_bytes(), ExpositionFormat::Text, &expect![[r#"
+    check(
+        page.as_bytes(),
+        ExpositionFormat::Text,
+        &expect![[r#"
         help "http_requests_total" "The \"total\" number of\nrequests \\ \\\"."
         type "http_requests_total" Counter
         "http_requests_total" {"method": "post", "code": "200"} 1027.0 @1395066363000
@@ -91,7 +94,8 @@ no_line_feed 2"#;
         help "a\"b" "x"
         "windows" {} 1.0
         "no_line_feed" {} 2.0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -118,7 +122,10 @@ i_info{version="8.2.7"} 1
 
 # EOF
 "#;
-    check(page, ExpositionFormat::OpenMetrics, &expect![[r#"
+    check(
+        page,
+        ExpositionFormat::OpenMetrics,
+        &expect![[r#"
         type "acme_http_router_request_seconds" Summary
         unit "acme_http_router_request_seconds" "seconds"
         help "acme_http_router_request_seconds" "Latency of \"all\" \"quoted\" requests."
@@ -138,7 +145,8 @@ i_info{version="8.2.7"} 1
         type "u" Unknown
         unit "bare" ""
         "http.requests" {"method": "GET"} 5.0 # {"a": "b"} 1.0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -183,7 +191,10 @@ fn a_bad_line_is_refused_alone() {
         "fine 2",
     ]
     .join("\n");
-    check(page.as_bytes(), ExpositionFormat::Text, &expect![[r#"
+    check(
+        page.as_bytes(),
+        ExpositionFormat::Text,
+        &expect![[r#"
         "fine" {} 1.0
         line 2, column 1: there is '9' where the name of a metric (letters, digits, _ and :) has to be; look at what the exporter writes here
         line 3, column 9: there is the end of the line where a value has to be; look at what the exporter writes here
@@ -220,13 +231,18 @@ fn a_bad_line_is_refused_alone() {
         line 34, column 9: there is '{' where a blank behind the name has to be; look at what the exporter writes here
         line 35: the line is longer than 65536 bytes; shorten its labels or its help text
         "fine" {} 2.0
-    "#]]);
-    check(b"fine 1\n\xff 1\nfine\xc3\xa4 2\nfine 3\n", ExpositionFormat::Text, &expect![[r#"
+    "#]],
+    );
+    check(
+        b"fine 1\n\xff 1\nfine\xc3\xa4 2\nfine 3\n",
+        ExpositionFormat::Text,
+        &expect![[r#"
         "fine" {} 1.0
         line 2: the line is not UTF-8; mend the exporter, or what its labels are made of
         line 3, column 5: there is 'ä' where a blank or { behind the name has to be; look at what the exporter writes here
         "fine" {} 3.0
-    "#]]);
+    "#]],
+    );
     let page = [
         "fine 1",
         "a 1 # 1",
@@ -244,7 +260,10 @@ fn a_bad_line_is_refused_alone() {
         "more 2",
     ]
     .join("\n");
-    check(page.as_bytes(), ExpositionFormat::OpenMetrics, &expect![[r#"
+    check(
+        page.as_bytes(),
+        ExpositionFormat::OpenMetrics,
+        &expect![[r#"
         "fine" {} 1.0
         line 2, column 7: there is '1' where the labels of the exemplar, such as {trace_id="1f"} has to be; look at what the exporter writes here
         line 3, column 14: there is the end of the line where a value has to be; look at what the exporter writes here
@@ -256,7 +275,8 @@ fn a_bad_line_is_refused_alone() {
         line 9, column 5: `NaN` is not a time; write seconds since the epoch (1700000000.123), or nothing
         line 10, column 12: `s` follows where the line has to end; leave it out
         line 13: the page goes on behind `# EOF`; what follows is not read: write `# EOF` last, and once
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
