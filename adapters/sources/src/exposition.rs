@@ -14,7 +14,7 @@
 
 mod cursor;
 mod error;
-mod number;
+pub(crate) mod number;
 
 use std::borrow::Cow;
 

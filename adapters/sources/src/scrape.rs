@@ -268,11 +268,11 @@ impl Source for Scrape {
                         }
                     });
                     for target in wanted {
-                        if !watched.contains_key(&target) {
+                        watched.entry(target).or_insert_with_key(|target| {
                             let stop = stop.child_token();
                             tasks.spawn(watch::watch(site.clone(), target.clone(), stop.clone()));
-                            watched.insert(target, stop);
-                        }
+                            stop
+                        });
                     }
                 }
                 // Those that are known are scraped on: a file that is half written is no reason to look away.

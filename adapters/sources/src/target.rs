@@ -78,6 +78,18 @@ impl Address {
         Uri::from_parts(parts).map_err(|_| malformed())
     }
 
+    /// The URL with `path` behind its own.
+    pub(crate) fn below(&self, path: &str) -> Result<Uri, InvalidAddress> {
+        let mut parts = self.uri.clone().into_parts();
+        let malformed = || InvalidAddress::Malformed(shortened(&self.uri.to_string()));
+        if self.uri.query().is_some() {
+            return Err(malformed());
+        }
+        let whole = format!("{}{path}", self.uri.path().trim_end_matches('/'));
+        parts.path_and_query = Some(whole.parse().map_err(|_| malformed())?);
+        Uri::from_parts(parts).map_err(|_| malformed())
+    }
+
     /// `host:port`, as Prometheus labels the series of a target.
     fn instance(&self) -> String {
         let authority = self.uri.authority().map(ToString::to_string).unwrap_or_default();
@@ -206,6 +218,19 @@ mod tests {
         ] {
             let error = address(text).unwrap_err().to_string();
             assert!(error.contains(problem), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_put_behind_that_of_a_server() {
+        for (text, expected) in [
+            ("h1:9090", Some("http://h1:9090/api/v1/query")),
+            ("http://h1:9090/", Some("http://h1:9090/api/v1/query")),
+            ("http://h1/prom/", Some("http://h1/prom/api/v1/query")),
+            ("http://h1/?tenant=a", None),
+        ] {
+            let url = address(text).unwrap().below("/api/v1/query").ok().map(|uri| uri.to_string());
+            assert_eq!(url.as_deref(), expected, "{text}");
         }
     }
 

@@ -4,7 +4,7 @@ use homeostat_model::Timestamp;
 use jiff::SignedDuration;
 
 /// The number that `text` is, NaN and the infinities in any case of letters; `None` when it is none, or too large.
-pub(super) fn value(text: &str) -> Option<f64> {
+pub(crate) fn value(text: &str) -> Option<f64> {
     let value: f64 = text.parse().ok()?;
     if value.is_finite() {
         return Some(value);
@@ -16,13 +16,18 @@ pub(super) fn value(text: &str) -> Option<f64> {
 }
 
 /// Whole milliseconds since the epoch.
-pub(super) fn milliseconds(text: &str) -> Option<Timestamp> {
+pub(crate) fn milliseconds(text: &str) -> Option<Timestamp> {
     within_the_calendar(text.parse().ok()?)
 }
 
 /// Seconds since the epoch with fractions, rounded to milliseconds.
-pub(super) fn seconds(text: &str) -> Option<Timestamp> {
-    let seconds = SignedDuration::try_from_secs_f64(value(text)?).ok()?;
+pub(crate) fn seconds(text: &str) -> Option<Timestamp> {
+    of_seconds(value(text)?)
+}
+
+/// The same of a number that was read already.
+pub(crate) fn of_seconds(seconds: f64) -> Option<Timestamp> {
+    let seconds = SignedDuration::try_from_secs_f64(seconds).ok()?;
     // Rounded: the nearest floating-point number of x.789 is below it half of the time.
     let nanos = seconds.as_nanos().checked_add(500_000)?;
     within_the_calendar(i64::try_from(nanos.div_euclid(1_000_000)).ok()?)

@@ -181,7 +181,8 @@ mod tests {
         let late = told("load 3 1000\n", ExpositionFormat::Text, &Limits { honor_timestamps: false, ..LIMITS });
         expect![[r#"
             host/h1 load.now 3 @5
-            and 0"#]].assert_eq(&late);
+            and 0"#]]
+        .assert_eq(&late);
     }
 
     #[test]

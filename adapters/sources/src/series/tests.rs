@@ -67,7 +67,10 @@ series:
         (0, "{instance=h1:9100}", 2.0),
         (0, "ipmi_temp{instance=h1,sensor=a b}", 2.0),
     ];
-    check(yaml, &told, &expect![[r#"
+    check(
+        yaml,
+        &told,
+        &expect![[r#"
         node_load1{instance=h1:9100}: Taken
             host/h1 load = 2
         node_load15{instance=h1:9100}: Unmapped
@@ -85,7 +88,8 @@ series:
         node_load1: Unplaced("it names no resource: `labels.resource`, `labels.instance` are missing; the series has `labels.__name__`; add one that is missing, or a template over what there is to mapping.resource")
         {instance=h1:9100}: Unmapped
         ipmi_temp{instance=h1,sensor=a b}: Unplaced("`ipmi.a b` is not a metric name: the character ' ' is not allowed; letters, digits and `._:-/` are")
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -98,7 +102,10 @@ fn others_are_kept_if_that_is_wished() {
         (0, "größe{vm=v1}", 5.0),
     ];
     let yaml = "{keepOthers: true, labels: [zone], series: [{match: 'go_.*', drop: true}]}";
-    check(yaml, &told, &expect![[r#"
+    check(
+        yaml,
+        &told,
+        &expect![[r#"
         anything{vm=v1}: Taken
             vm/v1 anything = 1
         go_threads{vm=v1}: Unmapped
@@ -107,7 +114,8 @@ fn others_are_kept_if_that_is_wished() {
             host/h1 anything = 3
         anything: Unplaced("it names no resource: `labels.resource`, `labels.container`, `labels.vm`, `labels.pod`, `labels.host`, `labels.instance` are missing; the series has `labels.__name__`; add one that is missing, or a template over what there is to mapping.resource")
         größe{vm=v1}: Unplaced("`größe` is not a metric name: the character 'ö' is not allowed; letters, digits and `._:-/` are")
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -128,7 +136,10 @@ fn of_two_series_that_are_mapped_to_one_only_one_is_heard() {
         (10, "load{vm=v1,cpu=0}", f64::NAN),
         (10, "load{vm=v1,cpu=0}", f64::INFINITY),
     ];
-    check("series: [{match: load}]", &told, &expect![[r#"
+    check(
+        "series: [{match: load}]",
+        &told,
+        &expect![[r#"
         load{vm=v1,cpu=0}: Taken
             vm/v1 load = 1
         load{vm=v1,cpu=1}: Ambiguous("load{cpu=\"1\", vm=\"v1\"} is mapped to load of vm/v1, and so is load{cpu=\"0\", vm=\"v1\"}; put a label by which they differ into the `when`, the `part` or the `metric` of their rule")
@@ -148,14 +159,18 @@ fn of_two_series_that_are_mapped_to_one_only_one_is_heard() {
             vm/v1 load = 8
         load{vm=v1,cpu=0}: NotFinite
         load{vm=v1,cpu=0}: NotFinite
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_part_is_placed_again_now_and_then() {
     let told = [0, 1, 4, 5, 6].map(|at| (at, "cpu{instance=h1,cpu=0,zone=a}", 1.0));
     let yaml = "{labels: [zone], series: [{match: cpu, part: 'cpu/${labels.cpu}'}]}";
-    check(yaml, &told, &expect![[r#"
+    check(
+        yaml,
+        &told,
+        &expect![[r#"
         cpu{instance=h1,cpu=0,zone=a}: Taken
             cpu/h1/0 on host/h1
             cpu/h1/0 {"zone": "a"}
@@ -170,7 +185,8 @@ fn a_part_is_placed_again_now_and_then() {
             cpu/h1/0 cpu = 1
         cpu{instance=h1,cpu=0,zone=a}: Taken
             cpu/h1/0 cpu = 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -285,7 +301,8 @@ fn the_node_exporters_series_become_metrics_of_the_host_and_its_parts() {
         swap.total bytes
         temperature number
         up number
-    "#]].assert_eq(&format!("{}\n{}", kinds.join(" "), metrics.collect::<String>()));
+    "#]]
+    .assert_eq(&format!("{}\n{}", kinds.join(" "), metrics.collect::<String>()));
     let told = [
         (0, "node_load1{instance=h1:9100,job=node}", 1.0),
         (0, "node_cpu_seconds_total{instance=h1:9100,job=node,cpu=0,mode=idle}", 2.0),
@@ -298,7 +315,10 @@ fn the_node_exporters_series_become_metrics_of_the_host_and_its_parts() {
         (0, "up{instance=h1:9100,job=node}", 1.0),
         (0, "up{instance=h1:9100,job=app}", 1.0),
     ];
-    check("presets: [node-exporter]", &told, &expect![[r#"
+    check(
+        "presets: [node-exporter]",
+        &told,
+        &expect![[r#"
         node_load1{instance=h1:9100,job=node}: Taken
             host/h1 load.1m = 1
         node_cpu_seconds_total{instance=h1:9100,job=node,cpu=0,mode=idle}: Taken
@@ -319,7 +339,8 @@ fn the_node_exporters_series_become_metrics_of_the_host_and_its_parts() {
         up{instance=h1:9100,job=node}: Taken
             host/h1 up = 1
         up{instance=h1:9100,job=app}: Unmapped
-    "#]]);
+    "#]],
+    );
     check(
         "{presets: [node-exporter], resource: ['host/${labels.node}']}",
         &[(0, "node_load1{node=n1}", 1.0)],
