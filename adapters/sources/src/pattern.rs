@@ -61,7 +61,9 @@ impl TryFrom<String> for Pattern {
         match Regex::new(&format!("^(?s:{text})$")) {
             Ok(regex) => Ok(Self { text, regex: Some(regex) }),
             // The last line says what, those before show where.
-            Err(error) => Err(invalid(error.to_string().lines().last().unwrap_or_default().trim().to_owned())),
+            Err(error) => Err(invalid(
+                error.to_string().lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned(),
+            )),
         }
     }
 }
