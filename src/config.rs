@@ -9,7 +9,7 @@ use std::{
 
 use homeostat_container::ContainerConfig;
 use homeostat_model::{AdapterName, Duration, MetricName, Unit};
-use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig};
+use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig, RemoteWriteConfig, SeriesMapping};
 use serde::Deserialize;
 
 pub(crate) use loaded::Loaded;
@@ -107,6 +107,27 @@ pub(crate) enum SourceConfig {
     Alertmanager(AlertmanagerConfig),
     /// JSON lines from a file or standard input.
     JsonLines(JsonLinesConfig),
+    /// What a Prometheus writes.
+    RemoteWrite(RemoteWriteConfig),
+}
+
+impl SourceConfig {
+    /// The path that it listens on, if it does.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Self::Alertmanager(config) => Some(config.path.as_str()),
+            Self::RemoteWrite(config) => Some(config.path.as_str()),
+            Self::JsonLines(_) => None,
+        }
+    }
+
+    /// How it reads the series of a Prometheus, if it does.
+    pub(crate) fn series(&self) -> Option<&SeriesMapping> {
+        match self {
+            Self::RemoteWrite(config) => Some(&config.mapping),
+            Self::Alertmanager(_) | Self::JsonLines(_) => None,
+        }
+    }
 }
 
 /// Whether the YAML in `text` means to be a configuration, good or not.
@@ -166,6 +187,14 @@ fn check(configuration: &Configuration) -> Vec<(String, String)> {
         wrong(
             "it has neither adapters nor sources: there is nothing to watch".into(),
             "add `adapters:` or `sources:` under spec",
+        );
+    }
+    let mut paths: Vec<&str> = sources.iter().filter_map(SourceConfig::path).chain(crate::api::PATHS).collect();
+    paths.sort_unstable();
+    for (path, _) in paths.iter().zip(paths.iter().skip(1)).filter(|(one, next)| one == next) {
+        wrong(
+            format!("two listen on the path {path}"),
+            "give each source a `path` of its own, and none of homeostat's",
         );
     }
     let mut names: Vec<&str> = adapters.iter().map(AdapterConfig::name).collect();

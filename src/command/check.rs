@@ -92,6 +92,15 @@ pub(crate) fn catalogue(configuration: &Configuration, unknown: UnknownMetrics) 
     } else {
         capabilities.iter().fold(catalogue, |catalogue, one| catalogue.with(one))
     };
+    for series in configuration.sources.iter().filter_map(SourceConfig::series) {
+        for (name, description) in series.metrics() {
+            catalogue = catalogue.with_metric(name, description);
+        }
+        if !capabilities.is_empty() {
+            // Without an adapter, resources of any kind may come from anywhere.
+            catalogue = catalogue.with(&kinds(series));
+        }
+    }
     for metric in &configuration.metrics {
         let description = homeostat_model::MetricDescription { unit: metric.unit, help: String::new() };
         catalogue = catalogue.with_metric(metric.name.clone(), description);
@@ -112,6 +121,12 @@ fn with_alerts(catalogue: Catalogue, capabilities: &[Capabilities]) -> Catalogue
             .collect(),
     };
     capabilities.iter().fold(catalogue, |catalogue, one| catalogue.with(one).with(&alerts(one)))
+}
+
+/// That resources of these kinds exist; nothing can be done to them.
+fn kinds(series: &homeostat_sources::SeriesMapping) -> Capabilities {
+    let kinds = series.kinds().into_iter().map(|kind| (kind, KindCapability::default())).collect();
+    Capabilities { adapter: any_name(), kinds }
 }
 
 fn datacentre() -> Capabilities {

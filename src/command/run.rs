@@ -92,7 +92,7 @@ async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
         });
     }
     let api = Api { messages: messages.clone(), metrics: metrics.clone(), awaited };
-    let router = start_sources(loaded, &sink, clock, &stop, &mut tasks, api.router());
+    let router = start_sources(loaded, &sink, clock, &stop, &mut tasks, api.router(), &metrics);
     let web_stop = stop.clone();
     tasks.spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(web_stop.cancelled_owned()).await;
@@ -180,11 +180,17 @@ fn start_sources(
     stop: &CancellationToken,
     tasks: &mut JoinSet<Result<(), Failure>>,
     mut router: Router,
+    metrics: &Metrics,
 ) -> Router {
     for source in &loaded.configuration.sources {
         match source {
             SourceConfig::Alertmanager(config) => {
                 router = router.merge(homeostat_sources::alertmanager(config.clone(), sink.clone(), clock));
+            }
+            SourceConfig::RemoteWrite(config) => {
+                let (route, counts) = homeostat_sources::remote_write(config.clone(), sink.clone(), clock);
+                metrics.add_source(counts);
+                router = router.merge(route);
             }
             SourceConfig::JsonLines(config) => {
                 let mut config = config.clone();
