@@ -3,13 +3,14 @@
 mod loaded;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
 use homeostat_container::ContainerConfig;
-use homeostat_model::{AdapterName, Duration, MetricName, Unit};
-use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig};
+use homeostat_model::{AdapterName, Duration, Kind, MetricDescription, MetricName, Unit};
+use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig, PromqlConfig, RemoteWriteConfig, ScrapeConfig};
 use serde::Deserialize;
 
 pub(crate) use loaded::Loaded;
@@ -107,6 +108,43 @@ pub(crate) enum SourceConfig {
     Alertmanager(AlertmanagerConfig),
     /// JSON lines from a file or standard input.
     JsonLines(JsonLinesConfig),
+    /// What a Prometheus writes.
+    RemoteWrite(RemoteWriteConfig),
+    /// Pages of metrics that targets serve.
+    Scrape(ScrapeConfig),
+    /// Expressions that a Prometheus is asked.
+    Promql(PromqlConfig),
+}
+
+impl SourceConfig {
+    /// The path that it listens on, if it does.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Self::Alertmanager(config) => Some(config.path.as_str()),
+            Self::RemoteWrite(config) => Some(config.path.as_str()),
+            Self::JsonLines(_) | Self::Scrape(_) | Self::Promql(_) => None,
+        }
+    }
+
+    /// The metrics that it gives a fixed name.
+    pub(crate) fn metrics(&self) -> BTreeMap<MetricName, MetricDescription> {
+        match self {
+            Self::RemoteWrite(config) => config.mapping.metrics(),
+            Self::Scrape(config) => config.metrics(),
+            Self::Promql(config) => config.metrics(),
+            Self::Alertmanager(_) | Self::JsonLines(_) => BTreeMap::new(),
+        }
+    }
+
+    /// The kinds of resources that it names itself.
+    pub(crate) fn kinds(&self) -> BTreeSet<Kind> {
+        match self {
+            Self::RemoteWrite(config) => config.mapping.kinds(),
+            Self::Scrape(config) => config.mapping().kinds(),
+            Self::Promql(config) => config.kinds(),
+            Self::Alertmanager(_) | Self::JsonLines(_) => BTreeSet::new(),
+        }
+    }
 }
 
 /// Whether the YAML in `text` means to be a configuration, good or not.
@@ -166,6 +204,14 @@ fn check(configuration: &Configuration) -> Vec<(String, String)> {
         wrong(
             "it has neither adapters nor sources: there is nothing to watch".into(),
             "add `adapters:` or `sources:` under spec",
+        );
+    }
+    let mut paths: Vec<&str> = sources.iter().filter_map(SourceConfig::path).chain(crate::api::PATHS).collect();
+    paths.sort_unstable();
+    for (path, _) in paths.iter().zip(paths.iter().skip(1)).filter(|(one, next)| one == next) {
+        wrong(
+            format!("two listen on the path {path}"),
+            "give each source a `path` of its own, and none of homeostat's",
         );
     }
     let mut names: Vec<&str> = adapters.iter().map(AdapterConfig::name).collect();

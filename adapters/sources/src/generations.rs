@@ -9,11 +9,12 @@
 
 use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
-/// Remembers at most twice `capacity` values by their keys, and the last `capacity` of them for sure. When the young ones are full they become the old ones, and
+/// Remembers at most twice `capacity` values by their keys, and the last `capacity` of them for sure; fewer where they are large. When the young ones are full they become the old ones, and
 /// those old ones that nobody asked for meanwhile are forgotten.
 #[derive(Debug)]
 pub(crate) struct Generations<K, V> {
     capacity: usize,
+    max_bytes: usize,
     young: Generation<K, V>,
     old: Generation<K, V>,
 }
@@ -21,12 +22,13 @@ pub(crate) struct Generations<K, V> {
 #[derive(Debug)]
 struct Generation<K, V> {
     places: HashMap<K, usize>,
-    values: Vec<V>,
+    values: Vec<(V, usize)>,
+    bytes: usize,
 }
 
 impl<K: Eq + Hash, V: Clone> Generations<K, V> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, young: Generation::default(), old: Generation::default() }
+    pub(crate) fn new(capacity: usize, max_bytes: usize) -> Self {
+        Self { capacity, max_bytes, young: Generation::default(), old: Generation::default() }
     }
 
     /// The value of `key`, which is young again by that; `None` when it is not known, or not any more.
@@ -36,22 +38,24 @@ impl<K: Eq + Hash, V: Clone> Generations<K, V> {
         Q: Eq + Hash + ?Sized,
     {
         if let Some(place) = self.young.places.get(key) {
-            return self.young.values.get_mut(*place);
+            return self.young.values.get_mut(*place).map(|(value, _)| value);
         }
         let (key, place) = self.old.places.remove_entry(key)?;
-        let value = self.old.values.get(place)?.clone();
-        self.insert(key, value)
+        let (value, bytes) = self.old.values.get(place)?.clone();
+        self.insert(key, value, bytes)
     }
 
-    /// Remembers `value`, and lends it back.
-    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<&mut V> {
-        if self.young.values.len() >= self.capacity {
+    /// Remembers `value`, which has so many `bytes` with its key, and lends it back.
+    pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) -> Option<&mut V> {
+        let full = self.young.values.len() >= self.capacity || self.young.bytes.saturating_add(bytes) > self.max_bytes;
+        if full && !self.young.values.is_empty() {
             self.old = std::mem::take(&mut self.young);
         }
         let place = self.young.values.len();
         self.young.places.insert(key, place);
-        self.young.values.push(value);
-        self.young.values.last_mut()
+        self.young.values.push((value, bytes));
+        self.young.bytes += bytes;
+        self.young.values.last_mut().map(|(value, _)| value)
     }
 
     /// How many are remembered.
@@ -63,7 +67,7 @@ impl<K: Eq + Hash, V: Clone> Generations<K, V> {
 
 impl<K, V> Default for Generation<K, V> {
     fn default() -> Self {
-        Self { places: HashMap::new(), values: Vec::new() }
+        Self { places: HashMap::new(), values: Vec::new(), bytes: 0 }
     }
 }
 
@@ -73,9 +77,9 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_stays_and_the_rest_is_forgotten() {
-        let mut known: Generations<String, usize> = Generations::new(10);
+        let mut known: Generations<String, usize> = Generations::new(10, 1 << 20);
         for number in 0..1000 {
-            known.insert(format!("series {number}"), number);
+            known.insert(format!("series {number}"), number, 8);
             assert_eq!(known.get("series 0").copied(), Some(0), "after {number}");
             assert!(known.len() <= 20, "{} after {number}", known.len());
         }
@@ -85,11 +89,22 @@ mod tests {
 
     #[test]
     fn a_value_that_was_changed_stays_changed_when_it_grows_old() {
-        let mut known: Generations<String, usize> = Generations::new(2);
-        known.insert("a".into(), 1);
+        let mut known: Generations<String, usize> = Generations::new(2, 1 << 20);
+        known.insert("a".into(), 1, 1);
         *known.get("a").unwrap() = 2;
-        known.insert("b".into(), 0);
-        known.insert("c".into(), 0);
+        known.insert("b".into(), 0, 1);
+        known.insert("c".into(), 0, 1);
         assert_eq!(known.get("a").copied(), Some(2));
+    }
+
+    #[test]
+    fn of_large_ones_fewer_are_remembered() {
+        let mut known: Generations<usize, ()> = Generations::new(1000, 100);
+        (0..1000).for_each(|number| {
+            known.insert(number, (), 30);
+        });
+        assert_eq!(known.len(), 4);
+        known.insert(0, (), 1000);
+        assert_eq!(known.get(&0), Some(&mut ()));
     }
 }

@@ -58,10 +58,13 @@ impl TryFrom<String> for Pattern {
         if regex::escape(&text) == text {
             return Ok(Self { text, regex: None });
         }
-        match Regex::new(&format!("^(?s:{text})$")) {
+        // First as it is: what surrounds it must not complete it.
+        match Regex::new(&text).and_then(|_| Regex::new(&format!("^(?s:{text})$"))) {
             Ok(regex) => Ok(Self { text, regex: Some(regex) }),
             // The last line says what, those before show where.
-            Err(error) => Err(invalid(error.to_string().lines().last().unwrap_or_default().trim().to_owned())),
+            Err(error) => Err(invalid(
+                error.to_string().lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned(),
+            )),
         }
     }
 }
@@ -89,9 +92,12 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_with_an_expression() {
-        for (pattern, problem) in
-            [("node_(", "unclosed group"), ("a{2,1}", "invalid repetition"), ("\\p", "incomplete")]
-        {
+        for (pattern, problem) in [
+            ("node_(", "unclosed group"),
+            ("a{2,1}", "invalid repetition"),
+            ("\\p", "incomplete"),
+            ("a)|(b", "unopened"),
+        ] {
             let said = Pattern::try_from(pattern.to_owned()).unwrap_err().to_string();
             assert!(said.contains(problem) && said.contains(pattern), "{said}");
         }

@@ -29,7 +29,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    SeriesMapping,
+    SeriesMapping, SourceCounts,
     access::{Access, BasicAuth, TwoCredentials},
     complaint::Complaints,
     http::Http,
@@ -277,6 +277,7 @@ impl PromqlConfig {
 pub struct Promql {
     config: PromqlConfig,
     clock: Clock,
+    counts: Arc<SourceCounts>,
 }
 
 /// What all queries of a source have in common.
@@ -287,6 +288,7 @@ struct Server {
     complaints: Mutex<Complaints>,
     /// Warnings that were told.
     warned: Mutex<BTreeSet<String>>,
+    counts: Arc<SourceCounts>,
     turns: Semaphore,
     sink: ObservationSink,
 }
@@ -312,7 +314,14 @@ impl Promql {
     /// A source that asks what `config` says.
     #[must_use]
     pub fn new(config: PromqlConfig, clock: Clock) -> Self {
-        Self { config, clock }
+        let counts = Arc::new(SourceCounts::new(&config.0.name));
+        Self { config, clock, counts }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn counts(&self) -> Arc<SourceCounts> {
+        self.counts.clone()
     }
 }
 
@@ -329,6 +338,7 @@ impl Source for Promql {
             http: Http::default(),
             complaints: Mutex::new(Complaints::new(self.name(), self.clock)),
             warned: Mutex::default(),
+            counts: self.counts.clone(),
             turns: Semaphore::new(AT_ONCE),
             sink: sink.clone(),
         });

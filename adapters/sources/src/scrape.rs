@@ -27,7 +27,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    SeriesMapping,
+    SeriesMapping, SourceCounts,
     access::{Access, BasicAuth, TwoCredentials},
     complaint::Complaints,
     http::Http,
@@ -178,12 +178,13 @@ impl ScrapeConfig {
         &self.0.mapping
     }
 
-    /// The metrics that it brings besides those of the mapping.
+    /// The metrics that have a fixed name: those of the mapping, and those of the targets themselves.
     #[must_use]
-    pub fn own_metrics() -> BTreeMap<MetricName, MetricDescription> {
-        let described =
-            |(name, unit)| Some((MetricName::new(name).ok()?, MetricDescription { unit, help: String::new() }));
-        [(UP, Unit::None), (DURATION, Unit::Seconds)].into_iter().filter_map(described).collect()
+    pub fn metrics(&self) -> BTreeMap<MetricName, MetricDescription> {
+        let own = |(name, unit)| Some((MetricName::new(name).ok()?, MetricDescription { unit, help: String::new() }));
+        let mut metrics = self.0.mapping.metrics();
+        metrics.extend([(UP, Unit::None), (DURATION, Unit::Seconds)].into_iter().filter_map(own));
+        metrics
     }
 
     /// Makes the paths of files absolute.
@@ -204,6 +205,7 @@ impl ScrapeConfig {
 pub struct Scrape {
     config: ScrapeConfig,
     clock: Clock,
+    counts: Arc<SourceCounts>,
 }
 
 /// What all targets of a source have in common.
@@ -214,6 +216,7 @@ struct Site {
     /// One for all: of two targets that are mapped to one metric of one resource, one is heard.
     reader: Mutex<SeriesReader>,
     complaints: Mutex<Complaints>,
+    counts: Arc<SourceCounts>,
     turns: Semaphore,
     sink: ObservationSink,
 }
@@ -232,7 +235,14 @@ impl Scrape {
     /// A source that scrapes what `config` says.
     #[must_use]
     pub fn new(config: ScrapeConfig, clock: Clock) -> Self {
-        Self { config, clock }
+        let counts = Arc::new(SourceCounts::new(&config.0.name));
+        Self { config, clock, counts }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn counts(&self) -> Arc<SourceCounts> {
+        self.counts.clone()
     }
 }
 
@@ -249,6 +259,7 @@ impl Source for Scrape {
             http: Http::default(),
             reader: Mutex::new(SeriesReader::new(self.config.0.mapping.clone())),
             complaints: Mutex::new(Complaints::new(self.name(), self.clock)),
+            counts: self.counts.clone(),
             turns: Semaphore::new(AT_ONCE),
             sink: sink.clone(),
         });

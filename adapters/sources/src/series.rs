@@ -17,9 +17,12 @@ use crate::{
     series_mapping::{NAME, SeriesMapping, Target},
 };
 
-/// Series whose mapping is remembered for sure, and half of those remembered at most. One has a few hundred bytes; of those that
-/// fall out the rules are gone through again.
+/// Series whose mapping is remembered for sure, and half of those remembered at most; of those that fall out the rules are gone
+/// through again.
 const REMEMBERED: usize = 65_536;
+
+/// Bytes of the labels of those, so that long ones do not fill the memory: they have a few hundred each. Beyond, fewer are remembered.
+const REMEMBERED_BYTES: usize = 32 << 20;
 
 /// A series may take the place of another one that has been silent for so long: the time after which Prometheus takes a series
 /// for gone, unless it was told so by a stale marker.
@@ -59,6 +62,21 @@ pub enum Fate {
     Unplaced(Arc<str>),
 }
 
+impl Fate {
+    /// As the label of a metric.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Taken => "written",
+            Self::TakenLate => "repeated",
+            Self::Unmapped => "unmapped",
+            Self::Stale => "stale",
+            Self::NotFinite => "not_finite",
+            Self::Ambiguous(_) => "ambiguous",
+            Self::Unplaced(_) => "unplaced",
+        }
+    }
+}
+
 /// Reads the series of one sender, or of several.
 #[derive(Debug)]
 pub struct SeriesReader {
@@ -69,6 +87,8 @@ pub struct SeriesReader {
     heard: Generations<(ResourceId, MetricName), Heard>,
     /// The labels looked for; kept, so that nothing is allocated for each series.
     key: Vec<u8>,
+    /// How often everything had to be told again.
+    round: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -78,8 +98,8 @@ struct Known {
     target: Result<Option<Arc<Target>>, Arc<str>>,
     /// Why it is not heard, once that was found out.
     ambiguous: Option<Arc<str>>,
-    /// When it was told what the resource runs on, and its labels.
-    told: Option<Timestamp>,
+    /// When it was told what the resource runs on, and its labels; and in which round of telling.
+    told: Option<(Timestamp, u64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -97,6 +117,7 @@ pub struct Series<'a> {
     known: Option<&'a mut Known>,
     heard: &'a mut Generations<(ResourceId, MetricName), Heard>,
     key: &'a [u8],
+    round: u64,
 }
 
 impl SeriesReader {
@@ -106,9 +127,10 @@ impl SeriesReader {
         Self {
             mapping,
             hashes: RandomState::new(),
-            known: Generations::new(REMEMBERED),
-            heard: Generations::new(REMEMBERED),
+            known: Generations::new(REMEMBERED, REMEMBERED_BYTES),
+            heard: Generations::new(REMEMBERED, REMEMBERED_BYTES),
             key: Vec::new(),
+            round: 0,
         }
     }
 
@@ -121,6 +143,11 @@ impl SeriesReader {
         let mut labels = labels.to_vec();
         labels.sort_unstable();
         self.sorted(&labels)
+    }
+
+    /// Tells again what resources run on, and their labels: observations did not arrive.
+    pub fn tell_again(&mut self) {
+        self.round += 1;
     }
 
     fn sorted(&mut self, labels: &[(&str, &str)]) -> Series<'_> {
@@ -136,9 +163,9 @@ impl SeriesReader {
             let target = target.map(|target| target.map(Arc::new)).map_err(Arc::from);
             let number = self.hashes.hash_one(&*self.key);
             let known = Known { number, target, ambiguous: None, told: None };
-            self.known.insert(self.key.as_slice().into(), known);
+            self.known.insert(self.key.as_slice().into(), known, self.key.len());
         }
-        Series { known: self.known.get(&*self.key), heard: &mut self.heard, key: &self.key }
+        Series { known: self.known.get(&*self.key), heard: &mut self.heard, key: &self.key, round: self.round }
     }
 }
 
@@ -181,12 +208,12 @@ impl Series<'_> {
             }
             _ => {
                 let heard = Heard { series: known.number, key: self.key.into(), newest: time, ended: false };
-                self.heard.insert(target.place.clone(), heard);
+                self.heard.insert(target.place.clone(), heard, self.key.len());
                 Fate::Taken
             }
         };
-        if known.told.is_none_or(|told| time.since(told) >= REFRESH) {
-            known.told = Some(time);
+        if known.told.is_none_or(|(told, round)| round != self.round || time.since(told) >= REFRESH) {
+            known.told = Some((time, self.round));
             tell(&target, out);
         }
         let (resource, metric) = target.place.clone();

@@ -1,9 +1,11 @@
 //! One query, asked at every step.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use homeostat_model::{Observation, Timestamp};
-use homeostat_port::Closed;
 use thiserror::Error;
 
 use super::{
@@ -13,6 +15,7 @@ use super::{
     steps::{Due, Steps},
 };
 use crate::{
+    Counted,
     http::{HttpError, Question},
     series::{Fate, SeriesReader},
     series_mapping::NAME,
@@ -57,7 +60,9 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
             clock.sleep_until(steps.next(clock.now())).await;
             continue;
         };
-        match asker.once(&due).await {
+        let asked = asker.once(&due).await;
+        server.counts.add([(Counted::Requests, if asked.is_ok() { "ok" } else { "failed" }, 1)]);
+        match asked {
             Ok(observations) => {
                 if failing.take().is_some() {
                     tracing::info!(%source, %query, "it answers again");
@@ -69,7 +74,7 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
                     );
                 }
                 steps.answered(due.last);
-                if send(&server, observations).await.is_err() {
+                if server.sink.send_all(observations).await.is_err() {
                     return;
                 }
             }
@@ -84,13 +89,6 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
             }
         }
     }
-}
-
-async fn send(server: &Server, observations: Vec<Observation>) -> Result<(), Closed> {
-    for observation in observations {
-        server.sink.send(observation).await?;
-    }
-    Ok(())
 }
 
 impl Asker {
@@ -149,6 +147,7 @@ fn placed(answer: answer::Answer<'_>, query: &Query, reader: &mut SeriesReader, 
     let mut timed: Vec<(Timestamp, Vec<Observation>)> = Vec::new();
     let mut refused = answer.refused;
     let mut ambiguous = BTreeSet::new();
+    let mut samples: BTreeMap<&'static str, u64> = BTreeMap::new();
     for series in &answer.series {
         let mut labels: Vec<(&str, &str)> = series.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
         if let Some((metric, _)) = &query.one {
@@ -160,7 +159,9 @@ fn placed(answer: answer::Answer<'_>, query: &Query, reader: &mut SeriesReader, 
         }
         for (time, value) in &series.values {
             let mut observations = Vec::new();
-            match reader.series(&labels).observe(*time, *value, &mut observations) {
+            let fate = reader.series(&labels).observe(*time, *value, &mut observations);
+            *samples.entry(fate.label()).or_default() += 1;
+            match fate {
                 Fate::Ambiguous(why) | Fate::Unplaced(why) => {
                     // Once for all of its values.
                     ambiguous.insert(why.to_string());
@@ -171,6 +172,7 @@ fn placed(answer: answer::Answer<'_>, query: &Query, reader: &mut SeriesReader, 
         }
     }
     refused.extend(ambiguous);
+    server.counts.add(samples.into_iter().map(|(became, count)| (Counted::Samples, became, count)));
     let mut complaints = server.complaints();
     for why in refused.iter().take(TOLD) {
         complaints.refused(&format!("{}: {why}", query.expression));

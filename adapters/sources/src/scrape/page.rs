@@ -1,5 +1,7 @@
 //! What a page says of the resources behind its target.
 
+use std::collections::BTreeMap;
+
 use homeostat_model::{Observation, Timestamp};
 use thiserror::Error;
 
@@ -27,6 +29,8 @@ pub(super) struct Page {
     /// Lines and series that are of no use though they should be: what is wrong, and what to do.
     pub(super) refused: Vec<String>,
     pub(super) more_refused: u64,
+    /// How many samples became what.
+    pub(super) samples: BTreeMap<&'static str, u64>,
 }
 
 /// A page of which nothing is taken.
@@ -58,6 +62,7 @@ pub(super) fn read(
             Ok(Entry::Point(point)) => point,
             Ok(_) => continue,
             Err(error) => {
+                *page.samples.entry("invalid").or_default() += 1;
                 page.refuse(|| error.to_string());
                 continue;
             }
@@ -68,7 +73,9 @@ pub(super) fn read(
         labels.extend(point.labels.iter().filter_map(|label| Some((renamed(label, target, point.labels)?, &*label.1))));
         labels.sort_unstable();
         let time = point.time.filter(|_| limits.honor_timestamps).unwrap_or(now);
-        match reader.series(&labels).observe(time, point.value, &mut page.observations) {
+        let fate = reader.series(&labels).observe(time, point.value, &mut page.observations);
+        *page.samples.entry(fate.label()).or_default() += 1;
+        match fate {
             Fate::Ambiguous(why) | Fate::Unplaced(why) => page.refuse(|| why.to_string()),
             Fate::Taken | Fate::TakenLate | Fate::Unmapped | Fate::Stale | Fate::NotFinite => {}
         }
@@ -134,8 +141,6 @@ fn emptied<'a>(mut labels: Vec<(&str, &str)>) -> Vec<(&'a str, &'a str)> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use expect_test::expect;
 
     use super::*;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{DURATION, Site, UP, page};
 use crate::{
-    ExpositionFormat,
+    Counted, ExpositionFormat,
     http::{Answer, Http, HttpError, Question},
     series::Fate,
     target::Target,
@@ -105,12 +105,11 @@ impl Watched {
             Ok(observations) => (observations, None),
             Err(error) => (Vec::new(), Some(error)),
         };
+        let worked = if error.is_none() { "ok" } else { "failed" };
+        site.counts.add([(Counted::Requests, worked, 1)]);
         self.tell(now, seconds, error.as_ref(), &mut observations);
         drop(turn);
-        for observation in observations {
-            site.sink.send(observation).await?;
-        }
-        Ok(())
+        site.sink.send_all(observations).await
     }
 
     /// What a good answer says.
@@ -129,6 +128,8 @@ impl Watched {
             complaints.refused(&format!("{}: {refused}", self.target.url));
         }
         complaints.also(read.more_refused);
+        let samples = read.samples.into_iter().map(|(became, count)| (Counted::Samples, became, count));
+        self.site.counts.add(samples);
         Ok(read.observations)
     }
 
