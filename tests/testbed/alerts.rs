@@ -21,14 +21,24 @@ pub(crate) fn free_port() -> u16 {
 
 /// A daemon that ends with this value, by its own process number, and its folder with it.
 #[derive(Debug)]
-struct Daemon {
+pub(super) struct Daemon {
     child: Child,
-    folder: PathBuf,
-    port: u16,
+    pub(super) folder: PathBuf,
+    pub(super) port: u16,
 }
 
 impl Daemon {
     fn start(program: &str, folder: PathBuf, arguments: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+        Self::start_ready(program, folder, "/-/ready", arguments)
+    }
+
+    /// Starts it and waits until it answers on the path `ready`.
+    pub(super) fn start_ready(
+        program: &str,
+        folder: PathBuf,
+        ready: &str,
+        arguments: impl FnOnce(&Path, u16) -> Vec<String>,
+    ) -> Self {
         let port = free_port();
         let log = File::create(folder.join("log")).unwrap();
         let child = Command::new(program)
@@ -43,7 +53,7 @@ impl Daemon {
             if let Some(status) = daemon.child.try_wait().unwrap() {
                 panic!("{program} ended with {status}: {}", fs::read_to_string(daemon.folder.join("log")).unwrap());
             }
-            get(port, "/-/ready").filter(|answer| answer.starts_with("HTTP/1.0 200"))
+            get(port, ready).filter(|answer| answer.starts_with("HTTP/1.0 200"))
         });
         daemon
     }

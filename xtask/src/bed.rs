@@ -46,6 +46,7 @@ impl Bed {
             ("HOMEOSTAT_TEST_IMAGE", image::NAME.to_owned()),
             ("HOMEOSTAT_TEST_PROMETHEUS_BIN", text(program("prometheus")?)?),
             ("HOMEOSTAT_TEST_ALERTMANAGER_BIN", text(program("prometheus-alertmanager")?)?),
+            ("HOMEOSTAT_TEST_NODE_EXPORTER_BIN", text(program("prometheus-node-exporter")?)?),
             ("HOMEOSTAT_TEST_XTASK", text(own)?),
         ];
         if let Some(client) = packages::find("docker") {

@@ -5,6 +5,9 @@
 //!                                     +--> mapping ----+                      +--> sink
 //!   file, stdin -> lines --> line ----+    resource id +-- labels changed? ---+
 //!                              \--> a recording, in virtual time: read_all
+//!
+//!   GET a page   -> exposition --+
+//!   ask a PromQL -> answer ------+--> series --SeriesMapping--> resource, metric ----> sink
 //! ```
 //!
 //! Whatever comes in is about one resource. Where it does not say so itself, the [`Mapping`] finds the resource in what it

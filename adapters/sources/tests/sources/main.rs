@@ -6,9 +6,13 @@ mod follow;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
+mod promql;
+#[cfg(test)]
 mod recordings;
 #[cfg(test)]
 mod robust;
+#[cfg(test)]
+mod scrape;
 #[cfg(test)]
 mod told;
 #[cfg(test)]
