@@ -14,6 +14,7 @@
 
 mod alerts;
 mod engine;
+mod remote_write;
 
 use std::{
     env,
@@ -27,6 +28,7 @@ use std::{
 pub(crate) use self::{
     alerts::{Alertmanager, Prometheus, free_port},
     engine::{Container, Engine},
+    remote_write::{Samples, WritingPrometheus, number},
 };
 
 /// How often something that is waited for is looked at.
