@@ -1,10 +1,11 @@
-//! Brings samples and events from elsewhere: Alertmanager's webhook and JSON lines.
+//! Brings samples and events from elsewhere: Alertmanager's webhook, remote-write and JSON lines.
 //!
 //! ```text
 //!   POST a body -> payload -> alert --+                +-- not seen before? --+
 //!                                     +--> mapping ----+                      +--> sink
 //!   file, stdin -> lines --> line ----+    resource id +-- labels changed? ---+
 //!                              \--> a recording, in virtual time: read_all
+//!   POST a request -> write request -> series -> mapped once: target, or why there is none -> samples --> sink
 //! ```
 //!
 //! Whatever comes in is about one resource. Where it does not say so itself, the [`Mapping`] finds the resource in what it
