@@ -247,7 +247,23 @@ fn datacentre_name() -> AdapterName {
 
 #[cfg(test)]
 mod tests {
-    use super::is_configuration;
+    use super::{is_configuration, parse};
+
+    #[test]
+    fn of_two_sources_none_listens_where_the_other_does() {
+        let told = |sources: &str| {
+            let text = format!(
+                "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  sources:\n{}",
+                sources.lines().map(|line| format!("    - {line}\n")).collect::<String>()
+            );
+            let flaws = parse("homeostat.yaml", &text).map_or_else(|flaws| flaws, |_| Vec::new());
+            flaws.iter().map(ToString::to_string).collect::<String>()
+        };
+        assert_eq!(told("alertmanager: {}\nremoteWrite: {}\nremoteWrite: {path: /other}"), "");
+        assert!(told("remoteWrite: {}\nremoteWrite: {}").contains("two listen on the path /api/v1/write"));
+        assert!(told("alertmanager: {path: /api/v1/write}\nremoteWrite: {}").contains("two listen on the path"));
+        assert!(told("remoteWrite: {path: /metrics}").contains("two listen on the path /metrics"));
+    }
 
     #[test]
     fn a_configuration_is_known_by_its_kind() {

@@ -19,7 +19,7 @@ mod tests {
 
     use crate::{
         program::{Program, scratch},
-        testbed::{Alertmanager, NodeExporter, Prometheus, wait_for},
+        testbed::{Alertmanager, NodeExporter, Prometheus, WritingPrometheus, wait_for},
     };
 
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -200,9 +200,9 @@ odd_names{_a="1",A9="2"} 7
 
     #[test]
     #[ignore = "needs the test bed: cargo xtask test"]
-    fn a_scrape_and_a_query_of_the_same_lead_to_the_same_findings() {
+    fn a_scrape_a_query_and_remote_write_of_the_same_lead_to_the_same_findings() {
         let exporter = NodeExporter::start("site_door_open 0\n");
-        let (scraping, asking) = (scratch(), scratch());
+        let (scraping, asking, receiving) = (scratch(), scratch(), scratch());
         let start = |folder: &tempfile::TempDir, sources: String, policies: &[(&str, &str)]| {
             std::fs::create_dir_all(folder.path().join("policies")).unwrap();
             for (name, text) in policies {
@@ -224,17 +224,20 @@ odd_names{_a="1",A9="2"} 7
             prometheus.address()
         );
         let asker = start(&asking, source, &policies[..2]);
+        let source = format!("sources:\n  - remoteWrite: {{mapping: {MAPPING}}}\n");
+        let receiver = start(&receiving, source, &policies[..2]);
+        let _writing = WritingPrometheus::start_scraping(&receiver.url("/api/v1/write"), &[&exporter.address()]);
 
         for (value, words) in
             [("1", &["opened"][..]), ("0", &["opened", "closed"]), ("1", &["opened", "closed", "opened"])]
         {
             exporter.write(&format!("site_door_open {value}\n"));
-            for program in [&scraper, &asker] {
+            for program in [&scraper, &asker, &receiver] {
                 wait_for_story(program, "door-open", words);
             }
         }
         drop(exporter);
-        for program in [&scraper, &asker] {
+        for program in [&scraper, &asker, &receiver] {
             wait_for_story(program, "exporter-down", &["opened"]);
         }
         scraper.wait_for("event of the exporter's end", || {
@@ -243,11 +246,13 @@ odd_names{_a="1",A9="2"} 7
         });
         for policy in ["door-open", "exporter-down"] {
             let told = story(&scraper, policy);
-            assert_eq!(told, story(&asker, policy));
+            assert_eq!(told, story(&asker, policy), "by a query");
+            assert_eq!(told, story(&receiver, policy), "by remote-write");
             assert!(told.iter().all(|(_, resource)| resource == "host/127.0.0.1"), "{told:?}");
         }
         assert!(scraper.metric("homeostat_source_requests_total{source=\"nodes\",status=\"ok\"}") > 3.0);
         scraper.stop();
         asker.stop();
+        receiver.stop();
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use super::{folder, variable, wait_for};
 
 /// How long a daemon may take until it is ready. It takes a second; a busy machine is given more.
-const START: Duration = Duration::from_secs(60);
+pub(super) const START: Duration = Duration::from_secs(60);
 
 /// A port that nobody listens on at this moment. Somebody else may take it first; then the daemon says so and the test fails.
 pub(crate) fn free_port() -> u16 {
@@ -68,7 +68,7 @@ impl Drop for Daemon {
 }
 
 /// The whole answer to a GET of `path`; `None` when there was none.
-fn get(port: u16, path: &str) -> Option<String> {
+pub(super) fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;

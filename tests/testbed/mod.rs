@@ -15,6 +15,7 @@
 mod alerts;
 mod engine;
 mod node_exporter;
+mod remote_write;
 
 use std::{
     env,
@@ -29,6 +30,7 @@ pub(crate) use self::{
     alerts::{Alertmanager, Prometheus, free_port},
     engine::{Container, Engine},
     node_exporter::NodeExporter,
+    remote_write::{Samples, WritingPrometheus, number},
 };
 
 /// How often something that is waited for is looked at.

@@ -27,6 +27,7 @@ const TARGETS: [(&str, Option<&str>); 8] = [
     ("script", Some("script")),
     ("json_line", None),
     ("alertmanager", None),
+    ("remote_write", None),
     ("journal", None),
     ("exposition", None),
 ];

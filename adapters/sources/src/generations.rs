@@ -19,6 +19,10 @@ pub(crate) struct Generations<K, V> {
     old: Generation<K, V>,
 }
 
+/// Where a value is among the young ones.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place(usize);
+
 #[derive(Debug)]
 struct Generation<K, V> {
     places: HashMap<K, usize>,
@@ -37,16 +41,31 @@ impl<K: Eq + Hash, V: Clone> Generations<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
+        let place = self.find(key)?;
+        self.at(place)
+    }
+
+    /// Where the value of `key` is; it is young again by that. Good until something else is asked for.
+    pub(crate) fn find<Q>(&mut self, key: &Q) -> Option<Place>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         if let Some(place) = self.young.places.get(key) {
-            return self.young.values.get_mut(*place).map(|(value, _)| value);
+            return Some(Place(*place));
         }
         let (key, place) = self.old.places.remove_entry(key)?;
         let (value, bytes) = self.old.values.get(place)?.clone();
-        self.insert(key, value, bytes)
+        Some(self.insert(key, value, bytes))
     }
 
-    /// Remembers `value`, which has so many `bytes` with its key, and lends it back.
-    pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) -> Option<&mut V> {
+    /// The value at a place.
+    pub(crate) fn at(&mut self, place: Place) -> Option<&mut V> {
+        self.young.values.get_mut(place.0).map(|(value, _)| value)
+    }
+
+    /// Remembers `value`, which has so many `bytes` with its key, and says where.
+    pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) -> Place {
         let full = self.young.values.len() >= self.capacity || self.young.bytes.saturating_add(bytes) > self.max_bytes;
         if full && !self.young.values.is_empty() {
             self.old = std::mem::take(&mut self.young);
@@ -55,7 +74,7 @@ impl<K: Eq + Hash, V: Clone> Generations<K, V> {
         self.young.places.insert(key, place);
         self.young.values.push((value, bytes));
         self.young.bytes += bytes;
-        self.young.values.last_mut().map(|(value, _)| value)
+        Place(place)
     }
 
     /// How many are remembered.

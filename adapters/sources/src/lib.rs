@@ -1,4 +1,4 @@
-//! Brings samples and events from elsewhere: Alertmanager's webhook and JSON lines.
+//! Brings samples and events from elsewhere: Alertmanager's webhook, remote-write, scraping, PromQL and JSON lines.
 //!
 //! ```text
 //!   POST a body -> payload -> alert --+                +-- not seen before? --+
@@ -6,8 +6,9 @@
 //!   file, stdin -> lines --> line ----+    resource id +-- labels changed? ---+
 //!                              \--> a recording, in virtual time: read_all
 //!
-//!   GET a page   -> exposition --+
-//!   ask a PromQL -> answer ------+--> series --SeriesMapping--> resource, metric ----> sink
+//!   POST a request -> write request --+
+//!   GET a page     -> exposition -----+--> series -> mapped once: target, or why there is none -> samples --> sink
+//!   ask a query    -> answer ---------+
 //! ```
 //!
 //! Whatever comes in is about one resource. Where it does not say so itself, the [`Mapping`] finds the resource in what it

@@ -6,7 +6,7 @@
 //! | 400 | the body cannot be read; or samples of bad series were refused, the others were taken | goes on, and logs it |
 //! | 405, 408, 413 | another method; a body that does not arrive; one that is too large | goes on, and logs it |
 //! | 415 | another message or another compression | goes on, and logs it |
-//! | 503 | the engine is behind, nothing was taken | sends all of it again |
+//! | 503 | the engine is behind; nothing was taken, or less than all of a request with more samples than ever wait for the engine | sends all of it again |
 //!
 //! Sent again, a sample takes its own place: the engine has one value of a metric at a time. So nothing is lost that a sender keeps
 //! until it is answered, and nothing counts twice.
@@ -164,9 +164,9 @@ impl Receiver {
         let turn = timeout_at(deadline, self.turns.acquire()).await;
         let Ok(Ok(_turn)) = turn else { return Err(busy()) };
         let body = body::of(request).await?;
-        let mut series = Untold { series: &self.series, given: false };
         let (observations, tally) = self.read(message, &body)?;
         drop(body);
+        let mut told = Untold { series: &self.series, given: observations.is_empty() };
         // What the body had to be waited for does not count: a slow line is not an engine that is behind.
         match timeout_at(Instant::now() + PATIENCE, self.sink.send_all(observations)).await {
             Ok(Ok(())) => {}
@@ -176,7 +176,7 @@ impl Receiver {
                 return Err(busy());
             }
         }
-        series.given = true;
+        told.given = true;
         self.counts.add(tally.numbers());
         Ok(tally)
     }
@@ -195,6 +195,10 @@ impl Receiver {
             }
             Err(bad) => tally.bad(&bad, series.samples.len()),
         });
+        if ignored.is_err() && !observations.is_empty() {
+            // What was found before is not given on.
+            reader.tell_again();
+        }
         drop(reader);
         tally.ignored = ignored.map_err(|unreadable| match unreadable {
             Unreadable::TooManySamples | Unreadable::TooManySymbols => {

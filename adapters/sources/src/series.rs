@@ -17,12 +17,12 @@ use crate::{
     series_mapping::{NAME, SeriesMapping, Target},
 };
 
-/// Series whose mapping is remembered for sure, and half of those remembered at most; of those that fall out the rules are gone
-/// through again.
-const REMEMBERED: usize = 65_536;
+/// Series whose mapping is remembered for sure, and half of those remembered at most: more than one process watches. Of those that
+/// fall out the rules are gone through again.
+const REMEMBERED: usize = 131_072;
 
 /// Bytes of the labels of those, so that long ones do not fill the memory: they have a few hundred each. Beyond, fewer are remembered.
-const REMEMBERED_BYTES: usize = 32 << 20;
+const REMEMBERED_BYTES: usize = 64 << 20;
 
 /// A series may take the place of another one that has been silent for so long: the time after which Prometheus takes a series
 /// for gone, unless it was told so by a stale marker.
@@ -158,14 +158,14 @@ impl SeriesReader {
                 self.key.push(END);
             }
         }
-        if self.known.get(&*self.key).is_none() {
+        let place = self.known.find(&*self.key).unwrap_or_else(|| {
             let target = self.mapping.target_of(labels);
             let target = target.map(|target| target.map(Arc::new)).map_err(Arc::from);
             let number = self.hashes.hash_one(&*self.key);
             let known = Known { number, target, ambiguous: None, told: None };
-            self.known.insert(self.key.as_slice().into(), known, self.key.len());
-        }
-        Series { known: self.known.get(&*self.key), heard: &mut self.heard, key: &self.key, round: self.round }
+            self.known.insert(self.key.as_slice().into(), known, self.key.len())
+        });
+        Series { known: self.known.at(place), heard: &mut self.heard, key: &self.key, round: self.round }
     }
 }
 

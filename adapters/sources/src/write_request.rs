@@ -294,3 +294,9 @@ fn symbols(body: &[u8]) -> Result<Vec<&[u8]>, Unreadable> {
         _ => Ok(symbols),
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/prompb.rs"]
+mod prompb;
+#[cfg(test)]
+mod tests;

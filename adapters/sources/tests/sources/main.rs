@@ -6,9 +6,14 @@ mod follow;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
+#[path = "../prompb.rs"]
+mod prompb;
+#[cfg(test)]
 mod promql;
 #[cfg(test)]
 mod recordings;
+#[cfg(test)]
+mod remote_write;
 #[cfg(test)]
 mod robust;
 #[cfg(test)]
