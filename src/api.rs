@@ -24,6 +24,9 @@ use crate::{live::Message, metrics::Metrics};
 /// that does not answer by then is stuck. Whoever asks for readiness waits a few seconds at least.
 const ANSWER: Duration = Duration::from_secs(2);
 
+/// The paths that are homeostat's own.
+pub(crate) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// What the handlers share.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {

@@ -3,13 +3,14 @@
 mod loaded;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
 use homeostat_container::ContainerConfig;
-use homeostat_model::{AdapterName, Duration, MetricName, Unit};
-use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig};
+use homeostat_model::{AdapterName, Duration, Kind, MetricDescription, MetricName, Unit};
+use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig, PromqlConfig, RemoteWriteConfig, ScrapeConfig};
 use serde::Deserialize;
 
 pub(crate) use loaded::Loaded;
@@ -110,6 +111,43 @@ pub(crate) enum SourceConfig {
     Alertmanager(AlertmanagerConfig),
     /// JSON lines from a file or standard input.
     JsonLines(JsonLinesConfig),
+    /// What a Prometheus writes.
+    RemoteWrite(RemoteWriteConfig),
+    /// Pages of metrics that targets serve.
+    Scrape(ScrapeConfig),
+    /// Expressions that a Prometheus is asked.
+    Promql(PromqlConfig),
+}
+
+impl SourceConfig {
+    /// The path that it listens on, if it does.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Self::Alertmanager(config) => Some(config.path.as_str()),
+            Self::RemoteWrite(config) => Some(config.path.as_str()),
+            Self::JsonLines(_) | Self::Scrape(_) | Self::Promql(_) => None,
+        }
+    }
+
+    /// The metrics that it gives a fixed name.
+    pub(crate) fn metrics(&self) -> BTreeMap<MetricName, MetricDescription> {
+        match self {
+            Self::RemoteWrite(config) => config.mapping.metrics(),
+            Self::Scrape(config) => config.metrics(),
+            Self::Promql(config) => config.metrics(),
+            Self::Alertmanager(_) | Self::JsonLines(_) => BTreeMap::new(),
+        }
+    }
+
+    /// The kinds of resources that it names itself.
+    pub(crate) fn kinds(&self) -> BTreeSet<Kind> {
+        match self {
+            Self::RemoteWrite(config) => config.mapping.kinds(),
+            Self::Scrape(config) => config.mapping().kinds(),
+            Self::Promql(config) => config.kinds(),
+            Self::Alertmanager(_) | Self::JsonLines(_) => BTreeSet::new(),
+        }
+    }
 }
 
 /// Whether the YAML in `text` means to be a configuration, good or not.
@@ -171,6 +209,14 @@ fn check(configuration: &Configuration) -> Vec<(String, String)> {
             "add `adapters:` or `sources:` under spec",
         );
     }
+    let mut paths: Vec<&str> = sources.iter().filter_map(SourceConfig::path).chain(crate::api::PATHS).collect();
+    paths.sort_unstable();
+    for (path, _) in paths.iter().zip(paths.iter().skip(1)).filter(|(one, next)| one == next) {
+        wrong(
+            format!("two listen on the path {path}"),
+            "give each source a `path` of its own, and none of homeostat's",
+        );
+    }
     let mut names: Vec<&str> = adapters.iter().map(AdapterConfig::name).collect();
     names.sort_unstable();
     for (name, _) in names.iter().zip(names.iter().skip(1)).filter(|(one, next)| one == next) {
@@ -204,7 +250,23 @@ fn datacentre_name() -> AdapterName {
 
 #[cfg(test)]
 mod tests {
-    use super::is_configuration;
+    use super::{is_configuration, parse};
+
+    #[test]
+    fn of_two_sources_none_listens_where_the_other_does() {
+        let told = |sources: &str| {
+            let text = format!(
+                "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  sources:\n{}",
+                sources.lines().map(|line| format!("    - {line}\n")).collect::<String>()
+            );
+            let flaws = parse("homeostat.yaml", &text).map_or_else(|flaws| flaws, |_| Vec::new());
+            flaws.iter().map(ToString::to_string).collect::<String>()
+        };
+        assert_eq!(told("alertmanager: {}\nremoteWrite: {}\nremoteWrite: {path: /other}"), "");
+        assert!(told("remoteWrite: {}\nremoteWrite: {}").contains("two listen on the path /api/v1/write"));
+        assert!(told("alertmanager: {path: /api/v1/write}\nremoteWrite: {}").contains("two listen on the path"));
+        assert!(told("remoteWrite: {path: /metrics}").contains("two listen on the path /metrics"));
+    }
 
     #[test]
     fn a_configuration_is_known_by_its_kind() {

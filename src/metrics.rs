@@ -1,11 +1,22 @@
 //! What homeostat measures of itself, for Prometheus.
 
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicI64, AtomicU64},
+};
 
 use homeostat_model::{Entry, Mode, PlanResult, StepResult};
+use homeostat_sources::{Counted, SourceCounts};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::Gauge,
+        histogram::Histogram,
+    },
     registry::Registry,
 };
 
@@ -54,6 +65,31 @@ pub(crate) struct Metrics {
     reloads: Family<Outcome, Counter>,
     adapter_up: Family<AdapterLabel, Gauge<i64, AtomicI64>>,
     connects: Family<AdapterLabel, Counter<u64, AtomicU64>>,
+    sources: Sources,
+}
+
+/// The numbers of the sources that count for themselves.
+#[derive(Debug, Default, Clone)]
+struct Sources(Arc<Mutex<Vec<Arc<SourceCounts>>>>);
+
+impl Collector for Sources {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (counted, name, help, label) in [
+            (Counted::Samples, "source_samples", "Samples that came in, by what became of them", "result"),
+            (Counted::Requests, "source_requests", "Requests answered, by the status of the answer", "status"),
+            (Counted::Ignored, "source_ignored", "Parts of requests that were not read", "what"),
+        ] {
+            let mut encoder = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for source in sources.iter() {
+                for ((_, value), count) in source.all().into_iter().filter(|((of, _), _)| *of == counted) {
+                    let labels = [("source", source.source()), (label, value)];
+                    ConstCounter::new(count).encode(encoder.encode_family(&labels)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Metrics {
@@ -78,8 +114,10 @@ impl Metrics {
             reloads: Family::default(),
             adapter_up: Family::default(),
             connects: Family::default(),
+            sources: Sources::default(),
         };
         metrics.register();
+        metrics.registry.register_collector(Box::new(metrics.sources.clone()));
         metrics
     }
 
@@ -152,6 +190,11 @@ impl Metrics {
         if up {
             self.connects.get_or_create(&label).inc();
         }
+    }
+
+    /// From now on tells what a source counts, too.
+    pub(crate) fn add_source(&self, counts: Arc<SourceCounts>) {
+        self.sources.0.lock().unwrap_or_else(PoisonError::into_inner).push(counts);
     }
 
     /// All of it, in OpenMetrics text.

@@ -92,6 +92,15 @@ pub(crate) fn catalogue(configuration: &Configuration, unknown: UnknownMetrics) 
     } else {
         capabilities.iter().fold(catalogue, |catalogue, one| catalogue.with(one))
     };
+    for source in &configuration.sources {
+        for (name, description) in source.metrics() {
+            catalogue = catalogue.with_metric(name, description);
+        }
+        if !capabilities.is_empty() {
+            // Without an adapter, resources of any kind may come from anywhere.
+            catalogue = catalogue.with(&kinds(source));
+        }
+    }
     for metric in &configuration.metrics {
         let description = homeostat_model::MetricDescription { unit: metric.unit, help: String::new() };
         catalogue = catalogue.with_metric(metric.name.clone(), description);
@@ -112,6 +121,16 @@ fn with_alerts(catalogue: Catalogue, capabilities: &[Capabilities]) -> Catalogue
             .collect(),
     };
     capabilities.iter().fold(catalogue, |catalogue, one| catalogue.with(one).with(&alerts(one)))
+}
+
+/// That resources of the kinds that a source names exist, with the events that it tells of; nothing can be done to them.
+fn kinds(source: &SourceConfig) -> Capabilities {
+    let scrape_events = homeostat_sources::SCRAPE_EVENTS.iter().filter_map(|name| EventType::new(name).ok());
+    let events: std::collections::BTreeSet<EventType> =
+        if matches!(source, SourceConfig::Scrape(_)) { scrape_events.collect() } else { Default::default() };
+    let capability = KindCapability { events, ..KindCapability::default() };
+    let kinds = source.kinds().into_iter().map(|kind| (kind, capability.clone())).collect();
+    Capabilities { adapter: any_name(), kinds }
 }
 
 fn datacentre() -> Capabilities {

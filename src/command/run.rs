@@ -18,7 +18,7 @@ use homeostat_journal::Journal;
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
-use homeostat_sources::JsonLines;
+use homeostat_sources::{JsonLines, Promql, Scrape};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -93,7 +93,7 @@ async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
         });
     }
     let api = Api { messages: messages.clone(), metrics: metrics.clone(), awaited };
-    let router = start_sources(loaded, &sink, clock, &stop, &mut tasks, api.router());
+    let router = start_sources(loaded, &sink, clock, &stop, &mut tasks, api.router(), &metrics);
     let web_stop = stop.clone();
     tasks.spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(web_stop.cancelled_owned()).await;
@@ -181,26 +181,53 @@ fn start_sources(
     stop: &CancellationToken,
     tasks: &mut JoinSet<Result<(), Failure>>,
     mut router: Router,
+    metrics: &Metrics,
 ) -> Router {
     for source in &loaded.configuration.sources {
         match source {
             SourceConfig::Alertmanager(config) => {
                 router = router.merge(homeostat_sources::alertmanager(config.clone(), sink.clone(), clock));
             }
+            SourceConfig::RemoteWrite(config) => {
+                let (route, counts) = homeostat_sources::remote_write(config.clone(), sink.clone(), clock);
+                metrics.add_source(counts);
+                router = router.merge(route);
+            }
             SourceConfig::JsonLines(config) => {
                 let mut config = config.clone();
                 if config.path != Path::new("-") {
                     config.path = loaded.resolve(&config.path);
                 }
-                let source = JsonLines::new(config, clock);
-                let (sink, stop) = (sink.clone(), stop.clone());
-                tasks.spawn(
-                    async move { source.run(&sink, &stop).await.map_err(|error| Failure::new(error.to_string())) },
-                );
+                start(JsonLines::new(config, clock), sink, stop, tasks);
+            }
+            SourceConfig::Scrape(config) => {
+                let mut config = config.clone();
+                config.resolve(|path| loaded.resolve(path));
+                let source = Scrape::new(config, clock);
+                metrics.add_source(source.counts());
+                start(source, sink, stop, tasks);
+            }
+            SourceConfig::Promql(config) => {
+                let mut config = config.clone();
+                config.resolve(|path| loaded.resolve(path));
+                let source = Promql::new(config, clock);
+                metrics.add_source(source.counts());
+                start(source, sink, stop, tasks);
             }
         }
     }
     router
+}
+
+/// Lets a source run until it ends or is told to stop.
+fn start(
+    source: impl Source,
+    sink: &ObservationSink,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<Result<(), Failure>>,
+) {
+    let (sink, stop) = (sink.clone(), stop.clone());
+    tasks.spawn(async move { source.run(&sink, &stop).await.map_err(|error| Failure::new(error.to_string())) });
 }
 
 type Opened = (Outlets, Generation, Option<tempfile::TempDir>);

@@ -104,7 +104,10 @@ impl Loaded {
     pub(crate) fn unreadable_inputs(&self) -> Vec<Flaw> {
         let lines = self.configuration.sources.iter().filter_map(|source| match source {
             SourceConfig::JsonLines(config) => self.unreadable_input(config),
-            SourceConfig::Alertmanager(_) => None,
+            SourceConfig::Alertmanager(_)
+            | SourceConfig::RemoteWrite(_)
+            | SourceConfig::Scrape(_)
+            | SourceConfig::Promql(_) => None,
         });
         lines.collect()
     }

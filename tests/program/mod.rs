@@ -36,6 +36,12 @@ impl Program {
     /// The same, with other `policies` than the folder of that name.
     pub(crate) fn start_with(folder: &Path, policies: &str, spec: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let recording = folder.join("recording.jsonl");
+        Self::start_on(port, folder, policies, spec, Some(&recording))
+    }
+
+    /// The same on a port that is known, with a recording of its own or without one.
+    pub(crate) fn start_on(port: u16, folder: &Path, policies: &str, spec: &str, recording: Option<&Path>) -> Self {
         fs::create_dir_all(folder.join("policies")).unwrap();
         let spec: String = spec.trim().lines().map(|line| format!("  {line}\n")).collect();
         let configuration = format!(
@@ -48,7 +54,7 @@ impl Program {
             .args(["run", "--log", "info"])
             .arg(folder)
             .args(["--decisions".as_ref(), folder.join("decisions.jsonl").as_os_str()])
-            .args(["--record".as_ref(), folder.join("recording.jsonl").as_os_str()])
+            .args(recording.into_iter().flat_map(|recording| ["--record".as_ref(), recording.as_os_str()]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -85,6 +91,20 @@ impl Program {
         let (_, text) = self.get("/metrics").expect("no metrics");
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
         value.unwrap_or(0.0)
+    }
+
+    /// Ends it at once, as a failing machine does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The processor time that it has used, in seconds.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        // User and system time, in ticks of which Linux has 100 a second for whoever asks.
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
     }
 
     /// The decisions so far.

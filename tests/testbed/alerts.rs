@@ -12,7 +12,7 @@ use std::{
 use super::{folder, variable, wait_for};
 
 /// How long a daemon may take until it is ready. It takes a second; a busy machine is given more.
-const START: Duration = Duration::from_secs(60);
+pub(super) const START: Duration = Duration::from_secs(60);
 
 /// A port that nobody listens on at this moment. Somebody else may take it first; then the daemon says so and the test fails.
 pub(crate) fn free_port() -> u16 {
@@ -21,14 +21,24 @@ pub(crate) fn free_port() -> u16 {
 
 /// A daemon that ends with this value, by its own process number, and its folder with it.
 #[derive(Debug)]
-struct Daemon {
+pub(super) struct Daemon {
     child: Child,
-    folder: PathBuf,
-    port: u16,
+    pub(super) folder: PathBuf,
+    pub(super) port: u16,
 }
 
 impl Daemon {
     fn start(program: &str, folder: PathBuf, arguments: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+        Self::start_ready(program, folder, "/-/ready", arguments)
+    }
+
+    /// Starts it and waits until it answers on the path `ready`.
+    pub(super) fn start_ready(
+        program: &str,
+        folder: PathBuf,
+        ready: &str,
+        arguments: impl FnOnce(&Path, u16) -> Vec<String>,
+    ) -> Self {
         let port = free_port();
         let log = File::create(folder.join("log")).unwrap();
         let child = Command::new(program)
@@ -43,7 +53,7 @@ impl Daemon {
             if let Some(status) = daemon.child.try_wait().unwrap() {
                 panic!("{program} ended with {status}: {}", fs::read_to_string(daemon.folder.join("log")).unwrap());
             }
-            get(port, "/-/ready").filter(|answer| answer.starts_with("HTTP/1.0 200"))
+            get(port, ready).filter(|answer| answer.starts_with("HTTP/1.0 200"))
         });
         daemon
     }
@@ -58,7 +68,7 @@ impl Drop for Daemon {
 }
 
 /// The whole answer to a GET of `path`; `None` when there was none.
-fn get(port: u16, path: &str) -> Option<String> {
+pub(super) fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;

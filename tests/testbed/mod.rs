@@ -3,7 +3,7 @@
 //! ```text
 //!   cargo xtask test --> HOMEOSTAT_TEST_* --> Engine::docker(), Engine::podman(), Engine::private(..)
 //!                                             engine.container(..)            goes with the value
-//!                                             Prometheus::start(..), Alertmanager::start(..)
+//!                                             Prometheus::start(..), Alertmanager::start(..), NodeExporter::start(..)
 //! ```
 //!
 //! A test that uses it is marked `#[ignore = "needs the test bed: cargo xtask test"]`. By hand: `cargo xtask testbed --detach`
@@ -14,6 +14,8 @@
 
 mod alerts;
 mod engine;
+mod node_exporter;
+mod remote_write;
 
 use std::{
     env,
@@ -27,6 +29,8 @@ use std::{
 pub(crate) use self::{
     alerts::{Alertmanager, Prometheus, free_port},
     engine::{Container, Engine},
+    node_exporter::NodeExporter,
+    remote_write::{Samples, WritingPrometheus, number},
 };
 
 /// How often something that is waited for is looked at.

@@ -8,7 +8,7 @@ use crate::{
     interrupt::Interrupt,
     packages, process,
     run::Run,
-    sweep,
+    senders, sweep,
 };
 
 /// The engine of each make that is always there. Tests share it, and must not stop it.
@@ -46,6 +46,8 @@ impl Bed {
             ("HOMEOSTAT_TEST_IMAGE", image::NAME.to_owned()),
             ("HOMEOSTAT_TEST_PROMETHEUS_BIN", text(program("prometheus")?)?),
             ("HOMEOSTAT_TEST_ALERTMANAGER_BIN", text(program("prometheus-alertmanager")?)?),
+            ("HOMEOSTAT_TEST_NODE_EXPORTER_BIN", text(program("prometheus-node-exporter")?)?),
+            ("HOMEOSTAT_TEST_REMOTE_WRITE_BIN", text(senders::remote_write()?)?),
             ("HOMEOSTAT_TEST_XTASK", text(own)?),
         ];
         if let Some(client) = packages::find("docker") {

@@ -20,14 +20,16 @@ use crate::{
 };
 
 /// Each target, and the dictionary of words that its inputs are made of, if there is one.
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 9] = [
     ("policy", Some("policy")),
     ("policy_test", Some("policy")),
     ("expression", Some("policy")),
     ("script", Some("script")),
     ("json_line", None),
     ("alertmanager", None),
+    ("remote_write", None),
     ("journal", None),
+    ("exposition", None),
 ];
 
 /// What `cargo xtask test` spends on each target: with two processors half a minute in all, enough for some ten thousand inputs

@@ -21,6 +21,7 @@ mod interrupt;
 mod packages;
 mod process;
 mod run;
+mod senders;
 mod stage;
 mod stages;
 mod summary;

@@ -10,7 +10,7 @@ use std::{
 use crate::process::output_of;
 
 /// Each package, and the program that shows that it, or another of the same use, is there.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 11] = [
     ("docker.io", "dockerd"),
     ("podman", "podman"),
     ("runc", "runc"),
@@ -21,6 +21,7 @@ const NEEDED: [(&str, &str); 10] = [
     ("prometheus", "prometheus"),
     ("g++", "c++"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ("prometheus-node-exporter", "prometheus-node-exporter"),
 ];
 
 /// Its program is called like that of the package `busybox`, which is not statically linked: so the package is asked for.

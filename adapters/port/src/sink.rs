@@ -29,6 +29,23 @@ impl ObservationSink {
         self.0.send(observation).await.map_err(|_| Closed)
     }
 
+    /// Waits for room for all of them, then sends them in order: all or, when it is given up before, none. Of more than the sink
+    /// holds at all, as many as it holds at a time.
+    ///
+    /// # Errors
+    /// [`Closed`] when nobody listens any more.
+    pub async fn send_all(&self, observations: Vec<Observation>) -> Result<(), Closed> {
+        let mut observations = observations.into_iter();
+        while observations.len() > 0 {
+            let count = observations.len().min(self.0.max_capacity());
+            let permits = self.0.reserve_many(count).await.map_err(|_| Closed)?;
+            for (permit, observation) in permits.zip(observations.by_ref()) {
+                permit.send(observation);
+            }
+        }
+        Ok(())
+    }
+
     /// How many observations would be taken at once; 0 means that a sender has to wait.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -58,5 +75,51 @@ impl ProgressSink {
     /// Says how far the step is, from 0 to 1.
     pub fn report(&self, share: f64) {
         self.0.send_replace(Progress { share: Some(share.clamp(0.0, 1.0)) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future,
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use homeostat_model::{Event, EventType, Timestamp};
+
+    use super::*;
+
+    fn events(ids: std::ops::Range<usize>) -> Vec<Observation> {
+        let event = |id: usize| {
+            Observation::Event(Event {
+                resource: "vm/a".parse().unwrap(),
+                event_type: EventType::new("t").unwrap(),
+                time: Timestamp::default(),
+                id: id.to_string(),
+                attributes: homeostat_model::Attributes::default(),
+            })
+        };
+        ids.map(event).collect()
+    }
+
+    #[test]
+    fn many_are_sent_together_or_not_at_all() {
+        let (sink, mut received) = ObservationSink::bounded(4);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut sends = |ids| pin!(sink.send_all(events(ids))).poll(&mut context).is_ready();
+        let mut receives = || std::iter::from_fn(|| received.try_recv().ok()).collect::<Vec<_>>();
+        assert!(sends(0..3));
+        // There is room for one, and none is sent.
+        assert!(!sends(3..5));
+        assert_eq!(receives(), events(0..3));
+        assert!(sends(3..7));
+        assert_eq!(receives(), events(3..7));
+        // More than there ever is room for: the first four.
+        assert!(!sends(0..6));
+        assert_eq!(receives(), events(0..4));
+        drop(received);
+        let closed = pin!(sink.send_all(events(0..1))).poll(&mut context);
+        assert_eq!(closed, std::task::Poll::Ready(Err(Closed)));
     }
 }

@@ -101,6 +101,19 @@ impl Default for WebhookPath {
     }
 }
 
+impl WebhookPath {
+    /// One that is known to be a path.
+    pub(crate) fn constant(path: &'static str) -> Self {
+        Self(path.into())
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl TryFrom<String> for WebhookPath {
     type Error = InvalidWebhookPath;
 

@@ -1,10 +1,14 @@
-//! Brings samples and events from elsewhere: Alertmanager's webhook and JSON lines.
+//! Brings samples and events from elsewhere: Alertmanager's webhook, remote-write, scraping, PromQL and JSON lines.
 //!
 //! ```text
 //!   POST a body -> payload -> alert --+                +-- not seen before? --+
 //!                                     +--> mapping ----+                      +--> sink
 //!   file, stdin -> lines --> line ----+    resource id +-- labels changed? ---+
 //!                              \--> a recording, in virtual time: read_all
+//!
+//!   POST a request -> write request --+
+//!   GET a page     -> exposition -----+--> series -> mapped once: target, or why there is none -> samples --> sink
+//!   ask a query    -> answer ---------+
 //! ```
 //!
 //! Whatever comes in is about one resource. Where it does not say so itself, the [`Mapping`] finds the resource in what it
@@ -14,10 +18,14 @@
 //! Invariant: nothing grows with what comes in: bodies, lines, memories and warnings are bounded.
 //! Invariant: it knows no policy, no plan and no adapter; it acts on nothing.
 
+mod access;
 mod alertmanager;
 mod cloud_event;
 mod complaint;
+mod exposition;
 mod follow;
+mod generations;
+mod http;
 mod json_lines;
 mod labels;
 mod line;
@@ -25,19 +33,39 @@ mod line_error;
 mod mapping;
 mod names;
 mod object;
+mod pattern;
 mod payload;
 mod place;
+mod promql;
+mod protobuf;
 mod reader;
 mod recent;
+mod remote_write;
 mod scan;
+mod scrape;
+mod series;
+mod series_mapping;
+mod series_preset;
+mod source_counts;
+mod target;
 mod template;
 mod time;
+mod write_request;
 
 pub use alertmanager::{AlertmanagerConfig, InvalidWebhookPath, WebhookPath, alertmanager};
+pub use exposition::{
+    Entry, Exemplar, Exposition, ExpositionError, ExpositionFormat, ExpositionProblem, FamilyType, Label, Point,
+};
 pub use json_lines::{JsonLines, JsonLinesConfig};
 pub use line::parse_line;
 pub use line_error::{LineError, LineProblem};
 pub use mapping::{Mapping, Unplaced};
 pub use payload::ALERT_EVENTS;
+pub use promql::{Promql, PromqlConfig};
 pub use reader::{TimedLine, read_all};
+pub use remote_write::{RemoteWriteConfig, remote_write};
+pub use scrape::{SCRAPE_EVENTS, Scrape, ScrapeConfig};
+pub use series::{Fate, Series, SeriesReader, is_stale_marker};
+pub use series_mapping::SeriesMapping;
+pub use source_counts::{Counted, SourceCounts};
 pub use template::InvalidTemplate;

@@ -115,6 +115,11 @@ pub enum Unplaced {
 }
 
 impl Mapping {
+    /// One that only says which resource something is about.
+    pub(crate) fn of_resources(resource: Vec<Template>) -> Self {
+        Self { resource, ..Self::default() }
+    }
+
     /// The resource that `item` is about.
     pub(crate) fn resource_of<I: Item>(&self, item: &I, names: &mut Names) -> Result<ResourceId, Unplaced> {
         let value_of = |path: &str| item.variable(path);

@@ -39,14 +39,35 @@ pub(crate) struct Template {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Variable {
-        path: String,
-        /// Whether only the host of an address is wanted.
-        host: bool,
-    },
+    Variable { path: String, filter: Option<Filter> },
+}
+
+/// What is made of the value of a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filter {
+    /// The host of an address.
+    Host,
+    /// A path without the slash that it begins with; `/` is `root`.
+    Path,
 }
 
 impl Template {
+    /// What it is without any variable; `None` when it has one.
+    pub(crate) fn fixed(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text that it begins with, before the first variable.
+    pub(crate) fn beginning(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            _ => "",
+        }
+    }
+
     /// As it was written.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -66,9 +87,9 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => filled.push_str(text),
-                Part::Variable { path, host } => {
+                Part::Variable { path, filter } => {
                     let value = value_of(path)?;
-                    let value = if *host { host_of(&value) } else { &value };
+                    let value = filter.map_or(&*value, |filter| filter.of(&value));
                     if value.is_empty() {
                         return None;
                     }
@@ -77,6 +98,16 @@ impl Template {
             }
         }
         Some(filled)
+    }
+}
+
+impl Filter {
+    fn of(self, value: &str) -> &str {
+        match self {
+            Self::Host => host_of(value),
+            Self::Path if value == "/" => "root",
+            Self::Path => value.strip_prefix('/').unwrap_or(value),
+        }
     }
 }
 
@@ -142,9 +173,12 @@ fn variable(inner: &str) -> Result<Part, String> {
     };
     match filter {
         _ if path.is_empty() => Err("the variable has no name; write ${labels.vm}".into()),
-        None => Ok(Part::Variable { path: path.into(), host: false }),
-        Some("host") => Ok(Part::Variable { path: path.into(), host: true }),
-        Some(filter) => Err(format!("the filter `{filter}` is not known; the only one is `host`, which strips a port")),
+        None => Ok(Part::Variable { path: path.into(), filter: None }),
+        Some("host") => Ok(Part::Variable { path: path.into(), filter: Some(Filter::Host) }),
+        Some("path") => Ok(Part::Variable { path: path.into(), filter: Some(Filter::Path) }),
+        Some(filter) => Err(format!(
+            "the filter `{filter}` is not known; there are `host`, which strips a port, and `path`, which strips the first slash"
+        )),
     }
 }
 
@@ -169,6 +203,8 @@ mod tests {
             "pod" => Some("web-1".into()),
             "namespace" => Some("shop".into()),
             "empty" => Some("".into()),
+            "root" => Some("/".into()),
+            "mountpoint" => Some("/var/lib".into()),
             _ => None,
         };
         for (text, expected) in [
@@ -177,6 +213,8 @@ mod tests {
             ("pod/${namespace}/${ pod }", Some("pod/shop/web-1")),
             ("vm/fixed", Some("vm/fixed")),
             ("${pod}", Some("web-1")),
+            ("fs/${root|path}", Some("fs/root")),
+            ("fs/${mountpoint|path}", Some("fs/var/lib")),
             ("vm/${empty}", None),
             ("pod/${namespace}/${nothing}", None),
         ] {
@@ -214,7 +252,7 @@ mod tests {
             `vm/${labels.vm`, column 4: the variable has no end; write ${labels.vm}
             `vm/${}`, column 4: the variable has no name; write ${labels.vm}
             `vm/${|host}`, column 4: the variable has no name; write ${labels.vm}
-            `host/${x|port}`, column 6: the filter `port` is not known; the only one is `host`, which strips a port
+            `host/${x|port}`, column 6: the filter `port` is not known; there are `host`, which strips a port, and `path`, which strips the first slash
             `vm/$x`, column 4: '$' cannot be part of a resource id; a variable is written ${labels.vm}
             `vm/a b`, column 5: ' ' cannot be part of a resource id; a variable is written ${labels.vm}
             `vm/{x}`, column 4: '{' cannot be part of a resource id; a variable is written ${labels.vm}

@@ -307,7 +307,7 @@ fn a_mapping_that_cannot_work_says_why() {
         {"resource": "vm/${labels.vm}"}
             invalid type: string "vm/${labels.vm}", expected a sequence at line 1 column 30
         {"resource": ["vm/${labels.vm|port}"]}
-            `vm/${labels.vm|port}`, column 4: the filter `port` is not known; the only one is `host`, which strips a port at line 1 column 37
+            `vm/${labels.vm|port}`, column 4: the filter `port` is not known; there are `host`, which strips a port, and `path`, which strips the first slash at line 1 column 37
         {"time": "ts|hours"}
             `ts|hours` names no field with a time; write the name of the field, and `|seconds` behind it when it counts seconds at line 1 column 20
         {"metrics": {"cpu": "cpu load"}}

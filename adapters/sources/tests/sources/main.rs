@@ -6,9 +6,18 @@ mod follow;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
+#[path = "../prompb.rs"]
+mod prompb;
+#[cfg(test)]
+mod promql;
+#[cfg(test)]
 mod recordings;
 #[cfg(test)]
+mod remote_write;
+#[cfg(test)]
 mod robust;
+#[cfg(test)]
+mod scrape;
 #[cfg(test)]
 mod told;
 #[cfg(test)]

@@ -1,0 +1,164 @@
+//! Asks other systems over HTTP/1.1: bounded in time and in bytes. Without TLS, which no light dependency brings yet.
+
+use std::{error::Error, io::Read, time::Duration};
+
+use flate2::read::MultiGzDecoder;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Request, StatusCode, Uri,
+    body::{Bytes, Incoming},
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT},
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use thiserror::Error;
+
+use crate::access::{Access, AccessError};
+
+/// Connections that are kept open for the next question, for each server.
+const IDLE_CONNECTIONS: usize = 2;
+
+/// Characters of a refusing answer that are told of: the first line of most.
+const TOLD_OF_BODY: usize = 120;
+
+/// Asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Http(Client<HttpConnector, Full<Bytes>>);
+
+/// A question.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) uri: &'a Uri,
+    pub(crate) accept: &'a str,
+    pub(crate) access: &'a Access,
+    /// More headers.
+    pub(crate) headers: &'a [(&'static str, String)],
+    /// What is posted, as a form; nothing when it is a GET.
+    pub(crate) form: Option<String>,
+    /// Bounds the whole of it, the answer included.
+    pub(crate) timeout: Duration,
+    /// Of the answer, also when it is packed.
+    pub(crate) max_bytes: usize,
+}
+
+/// An answer, good or not.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// There was no answer, or not a whole one.
+#[derive(Debug, Error)]
+pub(crate) enum HttpError {
+    #[error("it cannot be reached: {0}; check the address, and that it runs")]
+    Unreachable(String),
+    #[error("it has not answered within {0:?}; raise `timeout`, or ask for less")]
+    TimedOut(Duration),
+    #[error("its answer broke off: {0}; look at its log")]
+    BrokeOff(String),
+    #[error("its answer has more than {0} bytes; ask for less, or raise the limit")]
+    TooLarge(usize),
+    #[error("its answer is packed as `{0}`, which was not asked for; gzip can be read")]
+    Packed(String),
+    #[error("its answer cannot be unpacked: {0}; look at its log")]
+    Unpackable(std::io::Error),
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error("it cannot be asked: {0}")]
+    Malformed(#[from] hyper::http::Error),
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_timer(TokioTimer::new()).pool_max_idle_per_host(IDLE_CONNECTIONS);
+        Self(client.build_http())
+    }
+}
+
+impl Http {
+    /// Asks once.
+    pub(crate) async fn ask(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
+        let asked = tokio::time::timeout(question.timeout, self.answer(question));
+        asked.await.unwrap_or(Err(HttpError::TimedOut(question.timeout)))
+    }
+
+    async fn answer(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
+        let response = self.0.request(request(question)?).await;
+        let (head, body) = response.map_err(|error| HttpError::Unreachable(with_causes(&error)))?.into_parts();
+        let packed = read(body, question.max_bytes).await?;
+        let body = unpack(&head.headers, packed, question.max_bytes)?;
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Ok(Answer { status: head.status, content_type: content_type.to_owned(), body })
+    }
+}
+
+impl Answer {
+    /// What a refusing answer says, shortened.
+    pub(crate) fn refusal(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let line: String = text.trim().lines().next().unwrap_or_default().chars().take(TOLD_OF_BODY).collect();
+        if line.is_empty() { self.status.to_string() } else { format!("{}: {line}", self.status) }
+    }
+}
+
+fn request(question: &Question<'_>) -> Result<Request<Full<Bytes>>, HttpError> {
+    let mut request = Request::builder().uri(question.uri).header(ACCEPT, question.accept);
+    request = request.header(ACCEPT_ENCODING, "gzip");
+    request = request.header(USER_AGENT, concat!("homeostat/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in question.headers {
+        request = request.header(*name, value);
+    }
+    if let Some(authorization) = question.access.header()? {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    Ok(match &question.form {
+        None => request.body(Full::default())?,
+        Some(form) => {
+            let request = request.method("POST").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            request.body(Full::from(form.clone()))?
+        }
+    })
+}
+
+async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, HttpError> {
+    match Limited::new(body, max_bytes).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(HttpError::TooLarge(max_bytes)),
+        Err(error) => Err(HttpError::BrokeOff(with_causes(&*error))),
+    }
+}
+
+fn unpack(headers: &HeaderMap, body: Bytes, max_bytes: usize) -> Result<Vec<u8>, HttpError> {
+    let packed = headers.get(CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()).to_lowercase());
+    match packed.as_deref() {
+        None | Some("" | "identity") => Ok(body.into()),
+        Some("gzip" | "x-gzip") => {
+            // A small packet may hold a huge page.
+            let more = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+            let mut page = Vec::new();
+            MultiGzDecoder::new(&*body).take(more).read_to_end(&mut page).map_err(HttpError::Unpackable)?;
+            if page.len() > max_bytes { Err(HttpError::TooLarge(max_bytes)) } else { Ok(page) }
+        }
+        Some(other) => Err(HttpError::Packed(other.into())),
+    }
+}
+
+/// An error with what caused it: the outer one alone often says nothing.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,248 @@
+//! Receives what a Prometheus writes: remote-write 1.0 and 2.0.
+//!
+//! | answer | when | what a Prometheus does |
+//! | --- | --- | --- |
+//! | 204 | every sample was given to the engine, or is none that the mapping wants | goes on |
+//! | 400 | the body cannot be read; or samples of bad series were refused, the others were taken | goes on, and logs it |
+//! | 405, 408, 413 | another method; a body that does not arrive; one that is too large | goes on, and logs it |
+//! | 415 | another message or another compression | goes on, and logs it |
+//! | 503 | the engine is behind; nothing was taken, or less than all of a request with more samples than ever wait for the engine | sends all of it again |
+//!
+//! Sent again, a sample takes its own place: the engine has one value of a metric at a time. So nothing is lost that a sender keeps
+//! until it is answered, and nothing counts twice.
+//!
+//! After <https://prometheus.io/docs/specs/prw/remote_write_spec/> and <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>.
+
+mod body;
+mod negotiation;
+mod tally;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use homeostat_model::{Observation, Timestamp};
+use homeostat_port::{Clock, Closed, ObservationSink};
+use serde::Deserialize;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    SeriesMapping, WebhookPath,
+    complaint::Complaints,
+    series::SeriesReader,
+    source_counts::{Counted, SourceCounts},
+    write_request::{self, Message, Unreadable},
+};
+use body::MAX_BODY_BYTES;
+use tally::Tally;
+
+/// Bodies that are worked on at a time; each has at most some forty megabytes, packed, unpacked and as observations. Others wait.
+const AT_A_TIME: usize = 8;
+
+/// How long a request waits for its turn and for room in the sink. An engine that is behind for longer is not helped by waiting
+/// requests.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// After how many seconds a sender is asked to try again: the engine takes a full sink in less.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// A receiver of remote-write.
+///
+/// ```yaml
+/// name: prometheus
+/// path: /api/v1/write
+/// mapping: {presets: [node-exporter]}
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RemoteWriteConfig {
+    /// The source's name, for messages and metrics. Default `remote-write`.
+    pub name: String,
+    /// The path that is listened on. Default `/api/v1/write`, as that of a Prometheus.
+    pub path: WebhookPath,
+    /// Which series are of use, and what for.
+    pub mapping: SeriesMapping,
+}
+
+impl Default for RemoteWriteConfig {
+    fn default() -> Self {
+        let path = WebhookPath::constant("/api/v1/write");
+        Self { name: "remote-write".into(), path, mapping: SeriesMapping::default() }
+    }
+}
+
+/// A router that takes in what `config` says and sends it to `sink`, and what it counts.
+pub fn remote_write(config: RemoteWriteConfig, sink: ObservationSink, clock: Clock) -> (Router, Arc<SourceCounts>) {
+    let counts = Arc::new(SourceCounts::new(&config.name));
+    let receiver = Arc::new(Receiver {
+        series: Mutex::new(SeriesReader::new(config.mapping)),
+        complaints: Mutex::new(Complaints::new(&config.name, clock)),
+        sink,
+        turns: Semaphore::new(AT_A_TIME),
+        counts: counts.clone(),
+    });
+    let router = Router::new()
+        .route(config.path.as_str(), post(receive).fallback(other_method))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(receiver);
+    (router, counts)
+}
+
+#[derive(Debug)]
+struct Receiver {
+    series: Mutex<SeriesReader>,
+    complaints: Mutex<Complaints>,
+    sink: ObservationSink,
+    turns: Semaphore,
+    counts: Arc<SourceCounts>,
+}
+
+/// Why a request is not answered with 204.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    what: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, what: impl Into<String>) -> Self {
+        Self { status, what: what.into() }
+    }
+}
+
+async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
+    let (message, outcome) = match negotiation::message_of(request.headers()) {
+        Ok(message) => (Some(message), receiver.take_in(message, request).await),
+        Err(refusal) => (None, Err(refusal)),
+    };
+    let (written, status, mut response) = match outcome {
+        Ok(tally) => {
+            receiver.complain(&tally);
+            let refused = tally.refused();
+            let status = if refused.is_none() { StatusCode::NO_CONTENT } else { StatusCode::BAD_REQUEST };
+            (
+                tally.written(),
+                status,
+                refused.map_or_else(|| status.into_response(), |why| (status, why).into_response()),
+            )
+        }
+        Err(Refusal { status, what }) => {
+            tracing::debug!(source = receiver.counts.source(), %status, what, "a request is refused");
+            (0, status, (status, format!("{what}\n")).into_response())
+        }
+    };
+    receiver.counts.add([(Counted::Requests, negotiation::label(status), 1)]);
+    negotiation::add_headers(response.headers_mut(), message, status, written);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    response
+}
+
+async fn other_method() -> Response {
+    let what = "this is a receiver of remote-write; let a Prometheus POST to it\n";
+    let mut response = (StatusCode::METHOD_NOT_ALLOWED, what).into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+impl Receiver {
+    /// Takes in a request: all samples of good series, or nothing.
+    async fn take_in(&self, message: Message, request: Request) -> Result<Tally, Refusal> {
+        let deadline = Instant::now() + PATIENCE;
+        let turn = timeout_at(deadline, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(busy()) };
+        let body = body::of(request).await?;
+        let (observations, tally) = self.read(message, &body)?;
+        drop(body);
+        let mut told = Untold { series: &self.series, given: observations.is_empty() };
+        // What the body had to be waited for does not count: a slow line is not an engine that is behind.
+        match timeout_at(Instant::now() + PATIENCE, self.sink.send_all(observations)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Closed)) => return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "homeostat is shutting down")),
+            Err(_) => {
+                self.counts.add([(Counted::Samples, "deferred", tally.samples())]);
+                return Err(busy());
+            }
+        }
+        told.given = true;
+        self.counts.add(tally.numbers());
+        Ok(tally)
+    }
+
+    /// The observations in a body, and what became of each sample.
+    fn read(&self, message: Message, body: &[u8]) -> Result<(Vec<Observation>, Tally), Refusal> {
+        let (mut observations, mut tally) = (Vec::new(), Tally::default());
+        let mut reader = locked(&self.series);
+        let ignored = write_request::read(message, body, |series| match series.labels {
+            Ok(labels) => {
+                let mut known = reader.series(labels);
+                for (time, value) in series.samples {
+                    let fate = known.observe(Timestamp::from_millis(*time), *value, &mut observations);
+                    tally.add(fate);
+                }
+            }
+            Err(bad) => tally.bad(&bad, series.samples.len()),
+        });
+        if ignored.is_err() && !observations.is_empty() {
+            // What was found before is not given on.
+            reader.tell_again();
+        }
+        drop(reader);
+        tally.ignored = ignored.map_err(|unreadable| match unreadable {
+            Unreadable::TooManySamples | Unreadable::TooManySymbols => {
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, unreadable.to_string())
+            }
+            _ => Refusal::new(StatusCode::BAD_REQUEST, unreadable.to_string()),
+        })?;
+        Ok((observations, tally))
+    }
+
+    /// Tells people of what the sender or the mapping should have done otherwise.
+    fn complain(&self, tally: &Tally) {
+        if tally.complaints.is_empty() {
+            return;
+        }
+        let mut complaints = locked(&self.complaints);
+        for (why, count) in &tally.complaints {
+            complaints.refused(why);
+            complaints.also(count.saturating_sub(1));
+        }
+    }
+}
+
+fn busy() -> Refusal {
+    let what = "the engine is behind and takes no more at the moment; send the same again later";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, what)
+}
+
+/// What is told of resources together with their samples counts as told only when it was given on, which a request that ends early,
+/// for whatever reason, does not do.
+struct Untold<'a> {
+    series: &'a Mutex<SeriesReader>,
+    given: bool,
+}
+
+impl Drop for Untold<'_> {
+    fn drop(&mut self) {
+        if !self.given {
+            locked(self.series).tell_again();
+        }
+    }
+}
+
+/// Nothing that is done under a lock here can fail half way.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
