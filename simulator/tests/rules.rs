@@ -106,10 +106,16 @@ impl Play {
             ["restart", id, "on", host] => (id, Action::Restart { on: Some(host.parse().unwrap()) }),
             ["start", id] => (id, Action::Start),
             ["stop", id] => (id, Action::Stop),
-            ["resize", id, vcpus] => (id, Action::Resize(Amount { vcpus: Some(number(vcpus)), memory_bytes: None })),
+            ["pause", id] => (id, Action::Pause { on: true }),
+            ["unpause", id] => (id, Action::Pause { on: false }),
+            ["kill", id] => (id, Action::Kill),
+            ["recreate", id] => (id, Action::Recreate { image: None }),
+            ["resize", id, vcpus] => {
+                (id, Action::Resize(Amount { vcpus: Some(number(vcpus)), memory_bytes: None, ..Amount::default() }))
+            }
             ["resize", id, "memory", gib] => {
                 let bytes = gib.parse::<u64>().unwrap() << 30;
-                (id, Action::Resize(Amount { vcpus: None, memory_bytes: Some(bytes) }))
+                (id, Action::Resize(Amount { vcpus: None, memory_bytes: Some(bytes), ..Amount::default() }))
             }
             ["migrate", id, "to", host] => (id, Action::Migrate { to: host.parse().unwrap(), live: true }),
             ["move", id, "to", host] => (id, Action::Migrate { to: host.parse().unwrap(), live: false }),

@@ -18,20 +18,30 @@
 //! Invariant: what an engine cannot do is missing from its capabilities: nothing is found out by trying it on a container.
 
 mod adapter;
+mod blueprint;
+mod calls;
 mod capability;
+mod check;
 mod config;
 mod connection;
 mod deed;
+mod directory;
+mod follow;
 mod happening;
+mod host;
 mod inventory;
 mod ledger;
 mod limits;
+mod locate;
 mod memory;
 mod number;
 mod observe;
+mod parts;
+mod replace;
+mod settle;
 mod stream;
 mod usage;
 
 pub use adapter::ContainerAdapter;
 pub use capability::offered;
-pub use config::{ContainerConfig, InvalidContainerConfig};
+pub use config::{ContainerConfig, HostConfig, InvalidContainerConfig, TlsConfig};

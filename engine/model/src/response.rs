@@ -59,6 +59,22 @@ pub enum Response {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         memory: Option<Resizing>,
     },
+    /// Start it where it is.
+    Start,
+    /// Stop it in good order.
+    Stop,
+    /// Let it stand still.
+    Pause,
+    /// Let it go on.
+    Unpause,
+    /// End it at once.
+    Kill,
+    /// Make it anew from its own description, with its volumes.
+    Recreate {
+        /// The image to make it from; `None`: the one its image's name stands for now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+    },
     /// Move it to the host with the most room.
     Migrate,
     /// Move everything off this host; off a dead one, after it was fenced.
@@ -82,6 +98,12 @@ impl fmt::Display for Response {
         f.pad(match self {
             Self::Restart => "restart",
             Self::Resize { .. } => "resize",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
+            Self::Kill => "kill",
+            Self::Recreate { .. } => "recreate",
             Self::Migrate => "migrate",
             Self::Evacuate => "evacuate",
             Self::Fisicalize { .. } => "fisicalize",

@@ -42,8 +42,19 @@ pub fn draft(around: &Surroundings<'_>, subject: &ResourceId, response: &Respons
     let subject =
         around.topology.get(subject).ok_or_else(|| Infeasible(format!("{subject} does not exist any more")))?;
     match response {
-        Response::Restart => restart(around, subject),
+        Response::Restart => {
+            single(around, subject, Action::Restart { on: None }, "it is to run again where it is", "runs again")
+        }
         Response::Resize { vcpus, memory } => resize::draft(around, subject, vcpus.as_ref(), memory.as_ref()),
+        Response::Start => single(around, subject, Action::Start, "it is to run", "runs"),
+        Response::Stop => single(around, subject, Action::Stop, "it is to end in good order", "is stopped"),
+        Response::Pause => single(around, subject, Action::Pause { on: true }, "it is to stand still", "stands still"),
+        Response::Unpause => single(around, subject, Action::Pause { on: false }, "it is to go on", "goes on"),
+        Response::Kill => single(around, subject, Action::Kill, "it is to end at once", "is stopped"),
+        Response::Recreate { image } => {
+            let action = Action::Recreate { image: image.clone() };
+            single(around, subject, action, "it is interrupted, and keeps its volumes only", "runs anew")
+        }
         Response::Migrate => migrate::draft(around, subject),
         Response::Evacuate => evacuate::draft(around, subject),
         Response::Fisicalize { pool } => fisicalize::draft(around, subject, pool),
@@ -51,10 +62,17 @@ pub fn draft(around: &Surroundings<'_>, subject: &ResourceId, response: &Respons
     }
 }
 
-fn restart(around: &Surroundings<'_>, subject: &Resource) -> Result<Draft, Infeasible> {
+/// One step on the subject, after which it `then` is so.
+fn single(
+    around: &Surroundings<'_>,
+    subject: &Resource,
+    action: Action,
+    reason: &str,
+    then: &str,
+) -> Result<Draft, Infeasible> {
     let mut steps = Steps::default();
-    steps.add(around, subject, Action::Restart { on: None }, &[], "it is to run again where it is".into())?;
-    Ok(Draft { steps: steps.done(), effect: format!("{} runs again", subject.id) })
+    steps.add(around, subject, action, &[], reason.into())?;
+    Ok(Draft { steps: steps.done(), effect: format!("{} {then}", subject.id) })
 }
 
 /// Collects steps, numbers them and refuses what an adapter cannot do.
@@ -122,7 +140,8 @@ fn timeout(action: &Action) -> Duration {
     Duration::from_mins(match action.verb() {
         Verb::Migrate => 60,
         Verb::Power => 10,
-        Verb::Restart | Verb::Start | Verb::Stop | Verb::Resize | Verb::Fence => 5,
+        Verb::Recreate => 15,
+        Verb::Restart | Verb::Start | Verb::Stop | Verb::Kill | Verb::Pause | Verb::Resize | Verb::Fence => 5,
         Verb::Cordon => 1,
     })
 }

@@ -17,7 +17,21 @@ use crate::{
 };
 
 /// The names of all responses.
-pub(crate) const RESPONSES: [&str; 7] = ["restart", "resize", "migrate", "evacuate", "fisicalize", "notify", "script"];
+pub(crate) const RESPONSES: [&str; 13] = [
+    "restart",
+    "start",
+    "stop",
+    "pause",
+    "unpause",
+    "kill",
+    "recreate",
+    "resize",
+    "migrate",
+    "evacuate",
+    "fisicalize",
+    "notify",
+    "script",
+];
 
 /// Reads the response `name`, which stands at the bytes `at`.
 pub(crate) fn read(
@@ -41,6 +55,12 @@ pub(crate) fn read(
     let fixed = |response| Some(Placed { value: Prescription::Fixed(response), places: Vec::new() });
     let response = match name {
         "restart" => fixed(Response::Restart),
+        "start" => fixed(Response::Start),
+        "stop" => fixed(Response::Stop),
+        "pause" => fixed(Response::Pause),
+        "unpause" => fixed(Response::Unpause),
+        "kill" => fixed(Response::Kill),
+        "recreate" => recreate(fields.as_mut(), report).and_then(fixed),
         "migrate" => fixed(Response::Migrate),
         "evacuate" => fixed(Response::Evacuate),
         "resize" => resize(at, fields.as_mut(), scope, report),
@@ -87,6 +107,14 @@ fn computed(
     Some(Placed { value: Prescription::Script(formula), places: vec![written] })
 }
 
+fn recreate(fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
+    let image = match fields.and_then(|fields| fields.take("image")) {
+        Some(node) => Some(text(node, "image", report)?.to_owned()),
+        None => None,
+    };
+    Some(Response::Recreate { image })
+}
+
 fn fisicalize(at: &Range<usize>, fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
     let Some(pool) = fields.and_then(|fields| fields.take("pool")) else {
         missing("fisicalize", "pool", "write `fisicalize: {pool: NAME}`: the hosts' label `pool`", at, report);
@@ -100,6 +128,11 @@ fn check_possible(response: &str, kind: &str, scope: &Scope<'_>, at: &Range<usiz
     let verb = match response {
         "restart" => Verb::Restart,
         "resize" => Verb::Resize,
+        "start" => Verb::Start,
+        "stop" => Verb::Stop,
+        "pause" | "unpause" => Verb::Pause,
+        "kill" => Verb::Kill,
+        "recreate" => Verb::Recreate,
         "migrate" | "fisicalize" => Verb::Migrate,
         "evacuate" if kind != "host" => {
             let (response, kind, reason) = (response.into(), kind.into(), "it moves what runs on a host".into());

@@ -83,8 +83,11 @@ impl Bench {
 
     /// Makes a container that runs `script` under a name of its own; it is not started.
     pub(crate) async fn create(&self, script: &str, limits: HostConfig, stop_timeout: i64) -> ResourceId {
+        self.create_as(&format!("test-{}-{}", std::process::id(), number()), script, limits, stop_timeout).await
+    }
+
+    async fn create_as(&self, name: &str, script: &str, limits: HostConfig, stop_timeout: i64) -> ResourceId {
         self.docker.clone().negotiate_version().await.unwrap();
-        let name = format!("test-{}-{}", std::process::id(), number());
         let body = ContainerCreateBody {
             image: Some(variable("HOMEOSTAT_TEST_IMAGE")),
             cmd: Some(vec!["sh".into(), "-c".into(), script.into()]),
@@ -93,9 +96,9 @@ impl Bench {
             host_config: Some(HostConfig { network_mode: Some("none".into()), ..limits }),
             ..ContainerCreateBody::default()
         };
-        let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
+        let options = CreateContainerOptions { name: Some(name.into()), ..CreateContainerOptions::default() };
         self.docker.create_container(Some(options), body).await.unwrap();
-        self.made.lock().unwrap().push(name.clone());
+        self.made.lock().unwrap().push(name.into());
         format!("container/{name}").parse().unwrap()
     }
 
@@ -106,6 +109,14 @@ impl Bench {
         if script.contains("echo ready") {
             self.ready(&id, 1).await;
         }
+        id
+    }
+
+    /// Makes a container of this name and starts it.
+    pub(crate) async fn start_as(&self, name: &str, script: &str) -> ResourceId {
+        let id = self.create_as(name, script, HostConfig::default(), 5).await;
+        self.run(&id).await;
+        self.ready(&id, 1).await;
         id
     }
 

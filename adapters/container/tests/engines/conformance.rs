@@ -52,8 +52,12 @@ impl Harness for Engine {
             Verb::Stop => Subject { resource: self.bench.start(OBEDIENT, limits()).await, action: Action::Stop },
             Verb::Resize => Subject {
                 resource: self.bench.start(OBEDIENT, limits()).await,
-                action: Action::Resize(Amount { vcpus: Some(0.5), memory_bytes: Some(96 << 20) }),
+                action: Action::Resize(Amount { vcpus: Some(0.5), memory_bytes: Some(96 << 20), ..Amount::default() }),
             },
+            Verb::Pause => {
+                Subject { resource: self.bench.start(OBEDIENT, limits()).await, action: Action::Pause { on: true } }
+            }
+            Verb::Kill => Subject { resource: self.bench.start(STUBBORN, limits()).await, action: Action::Kill },
             _ => return None,
         })
     }
@@ -71,14 +75,18 @@ impl Harness for Engine {
             self.bench.docker.pause_container(resource.name()).await.unwrap();
             return Some(Subject { resource, action: Action::Start });
         }
-        Some(Subject { resource, action: Action::Resize(Amount { vcpus: None, memory_bytes: Some(1 << 50) }) })
+        Some(Subject {
+            resource,
+            action: Action::Resize(Amount { vcpus: None, memory_bytes: Some(1 << 50), ..Amount::default() }),
+        })
     }
 
     async fn effects(&self, subject: &Subject) -> u64 {
         let action = match subject.action.verb() {
             Verb::Restart => "restart",
             Verb::Start => "start",
-            Verb::Stop => "die",
+            Verb::Stop | Verb::Kill => "die",
+            Verb::Pause => "pause",
             _ => "update",
         };
         self.bench.count(&subject.resource, action).await

@@ -9,6 +9,8 @@ mod conformance;
 #[cfg(test)]
 mod deeds;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod reconnect;
 #[cfg(test)]
 mod seen;

@@ -194,6 +194,17 @@ pub(super) fn entry() -> Value {
                 "anyOf": [shared("entry"), list("A ladder of its own", 1, shared("entry"))],
             },
             "restart": bare("Restart it where it is"),
+            "start": bare("Start it where it is"),
+            "stop": bare("Stop it in good order"),
+            "pause": bare("Let it stand still"),
+            "unpause": bare("Let it go on"),
+            "kill": bare("End it at once"),
+            "recreate": {
+                "description": "Make it anew from its own description, with its volumes",
+                "type": ["object", "null"],
+                "properties": {"image": shared_as("plain", "The image to make it from; unless given, the one of the same name")},
+                "additionalProperties": false,
+            },
             "resize": resize(),
             "migrate": bare("Move it to the host with the most room"),
             "evacuate": bare("Move everything off this host; off a dead one, after it was fenced"),
@@ -226,7 +237,8 @@ pub(super) fn entry() -> Value {
     );
     let one: Vec<Value> = RESPONSES.iter().map(|name| json!({"required": [name]})).collect();
     merge(&mut entry, json!({"oneOf": one, "dependentRequired": {"else": ["if"]}}));
-    let plain: Vec<&str> = ["restart", "migrate", "evacuate"].into();
+    let plain: Vec<&str> =
+        ["restart", "start", "stop", "pause", "unpause", "kill", "recreate", "migrate", "evacuate"].into();
     json!({"anyOf": [words("A response without parameters", &plain), entry]})
 }
 
