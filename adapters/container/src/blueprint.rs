@@ -37,6 +37,11 @@ impl Blueprint {
         if host.cpu_quota.is_some_and(|quota| quota > 0) {
             host.nano_cpus = None;
         }
+        // Podman gives them the kernel's names, and takes others.
+        for ulimit in host.ulimits.iter_mut().flatten() {
+            let short = ulimit.name.as_deref().and_then(|name| name.strip_prefix("RLIMIT_")).map(str::to_lowercase);
+            ulimit.name = short.or(ulimit.name.take());
+        }
         let own_name = |name: &String| *name != id.chars().take(SHORT_ID).collect::<String>();
         let ContainerConfig {
             hostname,
@@ -189,7 +194,8 @@ mod tests {
 
     const WEB: &str = r#"{"Id": "0123456789abcdef", "Image": "sha256:1", "Name": "/web",
         "Config": {"Hostname": "0123456789ab", "Image": "web:1", "Cmd": ["serve"], "Env": ["A=1"], "Labels": {"tier": "web"}},
-        "HostConfig": {"Binds": ["data:/data"], "NanoCpus": 500000000, "CpuQuota": 50000, "NetworkMode": "shop"},
+        "HostConfig": {"Binds": ["data:/data"], "NanoCpus": 500000000, "CpuQuota": 50000, "NetworkMode": "shop",
+            "Ulimits": [{"Name": "RLIMIT_NOFILE", "Soft": 1, "Hard": 2}]},
         "NetworkSettings": {"Networks": {"shop": {"Aliases": ["web", "0123456789ab"], "IPAddress": "10.0.0.7"}}},
         "Mounts": [{"Type": "volume", "Name": "data", "Destination": "/data"},
                    {"Type": "volume", "Name": "f00d", "Destination": "/cache"}]}"#;
@@ -203,6 +209,7 @@ mod tests {
         assert_eq!((body.hostname.as_deref(), body.cmd.as_deref()), (None, Some(&["serve".to_owned()][..])));
         assert_eq!(host.binds.as_deref(), Some(&["data:/data".to_owned(), "f00d:/cache".to_owned()][..]));
         assert_eq!((host.nano_cpus, host.cpu_quota), (None, Some(50000)));
+        assert_eq!(host.ulimits.as_ref().unwrap()[0].name.as_deref(), Some("nofile"));
         let networks = body.networking_config.as_ref().unwrap().endpoints_config.as_ref().unwrap();
         assert_eq!(networks["shop"].aliases.as_deref(), Some(&["web".to_owned()][..]));
         assert_eq!(networks["shop"].ip_address, None);

@@ -16,7 +16,7 @@ const CONTAINER_ATTRIBUTES: [&str; 8] =
     ["state", "image", "exitCode", "oomKilled", "health", "restartCount", "cpus", "cpuShares"];
 
 /// The attributes of the engine's host.
-const HOST_ATTRIBUTES: [&str; 4] = ["state", "engine", "engineVersion", "checkpoints"];
+const HOST_ATTRIBUTES: [&str; 4] = ["state", "engine", "engineVersion", "liveMigration"];
 
 /// What can happen to a host, where there are several.
 const HOST_EVENTS: [&str; 2] = ["host.unreachable", "host.reachable"];

@@ -11,6 +11,8 @@ use std::{
 
 use homeostat_model::ResourceId;
 
+use crate::parts::own_name;
+
 /// Containers that are remembered to have been replaced: the engines tell of their end within moments, and many more than
 /// are replaced in that time.
 const MAX_MOVING: usize = 1024;
@@ -87,8 +89,10 @@ impl Directory {
     pub(crate) fn keep_only(&self, host: HostNumber, names: &BTreeSet<String>) {
         let mut pages = self.pages();
         let Pages { ids, holders, .. } = &mut *pages;
+        // What is being replaced has its name in those of its parts.
+        let own: BTreeSet<&str> = names.iter().map(|name| own_name(name)).collect();
         ids.retain(|(of, name), id| {
-            let stays = *of != host || names.contains(name);
+            let stays = *of != host || names.contains(name) || own.contains(name.as_str());
             if !stays {
                 holders.remove(id);
             }

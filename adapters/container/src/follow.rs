@@ -14,6 +14,7 @@ use crate::{
     memory::Missed,
     number::float,
     observe::{End, Stock},
+    parts::Part,
     stream::{Source, Streams},
 };
 
@@ -102,6 +103,10 @@ impl Follower<'_> {
             return Ok(());
         }
         // What is being moved ends and begins as the move has it: nothing of that is news.
+        let has_own_name = || name.as_deref().is_some_and(|name| Part::of(name).is_none());
+        if happening == Happening::Renamed && has_own_name() {
+            self.host.directory.moved(&id);
+        }
         if self.host.directory.is_moving(&id) {
             if matches!(happening, Happening::Died { .. } | Happening::Removed) {
                 self.streams.leave(&id);

@@ -114,7 +114,7 @@ impl Naming {
         host.labels.clone_from(&self.labels);
         host.capacity = Capacity { vcpus: facts.cores.map(float), memory_bytes: facts.memory };
         host.attributes.insert("state".into(), "up".into());
-        host.attributes.insert("checkpoints".into(), facts.checkpoints.into());
+        host.attributes.insert("liveMigration".into(), facts.checkpoints.into());
         host.attributes.insert("engine".into(), facts.engine.into());
         host.attributes.insert("engineVersion".into(), facts.version.as_str().into());
         Some(host)

@@ -176,7 +176,6 @@ impl<'a> Replacement<'a> {
                 return Err(failed(command, "the new container did not stay up"));
             }
         }
-        target.directory.moved(&new);
         target.connection.rename(&new, name).await?;
         from.remove(old).await
     }

@@ -54,7 +54,6 @@ impl Shared {
             (None, Some(incoming)) if is_running(&incoming.1) => {
                 let (host, new) = incoming;
                 self.directory.hand_over(&command.resource, host.number, &name);
-                self.directory.moved(id_of(&new));
                 host.connection.rename(id_of(&new), &name).await?;
                 remove(remains.out).await
             }

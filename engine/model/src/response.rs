@@ -79,11 +79,15 @@ pub enum Response {
     Migrate,
     /// Move everything off this host; off a dead one, after it was fenced.
     Evacuate,
-    /// Give it a physical machine of its own from `pool`: a host labelled `pool: <pool>` that runs nothing else.
+    /// Give it a physical machine of its own from `pool`: a host labelled `pool: <pool>` that runs nothing else. Without a
+    /// pool, processors of its own on its host.
     Fisicalize {
-        /// The value of the hosts' label `pool`.
-        pool: String,
+        /// The value of the hosts' label `pool`; `None`: it stays on its host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pool: Option<String>,
     },
+    /// Take back the processors that it was given for itself.
+    Release,
     /// Tell people.
     Notify {
         /// How urgent it is.
@@ -107,6 +111,7 @@ impl fmt::Display for Response {
             Self::Migrate => "migrate",
             Self::Evacuate => "evacuate",
             Self::Fisicalize { .. } => "fisicalize",
+            Self::Release => "release",
             Self::Notify { .. } => "notify",
         })
     }

@@ -7,7 +7,7 @@ use homeostat_model::{
 };
 use thiserror::Error;
 
-use crate::{Projection, evacuate, fisicalize, migrate, resize};
+use crate::{Projection, evacuate, fisicalize, migrate, processors, resize};
 
 /// What a planner looks at.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,9 @@ pub fn draft(around: &Surroundings<'_>, subject: &ResourceId, response: &Respons
         }
         Response::Migrate => migrate::draft(around, subject),
         Response::Evacuate => evacuate::draft(around, subject),
-        Response::Fisicalize { pool } => fisicalize::draft(around, subject, pool),
+        Response::Fisicalize { pool: Some(pool) } => fisicalize::draft(around, subject, pool),
+        Response::Fisicalize { pool: None } => processors::draft(around, subject),
+        Response::Release => processors::release(around, subject),
         Response::Notify { .. } => Err(Infeasible("a notification needs no plan".into())),
     }
 }

@@ -13,11 +13,11 @@ use crate::{
     nearest::hint,
     report::Report,
     sizing::resize,
-    yaml::Node,
+    yaml::{Node, Yaml},
 };
 
 /// The names of all responses.
-pub(crate) const RESPONSES: [&str; 13] = [
+pub(crate) const RESPONSES: [&str; 14] = [
     "restart",
     "start",
     "stop",
@@ -29,6 +29,7 @@ pub(crate) const RESPONSES: [&str; 13] = [
     "migrate",
     "evacuate",
     "fisicalize",
+    "release",
     "notify",
     "script",
 ];
@@ -64,14 +65,16 @@ pub(crate) fn read(
         "migrate" => fixed(Response::Migrate),
         "evacuate" => fixed(Response::Evacuate),
         "resize" => resize(at, fields.as_mut(), scope, report),
-        "fisicalize" => fisicalize(at, fields.as_mut(), report).and_then(fixed),
+        "fisicalize" => fisicalize(fields.as_mut(), report).and_then(fixed),
+        "release" => fixed(Response::Release),
         _ => notify(at, fields.as_mut(), scope, report),
     };
     if let Some(fields) = fields {
         fields.finish(report);
     }
     if let Some(kind) = scope.kind {
-        check_possible(name, kind, scope, at, report);
+        let pooled = parameters.is_some_and(|node| matches!(&node.value, Yaml::Map(fields) if !fields.is_empty()));
+        check_possible(name, pooled, kind, scope, at, report);
     }
     response
 }
@@ -115,16 +118,16 @@ fn recreate(fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Resp
     Some(Response::Recreate { image })
 }
 
-fn fisicalize(at: &Range<usize>, fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
-    let Some(pool) = fields.and_then(|fields| fields.take("pool")) else {
-        missing("fisicalize", "pool", "write `fisicalize: {pool: NAME}`: the hosts' label `pool`", at, report);
-        return None;
+fn fisicalize(fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
+    let pool = match fields.and_then(|fields| fields.take("pool")) {
+        Some(node) => Some(text(node, "pool", report)?.to_owned()),
+        None => None,
     };
-    Some(Response::Fisicalize { pool: text(pool, "pool", report)?.to_owned() })
+    Some(Response::Fisicalize { pool })
 }
 
 /// Refuses what no connected system can do to resources of `kind`.
-fn check_possible(response: &str, kind: &str, scope: &Scope<'_>, at: &Range<usize>, report: &mut Report) {
+fn check_possible(response: &str, pooled: bool, kind: &str, scope: &Scope<'_>, at: &Range<usize>, report: &mut Report) {
     let verb = match response {
         "restart" => Verb::Restart,
         "resize" => Verb::Resize,
@@ -133,6 +136,8 @@ fn check_possible(response: &str, kind: &str, scope: &Scope<'_>, at: &Range<usiz
         "pause" | "unpause" => Verb::Pause,
         "kill" => Verb::Kill,
         "recreate" => Verb::Recreate,
+        "fisicalize" if !pooled => Verb::Resize,
+        "release" => Verb::Resize,
         "migrate" | "fisicalize" => Verb::Migrate,
         "evacuate" if kind != "host" => {
             let (response, kind, reason) = (response.into(), kind.into(), "it moves what runs on a host".into());

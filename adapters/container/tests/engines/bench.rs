@@ -120,6 +120,27 @@ impl Bench {
         id
     }
 
+    /// From now on the container of this name is removed at the end, also if it was made on another engine.
+    pub(crate) fn adopt(&self, id: &ResourceId) {
+        self.made.lock().unwrap().push(id.name().into());
+    }
+
+    /// Makes what the adapter makes in place of the running container `from` under `key`; gives its id.
+    pub(crate) async fn create_part(&self, name: &str, key: &str, from: &str) -> String {
+        self.docker.clone().negotiate_version().await.unwrap();
+        let labels = [("homeostat.step", key), ("homeostat.from", from), ("homeostat.ran", "true")];
+        let body = ContainerCreateBody {
+            image: Some(variable("HOMEOSTAT_TEST_IMAGE")),
+            cmd: Some(vec!["sh".into(), "-c".into(), OBEDIENT.into()]),
+            labels: Some(labels.map(|(name, value)| (name.into(), value.into())).into()),
+            host_config: Some(HostConfig { network_mode: Some("none".into()), ..HostConfig::default() }),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptions { name: Some(name.into()), ..CreateContainerOptions::default() };
+        self.made.lock().unwrap().push(name.into());
+        self.docker.create_container(Some(options), body).await.unwrap().id
+    }
+
     pub(crate) async fn run(&self, id: &ResourceId) {
         self.docker.start_container(id.name(), None).await.unwrap();
     }

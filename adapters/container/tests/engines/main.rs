@@ -11,6 +11,8 @@ mod deeds;
 #[cfg(test)]
 mod hosts;
 #[cfg(test)]
+mod moves;
+#[cfg(test)]
 mod reconnect;
 #[cfg(test)]
 mod seen;

@@ -208,12 +208,13 @@ pub(super) fn entry() -> Value {
             "resize": resize(),
             "migrate": bare("Move it to the host with the most room"),
             "evacuate": bare("Move everything off this host; off a dead one, after it was fenced"),
-            "fisicalize": object(
-                "fisicalize",
-                "Give it a physical machine of its own",
-                &["pool"],
-                json!({"pool": shared_as("plain", "The value of the hosts' label `pool`")}),
-            ),
+            "fisicalize": {
+                "description": "Give it a physical machine of its own, or without `pool`, processors of its own on its host",
+                "type": ["object", "null"],
+                "properties": {"pool": shared_as("plain", "The value of the hosts' label `pool`")},
+                "additionalProperties": false,
+            },
+            "release": bare("Take back the processors that it was given for itself"),
             "notify": object(
                 "notify",
                 "Tell people",
@@ -237,8 +238,20 @@ pub(super) fn entry() -> Value {
     );
     let one: Vec<Value> = RESPONSES.iter().map(|name| json!({"required": [name]})).collect();
     merge(&mut entry, json!({"oneOf": one, "dependentRequired": {"else": ["if"]}}));
-    let plain: Vec<&str> =
-        ["restart", "start", "stop", "pause", "unpause", "kill", "recreate", "migrate", "evacuate"].into();
+    let plain: Vec<&str> = [
+        "restart",
+        "start",
+        "stop",
+        "pause",
+        "unpause",
+        "kill",
+        "recreate",
+        "migrate",
+        "evacuate",
+        "fisicalize",
+        "release",
+    ]
+    .into();
     json!({"anyOf": [words("A response without parameters", &plain), entry]})
 }
 
