@@ -118,7 +118,8 @@ impl AssumedWorld {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let everything = KindCapability { verbs: Verb::ALL.into(), ..KindCapability::default() };
+        let everything =
+            KindCapability { verbs: Verb::ALL.into(), attributes: ["cpus".into()].into(), ..KindCapability::default() };
         let kinds = self.resources.keys().filter_map(|id| Kind::new(id.kind()).ok());
         let kinds = kinds.map(|kind| (kind, everything.clone())).collect();
         Capabilities { adapter: self.adapter.clone(), kinds }
@@ -266,6 +267,9 @@ fn change(resource: &mut Resource, action: &Action) {
         Action::Resize(amount) => {
             resource.capacity.vcpus = amount.vcpus.or(resource.capacity.vcpus);
             resource.capacity.memory_bytes = amount.memory_bytes.or(resource.capacity.memory_bytes);
+            if let Some(cpus) = amount.cpus {
+                resource.attributes.insert("cpus".into(), cpus.to_string().as_str().into());
+            }
         }
         Action::Migrate { to, .. } => resource.on = Some(to.clone()),
         Action::Fence => set("fenced", true.into()),

@@ -10,7 +10,7 @@ use std::{
 use crate::process::output_of;
 
 /// Each package, and the program that shows that it, or another of the same use, is there.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 11] = [
     ("docker.io", "dockerd"),
     ("podman", "podman"),
     ("runc", "runc"),
@@ -20,6 +20,7 @@ const NEEDED: [(&str, &str); 10] = [
     ("mount", "mount"),
     ("prometheus", "prometheus"),
     ("g++", "c++"),
+    ("openssl", "openssl"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
 ];
 

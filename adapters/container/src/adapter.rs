@@ -25,9 +25,10 @@ const REPORT_EVERY: Duration = Duration::from_millis(250);
 /// The most that a step claims to have done before it is done: how long a container takes to end is not known.
 const ALMOST: f64 = 0.95;
 
-/// One container engine, Docker or Podman.
+/// One container engine, Docker or Podman, or several.
 ///
-/// Verbs of a container: restart, start, stop, and resize (memory and processors, while it runs) where the engine can.
+/// Verbs of a container: restart, start, stop, pause, kill, recreate; resize (memory, processor time and weight, and which
+/// processors, while it runs) where every engine can; migrate where there are several hosts.
 ///
 /// A step that has begun goes on when its caller goes away or calls it off: an engine cannot take back a stop. Called off
 /// before it began, it is not begun. A step that is applied again under its key waits for the first one and changes nothing;

@@ -198,7 +198,10 @@ impl Shared {
         let Err(error) = replacement.run().await else { return Ok(()) };
         tracing::warn!(adapter = %self.config.name, step = %command.key, %error, "a replacement did not succeed");
         match self.settle(command).await {
-            Ok(()) => Err(error),
+            Ok(()) => {
+                self.directory.moved(&place.container.id);
+                Err(error)
+            }
             Err(also) => Err(failed(command, &format!("{error}; and how it is now cannot be seen to: {also}"))),
         }
     }

@@ -130,6 +130,13 @@ impl Surroundings<'_> {
         adapter.is_some_and(|capabilities| capabilities.can(resource.id.kind(), verb))
     }
 
+    /// Whether the adapter of `resource` can keep it to some of its host's processors, and says where it may run.
+    pub(crate) fn pins(&self, resource: &Resource) -> bool {
+        let adapter = resource.adapter.as_ref().and_then(|adapter| self.capabilities.get(adapter));
+        let kind = adapter.and_then(|capabilities| capabilities.kinds.get(resource.id.kind()));
+        self.can(resource, Verb::Resize) && kind.is_some_and(|kind| kind.attributes.contains("cpus"))
+    }
+
     /// The host that `resource` is on now.
     pub(crate) fn host_of(&self, resource: &Resource) -> Result<&Resource, Infeasible> {
         let host = resource.on.as_ref().and_then(|host| self.topology.get(host));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use homeostat_model::{Action, Amount, CpuSet, MAX_CPUS, Resource, Value, Verb};
+use homeostat_model::{Action, Amount, CpuSet, MAX_CPUS, Resource, Value};
 
 use crate::{Draft, Infeasible, Surroundings, draft::Steps, placement::tenants};
 
@@ -78,12 +78,15 @@ pub(crate) fn release(around: &Surroundings<'_>, subject: &Resource) -> Result<D
 
 impl<'a> Host<'a> {
     fn of(around: &'a Surroundings<'a>, host: &'a Resource, subject: &Resource) -> Result<Self, Infeasible> {
+        if !around.pins(subject) {
+            return Err(Infeasible(format!("no {} is kept to some processors there", subject.id.kind())));
+        }
         let count = host.capacity.vcpus.map(cores).and_then(|count| u16::try_from(count).ok());
         let count = count.filter(|count| (1..=MAX_CPUS).contains(count));
         let count = count.ok_or_else(|| Infeasible(format!("it is not known how many processors {} has", host.id)))?;
         let every = CpuSet::range(0, count);
         let pinned: BTreeMap<_, _> = tenants(around, host)
-            .filter(|tenant| around.can(tenant, Verb::Resize))
+            .filter(|tenant| around.pins(tenant))
             .map(|tenant| (&tenant.id, (tenant, cpus_of(tenant, every))))
             .collect();
         let own = cpus_of(subject, every);
@@ -164,7 +167,7 @@ fn cores(vcpus: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use homeostat_model::{Capabilities, InventoryChange, KindCapability, ResourceId, Topology};
+    use homeostat_model::{Capabilities, InventoryChange, KindCapability, ResourceId, Topology, Verb};
 
     use super::*;
     use crate::Projection;
@@ -188,7 +191,8 @@ mod tests {
         let adapter: homeostat_model::AdapterName = homeostat_model::AdapterName::new("a").unwrap();
         let mut topology = Topology::default();
         topology.apply(InventoryChange::Snapshot { adapter: adapter.clone(), resources });
-        let offered = KindCapability { verbs: [Verb::Resize].into(), ..KindCapability::default() };
+        let attributes = ["cpus".to_owned()].into();
+        let offered = KindCapability { verbs: [Verb::Resize].into(), attributes, ..KindCapability::default() };
         let kinds = [(homeostat_model::Kind::new("container").unwrap(), offered)].into();
         let capabilities = [(adapter.clone(), Capabilities { adapter, kinds })].into();
         let projection = Projection::default();

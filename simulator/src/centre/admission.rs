@@ -71,6 +71,9 @@ impl DataCentre {
         }
         match (&command.action, self.workloads.get(id), self.hosts.get(id)) {
             (Action::Restart { on }, Some(workload), _) => self.check_restart(id, workload, on.as_ref()),
+            (Action::Start, Some(workload), _) if workload.phase == Phase::Paused => {
+                refuse(format!("{id} is paused, and has to be unpaused"))
+            }
             (Action::Start, Some(workload), _) => self.check_up(&workload.host),
             (Action::Stop | Action::Kill, Some(workload), _) => self.check_up(&workload.host),
             (Action::Recreate { image: Some(image) }, ..) => {
@@ -113,6 +116,9 @@ impl DataCentre {
         self.check_up(&workload.host)?;
         if amount == Amount::default() {
             return refuse("it says neither how many vcpus nor how much memory".into());
+        }
+        if amount.cpus.is_some() || amount.cpu_shares.is_some() {
+            return refuse("which processors it runs on, and with what weight, is not modelled here".into());
         }
         let wanted = Needs::given(workload, amount);
         if !(wanted.vcpus.is_finite() && wanted.vcpus > 0.0) || wanted.memory_bytes == 0 {

@@ -33,10 +33,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ends at once when it is asked to, which process 1 does not do by itself.
-pub(crate) const OBEDIENT: &str = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
+pub(crate) const OBEDIENT: &str = "trap 'exit 0' TERM; echo ready; sleep 100000 & wait";
 
 /// Ends only when it is killed.
-pub(crate) const STUBBORN: &str = "trap '' TERM; echo ready; while :; do sleep 0.1; done";
+pub(crate) const STUBBORN: &str = "trap '' TERM; echo ready; sleep 100000";
 
 /// Uses all the processor time it is given.
 pub(crate) const BUSY: &str = "trap 'exit 0' TERM; echo ready; while :; do :; done";

@@ -16,3 +16,5 @@ mod moves;
 mod reconnect;
 #[cfg(test)]
 mod seen;
+#[cfg(test)]
+mod tls;
