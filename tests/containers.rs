@@ -165,6 +165,73 @@ mod tests {
         program.stop();
     }
 
+    /// A policy that does one thing to what is labelled `chosen`, once.
+    fn once(name: &str, response: &str) -> String {
+        format!(
+            "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {{name: {name}}}\nspec:\n  \
+             select: {{kind: container, matchLabels: {{chosen: \"yes\"}}}}\n  when: state == \"running\"\n  cooldown: 1h\n  \
+             then: [{response}]\n"
+        )
+    }
+
+    #[test]
+    #[ignore = "needs the test bed: cargo xtask test"]
+    fn a_container_gets_processors_of_its_own_and_gives_them_back() {
+        let (folder, engine) = (scratch(), Engine::private("docker"));
+        let cores = std::thread::available_parallelism().unwrap().get();
+        if cores < 2 {
+            return eprintln!("one processor cannot be divided: nothing is checked");
+        }
+        let chosen = engine.container("sleep 1000", &["--label", "chosen=yes"]);
+        let other = engine.container("sleep 1000", &[]);
+        let cpus = |container: &Container<'_>| container.inspect("{{.HostConfig.CpusetCpus}}");
+        let program = start(folder.path(), &engine, &[], &[("own.yaml", &once("own", "fisicalize"))], "");
+        program.wait_for("processors of its own", || (cpus(&chosen) == (cores - 1).to_string()).then_some(()));
+        let rest = if cores == 2 { "0".into() } else { format!("0-{}", cores - 2) };
+        assert_eq!(cpus(&other), rest, "the other one was kept off them before");
+        program.wait_for("end of the plan", || program.entries("planFinished").first().cloned());
+        program.stop();
+        fs::remove_dir_all(folder.path().join("policies")).unwrap();
+        let program = start(folder.path(), &engine, &[], &[("back.yaml", &once("back", "release"))], "");
+        let every = format!("0-{}", cores - 1);
+        program
+            .wait_for("return of the processors", || (cpus(&chosen) == every && cpus(&other) == every).then_some(()));
+        program.stop();
+    }
+
+    #[test]
+    #[ignore = "needs the test bed: cargo xtask test"]
+    fn a_container_moves_to_another_host_and_the_plan_says_beforehand_how() {
+        let (left, right, podman) = (Engine::private("docker"), Engine::private("docker"), Engine::podman());
+        for (target, live) in [(&right, true), (&podman, false)] {
+            let folder = scratch();
+            // Something that stays takes room here: there is more left on the other one.
+            let _stays = left.container("sleep 1000", &["--memory", "4g"]);
+            let nproc = ["--ulimit", "nproc=4096:4096", "--label", "chosen=yes", "--memory", "64m"];
+            let container = left.container("sleep 100000 & wait", &nproc);
+            let policies = folder.path().join("policies");
+            fs::create_dir_all(&policies).unwrap();
+            fs::write(policies.join("move.yaml"), once("move", "migrate")).unwrap();
+            let hosts = format!(
+                "adapters:\n  - container: {{hosts: [{{name: left, endpoint: \"{}\"}}, {{name: there, endpoint: \"{}\"}}]}}\n",
+                left.endpoint, target.endpoint
+            );
+            let program = Program::start(folder.path(), &hosts);
+            let plan = program.wait_for("plan", || program.entries("planMade").first().cloned());
+            let step = &plan["steps"][0];
+            assert_eq!(step["action"]["migrate"]["live"], live, "{plan}");
+            let says = step["reason"].as_str().unwrap().contains("it is stopped and made anew there");
+            assert_eq!(says, !live, "{plan}");
+            let end = program.wait_for("end of the plan", || program.entries("planFinished").first().cloned());
+            assert_eq!(end["result"], "succeeded", "{end}");
+            let there = target.client(&["inspect", "--format", "{{.State.Status}}", &container.name]);
+            assert_eq!(there, "running");
+            assert_eq!(left.client(&["ps", "--all", "--quiet", "--filter", &format!("name={}", container.name)]), "");
+            target.client(&["rm", "--force", &container.name]);
+            program.stop();
+        }
+    }
+
     #[test]
     #[ignore = "needs the test bed: cargo xtask test"]
     fn what_podman_cannot_do_is_said_before_it_is_tried() {

@@ -118,17 +118,8 @@ impl AssumedWorld {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let verbs = [
-            Verb::Restart,
-            Verb::Start,
-            Verb::Stop,
-            Verb::Resize,
-            Verb::Migrate,
-            Verb::Fence,
-            Verb::Power,
-            Verb::Cordon,
-        ];
-        let everything = KindCapability { verbs: verbs.into(), ..KindCapability::default() };
+        let everything =
+            KindCapability { verbs: Verb::ALL.into(), attributes: ["cpus".into()].into(), ..KindCapability::default() };
         let kinds = self.resources.keys().filter_map(|id| Kind::new(id.kind()).ok());
         let kinds = kinds.map(|kind| (kind, everything.clone())).collect();
         Capabilities { adapter: self.adapter.clone(), kinds }
@@ -265,10 +256,20 @@ fn change(resource: &mut Resource, action: &Action) {
             }
         }
         Action::Start => set("state", "running".into()),
-        Action::Stop => set("state", "stopped".into()),
+        Action::Stop | Action::Kill => set("state", "stopped".into()),
+        Action::Pause { on } => set("state", if *on { "paused" } else { "running" }.into()),
+        Action::Recreate { image } => {
+            set("state", "running".into());
+            if let Some(image) = image {
+                set("image", image.as_str().into());
+            }
+        }
         Action::Resize(amount) => {
             resource.capacity.vcpus = amount.vcpus.or(resource.capacity.vcpus);
             resource.capacity.memory_bytes = amount.memory_bytes.or(resource.capacity.memory_bytes);
+            if let Some(cpus) = amount.cpus {
+                resource.attributes.insert("cpus".into(), cpus.to_string().as_str().into());
+            }
         }
         Action::Migrate { to, .. } => resource.on = Some(to.clone()),
         Action::Fence => set("fenced", true.into()),

@@ -14,7 +14,12 @@ struct Offer {
     attributes: &'static [&'static str],
 }
 
-const WORKLOAD_VERBS: &[Verb] = &[Verb::Restart, Verb::Start, Verb::Stop, Verb::Resize, Verb::Migrate];
+const WORKLOAD_VERBS: &[Verb] =
+    &[Verb::Restart, Verb::Start, Verb::Stop, Verb::Resize, Verb::Pause, Verb::Kill, Verb::Migrate];
+
+/// A container is made anew from its image; a VM's disk is the VM.
+const CONTAINER_VERBS: &[Verb] =
+    &[Verb::Restart, Verb::Start, Verb::Stop, Verb::Resize, Verb::Pause, Verb::Kill, Verb::Recreate, Verb::Migrate];
 
 const WORKLOAD_METRICS: &[(&str, Unit, &str)] = &[
     ("cpu.cores", Unit::None, "Cores in use."),
@@ -27,9 +32,9 @@ const WORKLOAD_METRICS: &[(&str, Unit, &str)] = &[
 const OFFERS: [Offer; 4] = [
     Offer {
         kind: "container",
-        verbs: WORKLOAD_VERBS,
+        verbs: CONTAINER_VERBS,
         metrics: WORKLOAD_METRICS,
-        events: &["died", "started", "stopped", "migrated", "resized"],
+        events: &["died", "started", "stopped", "migrated", "resized", "paused", "unpaused"],
         attributes: &["state"],
     },
     Offer {
@@ -56,7 +61,7 @@ const OFFERS: [Offer; 4] = [
         kind: "vm",
         verbs: WORKLOAD_VERBS,
         metrics: WORKLOAD_METRICS,
-        events: &["crashed", "started", "stopped", "migrated", "resized"],
+        events: &["crashed", "started", "stopped", "migrated", "resized", "paused", "unpaused"],
         attributes: &["state"],
     },
 ];

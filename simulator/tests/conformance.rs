@@ -84,9 +84,12 @@ impl Harness for DataCentreHarness {
             Verb::Start => (self.next(rows.1, &format!("{kind}/rest")), Action::Start),
             Verb::Stop => (self.next(rows.0, &format!("{kind}/run")), Action::Stop),
             Verb::Resize => {
-                let amount = Amount { vcpus: Some(2.0), memory_bytes: Some(2 << 30) };
+                let amount = Amount { vcpus: Some(2.0), memory_bytes: Some(2 << 30), ..Amount::default() };
                 (self.next(rows.0, &format!("{kind}/run")), Action::Resize(amount))
             }
+            Verb::Pause => (self.next(rows.0, &format!("{kind}/run")), Action::Pause { on: true }),
+            Verb::Kill => (self.next(rows.0, &format!("{kind}/run")), Action::Kill),
+            Verb::Recreate => (self.next(rows.0, &format!("{kind}/run")), Action::Recreate { image: None }),
             Verb::Migrate => {
                 let to = "host/h2".parse().unwrap();
                 (self.next(rows.0, &format!("{kind}/run")), Action::Migrate { to, live: true })
@@ -108,7 +111,7 @@ impl Harness for DataCentreHarness {
     }
 
     async fn impossible_subject(&self) -> Option<Subject> {
-        let amount = Amount { vcpus: None, memory_bytes: Some(4 << 40) };
+        let amount = Amount { vcpus: None, memory_bytes: Some(4 << 40), ..Amount::default() };
         Some(Subject { resource: self.next(0, "vm/run"), action: Action::Resize(amount) })
     }
 

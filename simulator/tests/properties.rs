@@ -55,8 +55,15 @@ fn action() -> impl Strategy<Value = Action> {
         host().prop_map(move |on| Action::Restart { on: Some(id(on)) }),
         Just(Action::Start),
         Just(Action::Stop),
+        any::<bool>().prop_map(|on| Action::Pause { on }),
+        Just(Action::Kill),
+        Just(Action::Recreate { image: None }),
         amount.prop_map(|(vcpus, gib)| {
-            Action::Resize(Amount { vcpus: vcpus.map(f64::round), memory_bytes: gib.map(|gib| gib << 30) })
+            Action::Resize(Amount {
+                vcpus: vcpus.map(f64::round),
+                memory_bytes: gib.map(|gib| gib << 30),
+                ..Amount::default()
+            })
         }),
         (host(), any::<bool>()).prop_map(move |(to, live)| Action::Migrate { to: id(to), live }),
         Just(Action::Fence),

@@ -106,10 +106,16 @@ impl Play {
             ["restart", id, "on", host] => (id, Action::Restart { on: Some(host.parse().unwrap()) }),
             ["start", id] => (id, Action::Start),
             ["stop", id] => (id, Action::Stop),
-            ["resize", id, vcpus] => (id, Action::Resize(Amount { vcpus: Some(number(vcpus)), memory_bytes: None })),
+            ["pause", id] => (id, Action::Pause { on: true }),
+            ["unpause", id] => (id, Action::Pause { on: false }),
+            ["end", id] => (id, Action::Kill),
+            ["recreate", id] => (id, Action::Recreate { image: None }),
+            ["resize", id, vcpus] => {
+                (id, Action::Resize(Amount { vcpus: Some(number(vcpus)), memory_bytes: None, ..Amount::default() }))
+            }
             ["resize", id, "memory", gib] => {
                 let bytes = gib.parse::<u64>().unwrap() << 30;
-                (id, Action::Resize(Amount { vcpus: None, memory_bytes: Some(bytes) }))
+                (id, Action::Resize(Amount { vcpus: None, memory_bytes: Some(bytes), ..Amount::default() }))
             }
             ["migrate", id, "to", host] => (id, Action::Migrate { to: host.parse().unwrap(), live: true }),
             ["move", id, "to", host] => (id, Action::Migrate { to: host.parse().unwrap(), live: false }),
@@ -170,6 +176,32 @@ fn workloads_are_started_and_stopped() {
         ("kill host/h1; restart vm/a", "refused: host/h1 is down"),
         ("kill host/h1; start vm/a", "refused: nobody knows what vm/a does"),
         ("begin restart vm/a; cancel", "cancelled: false"),
+    ] {
+        check(play, expected);
+    }
+}
+
+#[test]
+fn workloads_stand_still_end_at_once_and_are_made_anew() {
+    for (play, expected) in [
+        ("pause vm/a", "done: paused on host/h1"),
+        ("pause vm/a; pause vm/a", "done: paused"),
+        ("pause vm/a; unpause vm/a", "done: running"),
+        ("unpause vm/a", "done: running"),
+        ("pause vm/a; start vm/a", "refused: vm/a is paused, and has to be unpaused"),
+        ("pause vm/a; restart vm/a", "done: running"),
+        ("pause vm/a; migrate vm/a to host/h2", "refused: vm/a is paused; only what runs can be moved live"),
+        ("pause vm/a; kill host/h1; fence host/h1; restart vm/a on host/h2", "done: running on host/h2"),
+        ("stop vm/a; pause vm/a", "refused: vm/a is stopped, and cannot be paused"),
+        ("stop vm/a; unpause vm/a", "refused: vm/a is stopped, and cannot be unpaused"),
+        ("begin pause vm/a; crash vm/a; start vm/a", "done: running"),
+        ("end vm/a", "done: stopped on host/h1"),
+        ("pause vm/a; end vm/a", "done: stopped"),
+        ("end vm/a; end vm/a", "done: stopped"),
+        ("recreate container/c", "done: running on host/h2"),
+        ("stop container/c; recreate container/c", "done: stopped on host/h2"),
+        ("recreate vm/a", "refused: recreate cannot be done to a vm"),
+        ("kill host/h1; end vm/a", "refused: nobody knows what vm/a does"),
     ] {
         check(play, expected);
     }

@@ -89,7 +89,7 @@ impl Play {
 }
 
 fn vcpus(count: f64) -> Action {
-    Action::Resize(Amount { vcpus: Some(count), memory_bytes: None })
+    Action::Resize(Amount { vcpus: Some(count), memory_bytes: None, ..Amount::default() })
 }
 
 fn to(host: &str) -> Action {

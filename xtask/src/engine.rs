@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    http, image,
+    criu, http, image,
     process::{ProcessId, naming, output_of, spawn_daemon, wait_until},
     run::{Run, write},
 };
@@ -170,7 +170,7 @@ impl<'a> Engine<'a> {
   "data-root": "{data}/root", "exec-root": "{dir}/exec", "pidfile": "{dir}/dockerd.pid",
   "hosts": ["unix://{socket}"], "storage-driver": "{driver}", "live-restore": true,
   "exec-opts": ["native.cgroupdriver=cgroupfs"], "cgroup-parent": "/{cgroup}",
-  "iptables": false, "ip6tables": false, "bip": "10.88.7.1/24",
+  "experimental": true, "iptables": false, "ip6tables": false, "bip": "10.88.7.1/24",
   "default-ulimits": {{"nofile": {{"Name": "nofile", "Hard": 4096, "Soft": 4096}}}}
 }}
 "#,
@@ -190,6 +190,9 @@ impl<'a> Engine<'a> {
             }
         }
         let mut command = self.within("dockerd");
+        // runc looks for criu there, for checkpoints of containers, which count as an experiment.
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", criu::install()?.display()));
         command.arg("--config-file").arg(file);
         Ok(command)
     }

@@ -12,6 +12,7 @@
 //! Invariant: what a killed run left is removed by the next one; a run that is alive is not touched.
 
 mod bed;
+mod criu;
 mod deny;
 mod engine;
 mod fuzz;

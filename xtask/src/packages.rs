@@ -20,6 +20,7 @@ const NEEDED: [(&str, &str); 11] = [
     ("mount", "mount"),
     ("prometheus", "prometheus"),
     ("g++", "c++"),
+    ("openssl", "openssl"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
     ("prometheus-node-exporter", "prometheus-node-exporter"),
 ];

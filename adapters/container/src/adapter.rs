@@ -1,23 +1,21 @@
-//! The adapter: one container engine.
+//! The adapter: one container engine, or several.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use homeostat_model::{AdapterName, Capabilities, Resource, StepCommand};
-use homeostat_port::{Adapter, AdapterError, ApplyError, Clock, ObservationSink, Probe, ProgressSink, Refusal};
+use homeostat_port::{Adapter, AdapterError, ApplyError, ObservationSink, Probe, ProgressSink, Refusal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     capability,
     config::{ContainerConfig, InvalidContainerConfig},
-    connection::Connection,
-    happening::Requests,
-    inventory::Naming,
+    directory::Directory,
+    host::Host,
     ledger::{Ledger, Progress},
-    memory::Memory,
     observe::{self, End},
 };
 
@@ -27,9 +25,10 @@ const REPORT_EVERY: Duration = Duration::from_millis(250);
 /// The most that a step claims to have done before it is done: how long a container takes to end is not known.
 const ALMOST: f64 = 0.95;
 
-/// One container engine, Docker or Podman.
+/// One container engine, Docker or Podman, or several.
 ///
-/// Verbs of a container: restart, start, stop, and resize (memory and processors, while it runs) where the engine can.
+/// Verbs of a container: restart, start, stop, pause, kill, recreate; resize (memory, processor time and weight, and which
+/// processors, while it runs) where every engine can; migrate where there are several hosts.
 ///
 /// A step that has begun goes on when its caller goes away or calls it off: an engine cannot take back a stop. Called off
 /// before it began, it is not begun. A step that is applied again under its key waits for the first one and changes nothing;
@@ -41,40 +40,27 @@ pub struct ContainerAdapter {
 /// What observing and doing have in common.
 pub(crate) struct Shared {
     pub(crate) config: ContainerConfig,
-    pub(crate) naming: Naming,
-    pub(crate) connection: Arc<Connection>,
-    pub(crate) clock: Clock,
-    pub(crate) memory: Mutex<Memory>,
-    pub(crate) requests: Requests,
+    pub(crate) directory: Arc<Directory>,
+    /// In the order of the configuration; never empty.
+    pub(crate) hosts: Vec<Arc<Host>>,
     pub(crate) ledger: Ledger,
 }
 
 impl ContainerAdapter {
-    /// An adapter for the engine at `config`'s endpoint. The engine is connected when it is first needed, so that it may be
-    /// away now and come later.
+    /// An adapter for the engines of `config`. Each is connected when it is first needed, so that it may be away now and come
+    /// later.
     ///
     /// # Errors
     /// [`InvalidContainerConfig`] when something in `config` cannot work.
     pub fn connect(config: ContainerConfig) -> Result<Self, InvalidContainerConfig> {
         config.check()?;
-        let shared = Shared {
-            naming: Naming::new(&config),
-            connection: Arc::new(Connection::new(config.endpoint())),
-            clock: Clock::system(),
-            memory: Mutex::default(),
-            requests: Requests::default(),
-            ledger: Ledger::default(),
-            config,
-        };
+        let directory = Arc::default();
+        let configured = config.all_hosts();
+        let several = configured.len() > 1;
+        let hosts = configured.iter().enumerate();
+        let hosts = hosts.map(|(number, host)| Arc::new(Host::new(number, &config, host, &directory, several)));
+        let shared = Shared { hosts: hosts.collect(), directory, ledger: Ledger::default(), config };
         Ok(Self { shared: Arc::new(shared) })
-    }
-
-    /// Forgets the connection when it turned out to be gone: the next call makes a new one.
-    async fn noticed<T>(&self, outcome: Result<T, AdapterError>) -> Result<T, AdapterError> {
-        if matches!(outcome, Err(AdapterError::Unreachable { .. })) {
-            self.shared.connection.forget().await;
-        }
-        outcome
     }
 }
 
@@ -85,17 +71,11 @@ impl Adapter for ContainerAdapter {
     }
 
     async fn capabilities(&self) -> Result<Capabilities, AdapterError> {
-        let facts = self.noticed(self.shared.connection.facts().await).await?;
-        Ok(capability::of_engine(self.name(), facts.resizes))
+        Ok(capability::of_engines(self.name(), &self.shared.facts().await?, self.shared.hosts.len()))
     }
 
     async fn discover(&self) -> Result<Vec<Resource>, AdapterError> {
-        let stock = async {
-            let facts = self.shared.connection.facts().await?;
-            let containers = observe::take_stock(&self.shared, &facts).await?;
-            Ok(observe::resources(&self.shared, &facts, &containers))
-        };
-        self.noticed(stock.await).await
+        observe::discover(&self.shared).await
     }
 
     async fn observe(&self, sink: &ObservationSink, stop: &CancellationToken) -> Result<(), AdapterError> {
@@ -106,10 +86,7 @@ impl Adapter for ContainerAdapter {
         };
         match observed {
             Ok(()) | Err(End::Closed) => Ok(()),
-            Err(End::Lost(error)) => {
-                self.shared.connection.forget().await;
-                Err(error)
-            }
+            Err(End::Lost(error)) => Err(error),
         }
     }
 
@@ -166,12 +143,12 @@ impl Adapter for ContainerAdapter {
         let done = done.unwrap_or_else(|error| {
             Err(AdapterError::Failed { operation: "the step".into(), reason: error.to_string() })
         });
-        self.noticed(done).await?;
+        done?;
         progress.report(1.0);
         Ok(())
     }
 
     async fn probe(&self, command: &StepCommand) -> Result<Probe, AdapterError> {
-        self.noticed(self.shared.probe(command).await).await
+        self.shared.probe(command).await
     }
 }

@@ -1,16 +1,25 @@
 //! What container engines offer, and which of it this one does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use homeostat_model::{
     AdapterName, Capabilities, EventType, Kind, KindCapability, MetricDescription, MetricName, Unit, Verb,
 };
 
+use crate::connection::Facts;
+
 /// The attributes of a container.
-const CONTAINER_ATTRIBUTES: [&str; 6] = ["state", "image", "exitCode", "oomKilled", "health", "restartCount"];
+const CONTAINER_ATTRIBUTES: [&str; 8] =
+    ["state", "image", "exitCode", "oomKilled", "health", "restartCount", "cpus", "cpuShares"];
 
 /// The attributes of the engine's host.
-const HOST_ATTRIBUTES: [&str; 2] = ["engine", "engineVersion"];
+const HOST_ATTRIBUTES: [&str; 4] = ["state", "engine", "engineVersion", "liveMigration"];
+
+/// What can happen to a host, where there are several.
+const HOST_EVENTS: [&str; 2] = ["host.unreachable", "host.reachable"];
 
 /// What can happen to a container.
 const EVENTS: [&str; 9] = [
@@ -26,23 +35,44 @@ const EVENTS: [&str; 9] = [
 ];
 
 /// What is measured of a running container.
-const METRICS: [(&str, Unit, &str); 5] = [
+const METRICS: [(&str, Unit, &str); 19] = [
     ("cpu.utilization", Unit::Ratio, "Processor time used, of its limit, or of the host's cores when it has none."),
     ("cpu.cores", Unit::None, "Cores kept busy."),
+    ("cpu.throttled", Unit::Ratio, "Periods in which it was held back by its limit, of those in which it ran."),
     ("memory.used", Unit::Bytes, "Memory used, without the page cache that can be given back at once."),
     ("memory.utilization", Unit::Ratio, "Memory used, of its limit. Missing when it has none."),
+    ("memory.cache", Unit::Bytes, "Page cache that can be given back at once."),
+    ("memory.failures", Unit::None, "Times that its limit was hit, a second."),
+    ("disk.read.rate", Unit::Bytes, "Read from block devices, a second."),
+    ("disk.write.rate", Unit::Bytes, "Written to block devices, a second."),
+    ("disk.read.operations", Unit::None, "Reads from block devices, a second."),
+    ("disk.write.operations", Unit::None, "Writes to block devices, a second."),
+    ("network.receive.rate", Unit::Bytes, "Received on all its interfaces, a second."),
+    ("network.send.rate", Unit::Bytes, "Sent on all its interfaces, a second."),
+    ("network.receive.packets", Unit::None, "Packets received, a second."),
+    ("network.send.packets", Unit::None, "Packets sent, a second."),
+    ("network.errors", Unit::None, "Packets with errors, in both directions, a second."),
+    ("network.dropped", Unit::None, "Packets dropped, in both directions, a second."),
     ("pids", Unit::None, "Processes and threads."),
+    ("pids.utilization", Unit::Ratio, "Processes and threads, of their limit. Missing when it has none."),
 ];
 
-/// What the adapter called `name` offers on an engine that can do everything: to check policies without an engine.
+/// What the adapter called `name` offers on engines that can do everything: to check policies without an engine.
 #[must_use]
 pub fn offered(name: &AdapterName) -> Capabilities {
-    of_engine(name, true)
+    of(name, true, true)
 }
 
-/// What the adapter offers on an engine that can or cannot change limits while a container runs.
-pub(crate) fn of_engine(name: &AdapterName, resizes: bool) -> Capabilities {
-    let mut verbs = BTreeSet::from([Verb::Restart, Verb::Start, Verb::Stop]);
+/// What the adapter offers on these engines, of so many hosts: only what each of them can.
+pub(crate) fn of_engines(name: &AdapterName, engines: &[Arc<Facts>], hosts: usize) -> Capabilities {
+    of(name, engines.iter().all(|facts| facts.resizes), hosts > 1)
+}
+
+fn of(name: &AdapterName, resizes: bool, migrates: bool) -> Capabilities {
+    let mut verbs = BTreeSet::from([Verb::Restart, Verb::Start, Verb::Stop, Verb::Pause, Verb::Kill, Verb::Recreate]);
+    if migrates {
+        verbs.insert(Verb::Migrate);
+    }
     if resizes {
         verbs.insert(Verb::Resize);
     }
@@ -55,7 +85,11 @@ pub(crate) fn of_engine(name: &AdapterName, resizes: bool) -> Capabilities {
         events: EVENTS.iter().filter_map(|event| EventType::new(event).ok()).collect(),
         attributes: CONTAINER_ATTRIBUTES.map(String::from).into(),
     };
-    let host = KindCapability { attributes: HOST_ATTRIBUTES.map(String::from).into(), ..KindCapability::default() };
+    let host = KindCapability {
+        attributes: HOST_ATTRIBUTES.map(String::from).into(),
+        events: HOST_EVENTS.iter().filter_map(|event| EventType::new(event).ok()).collect(),
+        ..KindCapability::default()
+    };
     let kinds = [("container", container), ("host", host)];
     let kinds: BTreeMap<Kind, KindCapability> =
         kinds.into_iter().filter_map(|(kind, capability)| Some((Kind::new(kind).ok()?, capability))).collect();
@@ -79,8 +113,8 @@ mod tests {
     #[test]
     fn an_engine_that_cannot_resize_does_not_offer_it() {
         let name = AdapterName::new("podman").unwrap();
-        assert!(of_engine(&name, true).can("container", Verb::Resize));
-        assert!(!of_engine(&name, false).can("container", Verb::Resize));
-        assert!(of_engine(&name, false).can("container", Verb::Restart));
+        assert!(of(&name, true, false).can("container", Verb::Resize));
+        assert!(!of(&name, false, true).can("container", Verb::Resize));
+        assert!(of(&name, false, true).can("container", Verb::Restart));
     }
 }

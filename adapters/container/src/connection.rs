@@ -9,15 +9,18 @@ use bollard::{
         ContainerInspectResponse, ContainerStatsResponse, ContainerUpdateBody, EventMessage, SystemInfo, SystemVersion,
     },
     query_parameters::{
-        EventsOptions, ListContainersOptions, RestartContainerOptions, StartContainerOptions, StatsOptions,
-        StopContainerOptions,
+        EventsOptions, KillContainerOptions, ListContainersOptions, RestartContainerOptions, StartContainerOptions,
+        StatsOptions, StopContainerOptions,
     },
 };
 use futures_util::{Stream, StreamExt};
 use homeostat_port::AdapterError;
 use tokio::sync::Mutex;
 
-use crate::happening::{Happening, Told};
+use crate::{
+    config::{HostConfig, TlsConfig},
+    happening::{Happening, Told},
+};
 
 /// For calls that only read, or write a number: an engine answers in milliseconds, a badly overloaded one in seconds.
 const QUICK: Duration = Duration::from_secs(15);
@@ -62,6 +65,11 @@ pub(crate) struct Facts {
     pub(crate) resizes: bool,
     /// Whether the kernel can limit swap.
     pub(crate) limits_swap: bool,
+    /// Whether a running container can be written to files and be brought to life from them. An engine does not say
+    /// whether the program that it needs for that (criu) is there.
+    pub(crate) checkpoints: bool,
+    /// Where the engine keeps its containers, on its host.
+    pub(crate) folder: String,
 }
 
 impl Facts {
@@ -78,6 +86,8 @@ impl Facts {
             memory: crate::number::positive(info.mem_total),
             resizes: resizes && controls,
             limits_swap: info.swap_limit == Some(true),
+            checkpoints: !podman && info.experimental_build == Some(true),
+            folder: info.docker_root_dir.clone().unwrap_or_default(),
         }
     }
 }
@@ -86,12 +96,13 @@ impl Facts {
 #[derive(Debug)]
 pub(crate) struct Connection {
     endpoint: String,
+    tls: Option<TlsConfig>,
     client: Mutex<Option<(Docker, Arc<Facts>)>>,
 }
 
 impl Connection {
-    pub(crate) fn new(endpoint: String) -> Self {
-        Self { endpoint, client: Mutex::new(None) }
+    pub(crate) fn new(host: &HostConfig) -> Self {
+        Self { endpoint: host.endpoint(), tls: host.tls.clone(), client: Mutex::new(None) }
     }
 
     /// What is known about the engine.
@@ -104,7 +115,7 @@ impl Connection {
         *self.client.lock().await = None;
     }
 
-    async fn client(&self) -> Result<(Docker, Arc<Facts>), AdapterError> {
+    pub(crate) async fn client(&self) -> Result<(Docker, Arc<Facts>), AdapterError> {
         let mut client = self.client.lock().await;
         if let Some(client) = client.as_ref() {
             return Ok(client.clone());
@@ -123,6 +134,8 @@ impl Connection {
         let endpoint = &self.endpoint;
         if endpoint.starts_with("unix://") {
             Docker::connect_with_unix(endpoint, CLIENT_SECONDS, API_DEFAULT_VERSION)
+        } else if let Some(TlsConfig { ca, cert, key }) = &self.tls {
+            Docker::connect_with_ssl(endpoint, key, cert, ca, CLIENT_SECONDS, API_DEFAULT_VERSION)
         } else {
             Docker::connect_with_http(endpoint, CLIENT_SECONDS, API_DEFAULT_VERSION)
         }
@@ -189,6 +202,32 @@ impl Connection {
         let call = docker.restart_container(container, None::<RestartContainerOptions>);
         let limit = grace.saturating_add(CLEAN_UP).saturating_add(START);
         self.within(limit, &format!("restart {container}"), call).await
+    }
+
+    /// Ends a container at once, and waits until it has ended.
+    pub(crate) async fn kill(&self, container: &str) -> Result<(), AdapterError> {
+        let (docker, _) = self.client().await?;
+        // Docker waits for the end itself, Podman does not: what has ended is asked for its end at once.
+        let killed = async {
+            docker.kill_container(container, None::<KillContainerOptions>).await?;
+            match docker.stop_container(container, None::<StopContainerOptions>).await {
+                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+                stopped => stopped,
+            }
+        };
+        self.within(CLEAN_UP, &format!("kill {container}"), killed).await
+    }
+
+    /// Lets a container stand still.
+    pub(crate) async fn pause(&self, container: &str) -> Result<(), AdapterError> {
+        let (docker, _) = self.client().await?;
+        self.within(QUICK, &format!("pause {container}"), docker.pause_container(container)).await
+    }
+
+    /// Lets a container go on.
+    pub(crate) async fn unpause(&self, container: &str) -> Result<(), AdapterError> {
+        let (docker, _) = self.client().await?;
+        self.within(QUICK, &format!("unpause {container}"), docker.unpause_container(container)).await
     }
 
     /// Changes the limits of a container.
@@ -323,7 +362,7 @@ impl Connection {
         self.within(QUICK, operation, ask()).await
     }
 
-    async fn within<T>(
+    pub(crate) async fn within<T>(
         &self,
         limit: Duration,
         operation: &str,
@@ -406,7 +445,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_engine_that_is_not_there_is_said_to_be_unreachable() {
-        let error = Connection::new("unix:///nowhere/at/all".into()).facts().await.unwrap_err();
+        let error =
+            Connection::new(&HostConfig { endpoint: Some("unix:///nowhere/at/all".into()), ..HostConfig::default() })
+                .facts()
+                .await
+                .unwrap_err();
         assert_eq!(
             error.to_string(),
             "cannot reach unix:///nowhere/at/all: there is no such socket; does the engine run?"

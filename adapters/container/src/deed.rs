@@ -3,7 +3,10 @@
 //! | verb | done means | after this process was restarted |
 //! | --- | --- | --- |
 //! | start | the container runs | the same: it is asked of the engine |
-//! | stop | it does not run, or is gone | the same |
+//! | stop, kill | it does not run, or is gone | the same |
+//! | recreate | there is a container of the name that was made under the key | the same |
+//! | migrate | it is on the other host | the same |
+//! | pause, unpause | it stands still; it runs | the same |
 //! | resize | its limits are those asked for | the same |
 //! | restart | it runs, and was started after the step began | the engine's history of events is asked for a restart |
 //!
@@ -11,18 +14,20 @@
 //! say who asked: a restart by somebody else within that time is taken for ours, which the container had all the same; one
 //! that fell out of the history is taken for not done.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use homeostat_model::{Action, Amount, Capabilities, StepCommand};
-use homeostat_port::{AdapterError, Probe, Refusal};
+use homeostat_model::{Action, StepCommand};
+use homeostat_port::{AdapterError, Probe};
 use jiff::SignedDuration;
 
 use crate::{
     adapter::Shared,
-    connection::Facts,
     inventory::Container,
     ledger::{Deed, Progress},
-    number::{float, integer},
+    locate::Place,
+    number::integer,
+    parts::own_name,
+    replace::{Replacement, is_done},
 };
 
 /// How long engines give a container to end by itself, unless it was made with another time.
@@ -32,84 +37,12 @@ const DEFAULT_GRACE_SECONDS: u64 = 10;
 /// longest restart takes minutes.
 const HISTORY: SignedDuration = SignedDuration::from_mins(15);
 
-/// The least memory that Docker accepts as a limit.
-const LEAST_MEMORY: u64 = 6 << 20;
-
-/// The least processor time that Docker accepts as a limit, in cores.
-const LEAST_VCPUS: f64 = 0.01;
-
 impl Shared {
-    /// The container of a step, as it is now.
-    async fn target(&self, command: &StepCommand) -> Result<Option<(Arc<Facts>, Container)>, AdapterError> {
-        let facts = self.connection.facts().await?;
-        let Some(name) = self.naming.container_of(&command.resource) else { return Ok(None) };
-        let inspected = self.connection.inspect(name).await?;
-        let container = inspected.and_then(|inspected| self.naming.container(&facts, inspected));
-        // Engines also find a container by the beginning of its id: only the name counts here.
-        Ok(container.filter(|container| container.resource.id == command.resource).map(|found| (facts, found)))
-    }
-
     /// How long the container of a step is given to end by itself.
     pub(crate) async fn grace(&self, command: &StepCommand) -> Duration {
-        let seconds = match self.target(command).await {
-            Ok(Some((_, container))) => container.stop_seconds,
-            _ => None,
-        };
-        Duration::from_secs(seconds.unwrap_or(DEFAULT_GRACE_SECONDS))
-    }
-
-    /// Whether the step can be done.
-    pub(crate) async fn check(&self, command: &StepCommand, offered: &Capabilities) -> Result<(), Refusal> {
-        let (resource, verb) = (&command.resource, command.action.verb());
-        if !offered.can(resource.kind(), verb) {
-            return refuse(format!("{} does not offer {verb} of a {}", self.config.name, resource.kind()));
-        }
-        let found = self.target(command).await.map_err(|error| Refusal { reason: error.to_string() })?;
-        let Some((facts, container)) = found else {
-            return refuse(format!("there is no {resource} at {}", self.config.name));
-        };
-        match (&command.action, container.state()) {
-            (_, "dead") => refuse(format!("{resource} is being removed")),
-            (Action::Start, "paused") => {
-                refuse(format!("{resource} is paused, and has to be unpaused by whoever did that"))
-            }
-            (Action::Restart { on: Some(host) }, _) if Some(host) != container.resource.on.as_ref() => {
-                refuse(format!("a container cannot be restarted on another host, such as {host}"))
-            }
-            (Action::Resize(amount), _) => self.check_resize(*amount, &facts, &container).await,
-            _ => Ok(()),
-        }
-    }
-
-    async fn check_resize(&self, amount: Amount, facts: &Facts, container: &Container) -> Result<(), Refusal> {
-        if amount == Amount::default() {
-            return refuse("neither vcpus nor memory is given".into());
-        }
-        if let Some(vcpus) = amount.vcpus {
-            let most = facts.cores.map_or(f64::MAX, float);
-            if !(LEAST_VCPUS..=most).contains(&vcpus) {
-                return refuse(format!("{vcpus} vcpus are not between {LEAST_VCPUS} and the host's {most}"));
-            }
-        }
-        let Some(memory) = amount.memory_bytes else { return Ok(()) };
-        let most = facts.memory.unwrap_or(u64::MAX);
-        if !(LEAST_MEMORY..=most).contains(&memory) {
-            return refuse(format!("{memory} bytes of memory are not between {LEAST_MEMORY} and the host's {most}"));
-        }
-        if container.runs && container.limits.memory.is_none_or(|before| memory < before) {
-            self.check_shrink(memory, container).await?;
-        }
-        Ok(())
-    }
-
-    /// A limit below what is in use kills something inside the container, or is refused by the kernel.
-    async fn check_shrink(&self, memory: u64, container: &Container) -> Result<(), Refusal> {
-        let reading = self.connection.reading(&container.id).await;
-        let reading = reading.map_err(|error| Refusal { reason: error.to_string() })?;
-        let used = reading.and_then(|stats| crate::usage::memory_used(stats.memory_stats.as_ref()?));
-        match used {
-            Some(used) if used >= memory => refuse(format!("it uses {used} bytes of memory, {memory} are not enough")),
-            _ => Ok(()),
+        match self.locate(&command.resource).await {
+            Ok(Some(place)) => place.grace(),
+            _ => Duration::from_secs(DEFAULT_GRACE_SECONDS),
         }
     }
 
@@ -138,42 +71,24 @@ impl Shared {
     ) -> Result<String, (Option<String>, AdapterError)> {
         if let Progress::Told { before, problem } = earlier {
             // It went wrong before, or seemed to: it may have been done all the same.
+            if replaces(&command.action) {
+                self.settle(command).await.map_err(|error| (None, error))?;
+            }
             let became = self.became(command, before).await.map_err(|error| (None, error))?;
             if problem.is_none() || matches!(became, Probe::Done(_)) {
                 return Ok(before.clone());
             }
         }
-        let Some((facts, container)) = self.target(command).await.map_err(|error| (None, error))? else {
+        let Some(place) = self.locate(&command.resource).await.map_err(|error| (None, error))? else {
             return Err((None, failed(command, "there is no such container")));
         };
-        match self.tell(command, &facts, &container).await {
-            Ok(()) => Ok(container.started_at),
-            Err(error) => Err((Some(container.started_at), error)),
+        let told = self.tell(command, &place).await;
+        if matches!(told, Err(AdapterError::Unreachable { .. })) {
+            place.host.connection.forget().await;
         }
-    }
-
-    async fn tell(&self, command: &StepCommand, facts: &Facts, container: &Container) -> Result<(), AdapterError> {
-        let grace = Duration::from_secs(container.stop_seconds.unwrap_or(DEFAULT_GRACE_SECONDS));
-        let id = container.id.as_str();
-        match &command.action {
-            Action::Restart { .. } => {
-                if container.runs {
-                    self.requests.note(id);
-                }
-                self.connection.restart(id, grace).await
-            }
-            Action::Start => self.connection.start(id).await,
-            Action::Stop => {
-                if container.runs {
-                    self.requests.note(id);
-                }
-                self.connection.stop(id, grace).await
-            }
-            Action::Resize(amount) if container.limits.satisfy(*amount) => Ok(()),
-            Action::Resize(amount) => {
-                self.connection.update(id, container.limits.update(*amount, facts.limits_swap)).await
-            }
-            _ => Err(failed(command, "containers cannot do that")),
+        match told {
+            Ok(()) => Ok(place.container.started_at),
+            Err(error) => Err((Some(place.container.started_at), error)),
         }
     }
 
@@ -181,10 +96,17 @@ impl Shared {
     pub(crate) async fn probe(&self, command: &StepCommand) -> Result<Probe, AdapterError> {
         match self.ledger.find(&command.key).map(|deed| deed.progress()) {
             Some(Progress::Running) => Ok(Probe::Running),
+            // Of what was cut off, the engines show how far it came; what nobody does any more is brought to an end first.
+            _ if replaces(&command.action) => {
+                self.settle(command).await?;
+                self.became(command, "").await
+            }
             Some(Progress::Told { before, .. }) => self.became(command, &before).await,
             Some(Progress::NotBegun) if matches!(command.action, Action::Restart { .. }) => {
-                let seen =
-                    self.target(command).await?.map_or("no such container".into(), |(_, found)| in_words(&found));
+                let seen = self
+                    .locate(&command.resource)
+                    .await?
+                    .map_or("no such container".into(), |found| in_words(&found.container));
                 Ok(Probe::NotDone(format!("not begun; {seen}")))
             }
             None if matches!(command.action, Action::Restart { .. }) => self.in_history(command).await,
@@ -194,16 +116,25 @@ impl Shared {
 
     /// Compares the container with what was asked for. `before` is when it had been started before that.
     async fn became(&self, command: &StepCommand, before: &str) -> Result<Probe, AdapterError> {
-        let Some((_, container)) = self.target(command).await? else {
+        let Some(place) = self.locate(&command.resource).await? else {
             let seen = "there is no such container any more".to_owned();
-            return Ok(if command.action == Action::Stop { Probe::Done(seen) } else { Probe::NotDone(seen) });
+            let ended = matches!(command.action, Action::Stop | Action::Kill);
+            return Ok(if ended { Probe::Done(seen) } else { Probe::NotDone(seen) });
         };
+        let done = replaces(&command.action) && is_done(command, &place);
+        let Place { container, .. } = place;
         let works = container.state() == "running";
         let (done, seen) = match &command.action {
             Action::Restart { .. } => (works && container.started_at != before, in_words(&container)),
             Action::Start => (works, in_words(&container)),
-            Action::Stop => (!container.runs && container.state() != "restarting", in_words(&container)),
+            Action::Stop | Action::Kill => (!container.runs && container.state() != "restarting", in_words(&container)),
+            Action::Pause { on: true } => (container.state() == "paused", in_words(&container)),
+            Action::Pause { on: false } => (works, in_words(&container)),
             Action::Resize(amount) => (container.limits.satisfy(*amount), container.limits.in_words()),
+            Action::Migrate { .. } | Action::Recreate { .. } => {
+                let on = container.resource.on.as_ref().map_or(String::new(), |host| format!(" on {host}"));
+                (done, format!("{}{on}", in_words(&container)))
+            }
             _ => (false, "containers cannot do that".into()),
         };
         Ok(if done { Probe::Done(seen) } else { Probe::NotDone(seen) })
@@ -211,19 +142,20 @@ impl Shared {
 
     /// Looks for a restart in the engine's history: for a step that another process has begun.
     async fn in_history(&self, command: &StepCommand) -> Result<Probe, AdapterError> {
-        let Some((facts, container)) = self.target(command).await? else {
+        let Some(place) = self.locate(&command.resource).await? else {
             return Ok(Probe::NotDone("there is no such container".into()));
         };
-        let now = self.connection.time().await?;
+        let (grace, Place { host, facts, container }) = (place.grace(), place);
+        let now = host.connection.time().await?;
         let since = now.checked_sub(HISTORY).unwrap_or(now);
         let seen = in_words(&container);
-        let Some(restarted) = self.connection.last_restart(&container.id, since).await? else {
+        let Some(restarted) = host.connection.last_restart(&container.id, since).await? else {
             return Ok(Probe::NotDone(format!("{seen}; the engine knows of no restart in the last 15 minutes")));
         };
         let started: Option<jiff::Timestamp> = container.started_at.parse().ok();
         // Podman tells of a restart when it begins.
         if facts.engine == "podman" && started.is_none_or(|started| started.as_second() < restarted) {
-            return Ok(if now.as_second() - restarted < integer(self.grace(command).await.as_secs_f64()) {
+            return Ok(if now.as_second() - restarted < integer(grace.as_secs_f64()) {
                 Probe::Running
             } else {
                 Probe::NotDone(format!("{seen}; a restart was begun and did not succeed"))
@@ -237,6 +169,90 @@ impl Shared {
     }
 }
 
+impl Place {
+    /// How long the container is given to end by itself.
+    pub(crate) fn grace(&self) -> Duration {
+        Duration::from_secs(self.container.stop_seconds.unwrap_or(DEFAULT_GRACE_SECONDS))
+    }
+
+    /// From now on its end counts as asked for.
+    fn note_end(&self) {
+        if self.container.runs {
+            self.host.requests.note(&self.container.id);
+        }
+    }
+}
+
+impl Shared {
+    /// Has it done, and waits until it is.
+    async fn tell(&self, command: &StepCommand, place: &Place) -> Result<(), AdapterError> {
+        if !replaces(&command.action) {
+            self.take_name_back(command, place).await?;
+            return tell(command, place).await;
+        }
+        if is_done(command, place) {
+            return Ok(());
+        }
+        let planned = Replacement::plan(self, command, place.clone()).await;
+        let replacement = planned.map_err(|refusal| failed(command, &refusal.reason))?;
+        let Err(error) = replacement.run().await else { return Ok(()) };
+        tracing::warn!(adapter = %self.config.name, step = %command.key, %error, "a replacement did not succeed");
+        match self.settle(command).await {
+            Ok(()) => {
+                self.directory.moved(&place.container.id);
+                Err(error)
+            }
+            Err(also) => Err(failed(command, &format!("{error}; and how it is now cannot be seen to: {also}"))),
+        }
+    }
+
+    /// A container that was being replaced when somebody crashed gets its name back before anything else is done to it.
+    async fn take_name_back(&self, command: &StepCommand, place: &Place) -> Result<(), AdapterError> {
+        let (name, own) = (&place.container.name, own_name(&place.container.name));
+        if name == own {
+            return Ok(());
+        }
+        self.directory.hand_over(&command.resource, place.host.number, own);
+        place.host.connection.rename(&place.container.id, own).await
+    }
+}
+
+/// Whether a container is replaced by another one.
+fn replaces(action: &Action) -> bool {
+    matches!(action, Action::Migrate { .. } | Action::Recreate { .. })
+}
+
+/// Tells the engine to do it, and waits until it says that it did.
+async fn tell(command: &StepCommand, place: &Place) -> Result<(), AdapterError> {
+    let Place { host, facts, container } = place;
+    let (connection, id, state) = (&host.connection, container.id.as_str(), container.state());
+    match &command.action {
+        Action::Restart { .. } => {
+            place.note_end();
+            connection.restart(id, place.grace()).await
+        }
+        Action::Start => connection.start(id).await,
+        Action::Stop => {
+            place.note_end();
+            connection.stop(id, place.grace()).await
+        }
+        Action::Kill if !container.runs && state != "restarting" => Ok(()),
+        Action::Kill => {
+            place.note_end();
+            connection.kill(id).await
+        }
+        Action::Pause { on: true } if state == "paused" => Ok(()),
+        Action::Pause { on: false } if state == "running" => Ok(()),
+        Action::Pause { on: true } => connection.pause(id).await,
+        Action::Pause { on: false } => connection.unpause(id).await,
+        Action::Resize(amount) if container.limits.satisfy(*amount) => Ok(()),
+        Action::Resize(amount) => {
+            connection.update(id, container.limits.update(*amount, facts.limits_swap, facts.cores)).await
+        }
+        _ => Err(failed(command, "containers cannot do that")),
+    }
+}
+
 fn in_words(container: &Container) -> String {
     match container.state() {
         "running" => format!("running since {}", container.started_at),
@@ -247,10 +263,6 @@ fn in_words(container: &Container) -> String {
     }
 }
 
-fn refuse(reason: String) -> Result<(), Refusal> {
-    Err(Refusal { reason })
-}
-
-fn failed(command: &StepCommand, reason: &str) -> AdapterError {
+pub(crate) fn failed(command: &StepCommand, reason: &str) -> AdapterError {
     AdapterError::Failed { operation: format!("{} of {}", command.action, command.resource), reason: reason.into() }
 }

@@ -1,15 +1,17 @@
 //! What exists, in the model's words: the engine's host, and its containers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthStatusEnum};
 use homeostat_model::{Capacity, Resource, ResourceId, Value};
 
 use crate::{
-    config::ContainerConfig,
+    config::HostConfig,
     connection::Facts,
+    directory::{Directory, HostNumber},
     limits::Limits,
     number::{float, positive},
+    parts::Part,
 };
 
 /// The instant that engines give for what has not happened yet.
@@ -20,6 +22,8 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 pub(crate) struct Container {
     /// The engine's id of it, which changes when it is made anew.
     pub(crate) id: String,
+    /// The engine's name of it.
+    pub(crate) name: String,
     /// What the rest of the program is told.
     pub(crate) resource: Resource,
     /// Its limits.
@@ -44,27 +48,51 @@ impl Container {
     }
 }
 
-/// Names what the configured engine has.
+/// Names what one host has.
 #[derive(Debug, Clone)]
 pub(crate) struct Naming {
+    number: HostNumber,
     host: Option<String>,
     prefix: String,
+    labels: BTreeMap<String, String>,
+    directory: Arc<Directory>,
+    /// Whether there are other hosts, so that an id may have to say which one is meant.
+    several: bool,
 }
 
 impl Naming {
-    pub(crate) fn new(config: &ContainerConfig) -> Self {
-        Self { host: config.host.clone(), prefix: config.prefix.clone() }
+    pub(crate) fn new(number: HostNumber, config: &HostConfig, directory: &Arc<Directory>, several: bool) -> Self {
+        let HostConfig { name, prefix, labels, .. } = config.clone();
+        Self { number, host: name, prefix, labels, directory: Arc::clone(directory), several }
     }
 
-    /// The engine's name of the container that is called `id`; `None` for one of another engine or kind.
-    pub(crate) fn container_of<'a>(&self, id: &'a ResourceId) -> Option<&'a str> {
-        let name = id.name().strip_prefix(self.prefix.as_str())?;
-        (id.kind() == "container" && !name.is_empty()).then_some(name)
+    /// The engine's name of the container that is called `id`, if it is here; `None` for one of another host or kind.
+    pub(crate) fn container_of(&self, id: &ResourceId) -> Option<String> {
+        if id.kind() != "container" {
+            return None;
+        }
+        if let Some((host, name)) = self.directory.holder(id) {
+            return (host == self.number).then_some(name);
+        }
+        let long = self.host.as_deref().filter(|_| self.several);
+        let long = long.and_then(|host| id.name().strip_prefix(host)?.strip_prefix('/'));
+        let name = long.or_else(|| id.name().strip_prefix(self.prefix.as_str()))?;
+        (!name.is_empty() && !name.contains('/')).then(|| name.to_owned())
     }
 
     /// The id of the container that the engine calls `name`.
+    ///
+    /// Of a container that is being replaced only one is a resource: the old one, for as long as no other has its name.
     pub(crate) fn id_of(&self, name: &str) -> Option<ResourceId> {
-        format!("container/{}{}", self.prefix, name.trim_start_matches('/')).parse().ok()
+        let name = name.trim_start_matches('/');
+        let (part, own) = Part::of(name).map_or((None, name), |(part, own)| (Some(part), own));
+        if matches!(part, Some(Part::In | Part::Window)) {
+            return None;
+        }
+        let short = format!("container/{}{own}", self.prefix).parse().ok()?;
+        let host = self.host.as_deref().filter(|_| self.several && part.is_none());
+        let long = host.and_then(|host| format!("container/{host}/{own}").parse().ok());
+        self.directory.assign(self.number, name, short, long)
     }
 
     /// The id of the engine's host. A name that cannot be part of an id is made into one.
@@ -75,22 +103,42 @@ impl Naming {
         format!("host/{}", if name.is_empty() { "localhost" } else { &name }).parse().ok()
     }
 
+    /// Whether the host is called `id`; `None` when it has the name that its engine gives.
+    pub(crate) fn is_named(&self, id: &ResourceId) -> Option<bool> {
+        Some(id.kind() == "host" && id.name() == self.host.as_deref()?)
+    }
+
     /// The engine's host.
     pub(crate) fn host(&self, facts: &Facts) -> Option<Resource> {
         let mut host = Resource::named(self.host_of(facts)?);
+        host.labels.clone_from(&self.labels);
         host.capacity = Capacity { vcpus: facts.cores.map(float), memory_bytes: facts.memory };
+        host.attributes.insert("state".into(), "up".into());
+        host.attributes.insert("liveMigration".into(), facts.checkpoints.into());
         host.attributes.insert("engine".into(), facts.engine.into());
         host.attributes.insert("engineVersion".into(), facts.version.as_str().into());
         Some(host)
     }
 
+    /// The host when it cannot be asked: `facts` are what was last known. `None` when not even its name is known.
+    pub(crate) fn lost_host(&self, facts: Option<&Facts>) -> Option<Resource> {
+        let mut host = match facts {
+            Some(facts) => self.host(facts)?,
+            None => Resource::named(format!("host/{}", self.host.as_deref()?).parse().ok()?),
+        };
+        host.labels.clone_from(&self.labels);
+        host.attributes.insert("state".into(), "unknown".into());
+        Some(host)
+    }
+
     /// A container. `None` when it has no name or id, which no engine leaves out of one that exists.
     pub(crate) fn container(&self, facts: &Facts, inspected: ContainerInspectResponse) -> Option<Container> {
-        let mut resource = Resource::named(self.id_of(inspected.name.as_deref()?)?);
+        let name = inspected.name.as_deref()?.trim_start_matches('/').to_owned();
         let id = inspected.id.filter(|id| !id.is_empty())?;
+        let mut resource = Resource::named(self.id_of(&name)?);
         let state = inspected.state.unwrap_or_default();
         let config = inspected.config.unwrap_or_default();
-        let limits = inspected.host_config.as_ref().map(Limits::of).unwrap_or_default();
+        let limits = inspected.host_config.as_ref().map(|host| Limits::of(host, facts.cores)).unwrap_or_default();
         resource.on = self.host_of(facts);
         resource.capacity = limits.capacity();
         resource.labels = config.labels.unwrap_or_default().into_iter().collect();
@@ -104,7 +152,10 @@ impl Naming {
         let started_at = state.started_at.filter(|time| time != NEVER).unwrap_or_default();
         let runs = matches!(state.status, Some(Status::RUNNING | Status::PAUSED | Status::STOPPING))
             || (state.status.is_none() && state.running == Some(true));
-        Some(Container { id, resource, limits, runs, started_at, stop_seconds: positive(config.stop_timeout) })
+        for (name, value) in limits.attributes() {
+            resource.attributes.insert(name.into(), value);
+        }
+        Some(Container { id, name, resource, limits, runs, started_at, stop_seconds: positive(config.stop_timeout) })
     }
 }
 
@@ -154,11 +205,13 @@ mod tests {
             memory: Some(4096),
             resizes: true,
             limits_swap: true,
+            checkpoints: false,
+            folder: String::new(),
         }
     }
 
     fn naming(json: &str) -> Naming {
-        Naming::new(&serde_json::from_str(json).unwrap())
+        Naming::new(0, &serde_json::from_str(json).unwrap(), &Arc::default(), false)
     }
 
     fn seen(json: &str) -> Option<Container> {
@@ -226,11 +279,11 @@ mod tests {
             let naming = naming(config);
             let made = naming.id_of(engine_name).unwrap();
             assert_eq!(made.as_str(), id);
-            assert_eq!(naming.container_of(&made), Some("web"));
+            assert_eq!(naming.container_of(&made).as_deref(), Some("web"));
         }
-        let naming = naming(r#"{"prefix": "e1/", "host": "h9"}"#);
+        let naming = naming(r#"{"prefix": "e1/", "name": "h9"}"#);
         for other in ["container/web", "vm/e1/web", "container/e1/"] {
-            assert_eq!(other.parse().ok().and_then(|id: ResourceId| naming.container_of(&id).map(str::to_owned)), None);
+            assert_eq!(other.parse().ok().and_then(|id: ResourceId| naming.container_of(&id)), None);
         }
         assert_eq!(naming.host(&facts()).unwrap().id.as_str(), "host/h9");
     }

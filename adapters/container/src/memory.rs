@@ -1,15 +1,16 @@
 //! What was there when the engine was last seen, to tell what was missed while it was not.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use homeostat_model::ResourceId;
+use homeostat_model::{Resource, ResourceId};
 
-use crate::inventory::Container;
+use crate::{connection::Facts, inventory::Container};
 
 /// One container as it was last seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Seen {
     id: String,
+    resource: Resource,
     runs: bool,
     started_at: String,
 }
@@ -31,6 +32,7 @@ pub(crate) enum Missed {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     seen: Option<BTreeMap<ResourceId, Seen>>,
+    facts: Option<Arc<Facts>>,
 }
 
 impl Memory {
@@ -61,9 +63,31 @@ impl Memory {
         before
     }
 
+    /// Remembers what is known about the engine.
+    pub(crate) fn learn(&mut self, facts: &Arc<Facts>) {
+        self.facts = Some(Arc::clone(facts));
+    }
+
+    /// What was last known about the engine.
+    pub(crate) fn facts(&self) -> Option<&Facts> {
+        self.facts.as_deref()
+    }
+
+    /// The containers as they were last seen, in the order of names.
+    pub(crate) fn resources(&self) -> Vec<Resource> {
+        self.seen.iter().flat_map(BTreeMap::values).map(|seen| seen.resource.clone()).collect()
+    }
+
     /// The name of the container with the engine's `id`.
     pub(crate) fn name_of(&self, id: &str) -> Option<ResourceId> {
         self.seen.as_ref()?.iter().find(|(_, seen)| seen.id == id).map(|(name, _)| name.clone())
+    }
+
+    /// Forgets the container with the engine's `id`.
+    pub(crate) fn forget(&mut self, id: &str) {
+        if let Some(seen) = &mut self.seen {
+            seen.retain(|_, seen| seen.id != id);
+        }
     }
 
     /// Forgets the container called `name`.
@@ -75,7 +99,8 @@ impl Memory {
 }
 
 fn seen(container: &Container) -> Seen {
-    Seen { id: container.id.clone(), runs: container.runs, started_at: container.started_at.clone() }
+    let resource = container.resource.clone();
+    Seen { id: container.id.clone(), resource, runs: container.runs, started_at: container.started_at.clone() }
 }
 
 fn missed(was: Option<&Seen>, is: Option<&Seen>) -> Option<Missed> {
@@ -101,6 +126,7 @@ mod tests {
             let parts: Vec<&str> = word.split(':').collect();
             Container {
                 id: parts[1].into(),
+                name: parts[0].into(),
                 resource: homeostat_model::Resource::named(format!("container/{}", parts[0]).parse().unwrap()),
                 limits: Limits::default(),
                 runs: !parts[2].is_empty(),

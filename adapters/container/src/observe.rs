@@ -1,32 +1,39 @@
-//! Observing one engine: a snapshot, what was missed, and then what happens, until the connection is lost.
+//! Observing every host: one snapshot of all, and then each for itself, until none can be asked any more.
+//!
+//! ```text
+//!   take stock of all hosts --> snapshot --+--> host: follow --lost--> unknown --wait, longer each time--> take stock --+
+//!   (what cannot be asked: as last known)  |      ^                                                                     |
+//!                                          |      +-------------------------- up: what changed meanwhile <--------------+
+//!                                          +--> host: ...            no host left --> the connection is lost
+//! ```
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use futures_util::{StreamExt, TryStreamExt};
-use homeostat_model::{Attributes, Event, EventType, InventoryChange, Observation, Resource, ResourceId};
+use bollard::models::ContainerInspectResponse;
+use futures_util::{StreamExt, TryStreamExt, future};
+use homeostat_model::{Event, EventType, InventoryChange, Observation, Resource, ResourceId};
 use homeostat_port::{AdapterError, Closed, ObservationSink};
 
-use crate::{
-    adapter::Shared,
-    connection::Facts,
-    happening::{Happening, Told},
-    inventory::Container,
-    memory::Missed,
-    number::float,
-    stream::{Source, Streams},
-};
+use crate::{adapter::Shared, connection::Facts, follow::Follower, host::Host, inventory::Container, parts::Part};
 
 /// Containers that are inspected at a time: enough to keep an engine busy, few enough to leave room for others' calls.
 const INSPECTIONS: usize = 8;
 
-/// How often an engine that says nothing is asked whether it is still there.
-const PING_EVERY: Duration = Duration::from_secs(30);
+/// The pause before a lost host is asked again, at first: a daemon that is started anew is back in a second or two.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause before a lost host is asked again: nobody waits longer than this for a host that has come back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Why observing ended.
+#[derive(Debug)]
 pub(crate) enum End {
     /// Nobody listens any more.
     Closed,
@@ -46,247 +53,170 @@ impl From<AdapterError> for End {
     }
 }
 
-/// Everything there is, in the order of names.
-pub(crate) async fn take_stock(shared: &Shared, facts: &Facts) -> Result<Vec<Container>, AdapterError> {
-    let ids = shared.connection.list().await?;
-    let inspected = futures_util::stream::iter(ids)
-        .map(|id| async move { shared.connection.inspect(&id).await })
-        .buffer_unordered(INSPECTIONS);
-    let found: Vec<_> = inspected.try_collect().await?;
-    let containers = found.into_iter().flatten().filter_map(|found| shared.naming.container(facts, found));
-    let by_name: BTreeMap<ResourceId, Container> =
-        containers.map(|container| (container.resource.id.clone(), container)).collect();
-    Ok(by_name.into_values().collect())
+/// An engine's containers at one moment.
+#[derive(Debug)]
+pub(crate) struct Stock {
+    pub(crate) facts: Arc<Facts>,
+    /// Before they were looked at, by the engine's own clock: events from then on are not in them.
+    pub(crate) since: jiff::Timestamp,
+    pub(crate) containers: Vec<Container>,
+    /// What is being replaced, or was when somebody crashed.
+    replaced: Vec<ContainerInspectResponse>,
 }
 
-/// The host and its containers as resources.
-pub(crate) fn resources(shared: &Shared, facts: &Facts, containers: &[Container]) -> Vec<Resource> {
-    shared.naming.host(facts).into_iter().chain(containers.iter().map(|container| container.resource.clone())).collect()
+impl Stock {
+    /// Takes in what was being replaced and has no successor, once all that have a name of their own are known.
+    fn admit_replaced(&mut self, host: &Host) {
+        for replaced in std::mem::take(&mut self.replaced) {
+            self.containers.extend(host.naming.container(&self.facts, replaced));
+        }
+        self.containers.sort_by(|one, other| one.resource.id.cmp(&other.resource.id));
+    }
 }
 
-/// Observes until the connection is lost or nobody listens.
-pub(crate) async fn run(shared: &Arc<Shared>, sink: &ObservationSink) -> Result<(), End> {
-    let facts = shared.connection.facts().await?;
-    // Events are asked for from before the snapshot, by the engine's own clock: nothing falls between the two.
-    let since = shared.connection.time().await?;
-    let containers = take_stock(shared, &facts).await?;
-    let mut observer = Observer {
-        streams: Streams::new(Source {
-            connection: Arc::clone(&shared.connection),
-            sink: sink.clone(),
-            clock: shared.clock,
-            every: Duration::from_millis(shared.config.sample_every.as_millis()),
-            host_cores: facts.cores.map(float),
-        }),
-        shared,
-        facts: &facts,
-        sink,
-        told: BTreeSet::new(),
+fn is_part(found: &ContainerInspectResponse) -> bool {
+    found.name.as_deref().is_some_and(|name| Part::of(name.trim_start_matches('/')).is_some())
+}
+
+/// Everything there is on `host`, in the order of names.
+async fn take_stock(host: &Host) -> Result<Stock, AdapterError> {
+    let stock = async {
+        let facts = host.connection.facts().await?;
+        let since = host.connection.time().await?;
+        let ids = host.connection.list().await?;
+        let inspected = futures_util::stream::iter(ids)
+            .map(|id| async move { host.connection.inspect(&id).await })
+            .buffer_unordered(INSPECTIONS);
+        let mut found: Vec<_> = inspected.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+        // In the order of names, whichever answer came first: ids are given out here.
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        let names: BTreeSet<String> =
+            found.iter().filter_map(|found| Some(found.name.as_deref()?.trim_start_matches('/').to_owned())).collect();
+        host.directory.keep_only(host.number, &names);
+        let (replaced, found): (Vec<_>, Vec<_>) = found.into_iter().partition(is_part);
+        // What was replaced before, and has its name: what happens to it from now on is news.
+        found.iter().filter_map(|found| found.id.as_deref()).for_each(|id| host.directory.moved(id));
+        let containers = found.into_iter().filter_map(|found| host.naming.container(&facts, found));
+        let by_name: BTreeMap<ResourceId, Container> =
+            containers.map(|container| (container.resource.id.clone(), container)).collect();
+        host.memory().learn(&facts);
+        Ok(Stock { facts, since, containers: by_name.into_values().collect(), replaced })
     };
-    observer.snapshot(&containers).await?;
-    let mut events = shared.connection.events(since).await?;
-    let mut ping = tokio::time::interval(PING_EVERY);
-    loop {
-        tokio::select! {
-            event = events.next() => match event {
-                Some(Ok(event)) => {
-                    if let Some(told) = Told::of(&event, facts.engine == "podman") {
-                        observer.handle(told).await?;
-                    }
-                }
-                // One event that is not understood does not end the stream: what it changed is seen with the next one.
-                Some(Err(error @ bollard::errors::Error::JsonDataError { .. })) => {
-                    tracing::warn!(adapter = %shared.config.name, %error, "an event is not understood");
-                }
-                Some(Err(error)) => return Err(shared.connection.explain("follow the events", &error).into()),
-                None => return Err(shared.connection.unreachable("the engine closed the stream of events").into()),
-            },
-            _ = ping.tick() => shared.connection.ping().await?,
-        }
+    let stock = stock.await;
+    if matches!(stock, Err(AdapterError::Unreachable { .. })) {
+        host.connection.forget().await;
     }
+    stock
 }
 
-struct Observer<'a> {
-    shared: &'a Shared,
-    facts: &'a Facts,
+/// The stock of every host, one after the other, since the first host's containers have the first choice of names.
+async fn all_stocks(shared: &Shared) -> Result<Vec<Result<Stock, AdapterError>>, AdapterError> {
+    // Connecting is what takes time where a host is away.
+    future::join_all(shared.hosts.iter().map(|host| host.connection.facts())).await;
+    let mut stocks = Vec::new();
+    for host in &shared.hosts {
+        stocks.push(take_stock(host).await);
+    }
+    for (host, stock) in shared.hosts.iter().zip(&mut stocks) {
+        if let Ok(stock) = stock {
+            stock.admit_replaced(host);
+        }
+    }
+    if stocks.iter().any(Result::is_ok) {
+        return Ok(stocks);
+    }
+    let lost = stocks.into_iter().find_map(Result::err);
+    Err(lost.unwrap_or_else(|| AdapterError::Failed { operation: "observe".into(), reason: "no hosts".into() }))
+}
+
+fn resources(shared: &Shared, stocks: &[Result<Stock, AdapterError>]) -> Vec<Resource> {
+    let of_host = |(host, stock): (&Arc<Host>, &Result<Stock, AdapterError>)| match stock {
+        Ok(stock) => host.resources(&stock.facts, &stock.containers),
+        Err(_) => host.last_known(),
+    };
+    shared.hosts.iter().zip(stocks).flat_map(of_host).collect()
+}
+
+/// The hosts and their containers.
+pub(crate) async fn discover(shared: &Shared) -> Result<Vec<Resource>, AdapterError> {
+    let stocks = all_stocks(shared).await?;
+    Ok(resources(shared, &stocks))
+}
+
+/// Observes until no host can be asked any more, or nobody listens.
+pub(crate) async fn run(shared: &Arc<Shared>, sink: &ObservationSink) -> Result<(), End> {
+    let stocks = all_stocks(shared).await?;
+    let resources = resources(shared, &stocks);
+    let adapter = shared.config.name.clone();
+    sink.send(Observation::Inventory(InventoryChange::Snapshot { adapter, resources })).await?;
+    let up = AtomicUsize::new(stocks.iter().filter(|stock| stock.is_ok()).count());
+    let observed = shared.hosts.iter().zip(stocks).map(|(host, stock)| Watch { host, sink, up: &up }.run(stock));
+    future::try_join_all(observed).await.map(drop)
+}
+
+/// One host among others.
+struct Watch<'a> {
+    host: &'a Arc<Host>,
     sink: &'a ObservationSink,
-    streams: Streams,
-    /// Containers whose end was told as missed: the engine may tell of it too, from its history.
-    told: BTreeSet<String>,
+    /// How many hosts can be asked at this moment.
+    up: &'a AtomicUsize,
 }
 
-impl Observer<'_> {
-    async fn snapshot(&mut self, containers: &[Container]) -> Result<(), End> {
-        let resources = resources(self.shared, self.facts, containers);
-        let adapter = self.shared.config.name.clone();
-        self.sink.send(Observation::Inventory(InventoryChange::Snapshot { adapter, resources })).await?;
-        let missed = lock(&self.shared.memory).replace(containers);
-        for (name, id, missed) in missed {
-            let container = containers.iter().find(|container| container.resource.id == name);
-            let happening = match missed {
-                Missed::Created => Happening::Created,
-                Missed::Started => Happening::Started,
-                Missed::Removed => Happening::Removed,
-                Missed::Died => {
-                    self.told.insert(id.clone());
-                    Happening::Died { exit_code: None }
-                }
-            };
-            let asked = match missed {
-                Missed::Died => self.asked_unseen(container, &id).await,
-                Missed::Created | Missed::Started | Missed::Removed => None,
-            };
-            let mut attributes = self.attributes(&happening, container, &id, asked);
-            attributes.insert("missed".into(), true.into());
-            self.event(&name, &happening, String::new(), attributes).await?;
-        }
-        containers.iter().for_each(|container| self.streams.follow(container));
-        Ok(())
-    }
-
-    /// Takes in one event: the container as it is now first, then what happened to it.
-    async fn handle(&mut self, told: Told) -> Result<(), End> {
-        let Told { id, name, happening, event_id } = told;
-        if happening == Happening::EndRequested {
-            self.shared.requests.note(&id);
-            return Ok(());
-        }
-        // An end that was told as missed is not told again; that of the next life is another one.
-        let told = matches!(happening, Happening::Died { .. } | Happening::Started) && self.told.remove(&id);
-        if told && happening != Happening::Started {
-            return Ok(());
-        }
-        let (inspected, readable) = match self.shared.connection.inspect(&id).await {
-            Ok(inspected) => (inspected, true),
-            // One container that cannot be read does not stop the others. What happened to it is told nevertheless.
-            Err(error @ AdapterError::Failed { .. }) => {
-                tracing::warn!(adapter = %self.shared.config.name, container = %id, %error, "cannot be read");
-                (None, false)
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let container = inspected.and_then(|inspected| self.shared.naming.container(self.facts, inspected));
-        // An inspection by id finds also what has a name that begins like that; and the name may have been given away.
-        let container = container.filter(|container| container.id == id);
-        let name = match &container {
-            Some(container) => Some(container.resource.id.clone()),
-            None => lock(&self.shared.memory).name_of(&id).or_else(|| self.shared.naming.id_of(name.as_deref()?)),
-        };
-        if let Some(container) = &container {
-            self.upsert(container).await?;
-        }
-        let Some(name) = name else { return Ok(()) };
-        let mut attributes = self.attributes(&happening, container.as_ref(), &id, self.always_tells().then_some(false));
-        attributes.insert("missed".into(), false.into());
-        self.event(&name, &happening, event_id, attributes).await?;
-        if container.is_none() && readable {
-            self.gone(&id).await?;
-        }
-        Ok(())
-    }
-
-    async fn upsert(&mut self, container: &Container) -> Result<(), End> {
-        self.streams.follow(container);
-        let renamed = lock(&self.shared.memory).update(container);
-        if let Some(old) = renamed {
-            // Its samples go on under the new name.
-            self.streams.leave(&container.id);
-            self.streams.follow(container);
-            self.sink.send(Observation::Inventory(self.gone_from(old))).await?;
-        }
-        let mut resource = container.resource.clone();
-        resource.adapter = Some(self.shared.config.name.clone());
-        Ok(self.sink.send(Observation::Inventory(InventoryChange::Upsert(resource))).await?)
-    }
-
-    async fn gone(&mut self, id: &str) -> Result<(), End> {
-        self.streams.leave(id);
-        self.told.remove(id);
-        let name = {
-            let mut memory = lock(&self.shared.memory);
-            let name = memory.name_of(id);
-            name.iter().for_each(|name| memory.remove(name));
-            name
-        };
-        if let Some(name) = name {
-            self.sink.send(Observation::Inventory(self.gone_from(name))).await?;
-        }
-        Ok(())
-    }
-
-    fn gone_from(&self, resource: ResourceId) -> InventoryChange {
-        InventoryChange::Gone { adapter: self.shared.config.name.clone(), resource }
-    }
-
-    fn attributes(
-        &self,
-        happening: &Happening,
-        container: Option<&Container>,
-        id: &str,
-        asked: Option<bool>,
-    ) -> Attributes {
-        let mut attributes = Attributes::new();
-        let mut copy = |name: &str| {
-            if let Some(value) = container.and_then(|container| container.attribute(name)) {
-                attributes.insert(name.to_owned(), value.clone());
-            }
-        };
-        match happening {
-            Happening::Died { exit_code } => {
-                copy("exitCode");
-                copy("oomKilled");
-                if let Some(code) = exit_code {
-                    attributes.insert("exitCode".into(), f64::from(*code).into());
-                }
-                let noted = self.shared.requests.take(id).then_some(true);
-                if let Some(requested) = noted.or(asked) {
-                    attributes.insert("requested".into(), requested.into());
-                }
-            }
-            Happening::Health(health) => {
-                attributes.insert("health".into(), health.as_str().into());
-            }
-            Happening::Started => {
-                // A new life: what was asked of the one before is settled.
-                self.shared.requests.take(id);
-            }
-            _ => {}
-        }
-        attributes
-    }
-
-    /// Whether this engine tells of everybody who asks it to end a container. Docker does; Podman tells of a kill and a
-    /// restart, but not of every stop. Then only a yes is known.
-    fn always_tells(&self) -> bool {
-        self.facts.engine == "docker"
-    }
-
-    /// Whether an end that nobody saw was asked for, by the engine's own history of the container's last life. An engine that
-    /// was started anew has no history, but while it was away nobody could ask it either.
-    async fn asked_unseen(&self, container: Option<&Container>, id: &str) -> Option<bool> {
-        let began = container?.started_at.parse().ok()?;
-        match self.shared.connection.end_was_asked_for(id, began).await {
-            Ok(asked) => (asked || self.always_tells()).then_some(asked),
+impl Watch<'_> {
+    async fn run(self, first: Result<Stock, AdapterError>) -> Result<(), End> {
+        let mut stock = match first {
+            Ok(stock) => stock,
             Err(error) => {
-                tracing::warn!(adapter = %self.shared.config.name, container = %id, %error, "its history cannot be read");
-                None
+                tracing::warn!(adapter = %self.host.adapter, %error, "a host cannot be asked; the others can");
+                self.back().await?
             }
+        };
+        loop {
+            let Err(end) = Follower::run(self.host, self.sink, stock).await else { return Ok(()) };
+            let End::Lost(error) = end else { return Err(end) };
+            self.host.connection.forget().await;
+            if self.up.fetch_sub(1, Ordering::SeqCst) == 1 {
+                return Err(End::Lost(error));
+            }
+            tracing::warn!(adapter = %self.host.adapter, %error, "a host is lost; the others are not");
+            self.tell(self.host.last_known(), "host.unreachable").await?;
+            stock = self.back().await?;
         }
     }
 
-    async fn event(
-        &self,
-        name: &ResourceId,
-        happening: &Happening,
-        id: String,
-        attributes: Attributes,
-    ) -> Result<(), End> {
-        let Some(event_type) = happening.event_type().and_then(|name| EventType::new(name).ok()) else { return Ok(()) };
-        let event = Event { resource: name.clone(), event_type, time: self.shared.clock.now(), id, attributes };
+    /// Waits until the host can be asked again, and tells how it is.
+    async fn back(&self) -> Result<Stock, End> {
+        let mut pause = FIRST_PAUSE;
+        let stock = loop {
+            tokio::time::sleep(pause).await;
+            match take_stock(self.host).await {
+                Ok(mut stock) => {
+                    stock.admit_replaced(self.host);
+                    break stock;
+                }
+                Err(_) => pause = pause.saturating_mul(2).min(LONGEST_PAUSE),
+            }
+        };
+        self.up.fetch_add(1, Ordering::SeqCst);
+        self.tell(self.host.resources(&stock.facts, &stock.containers), "host.reachable").await?;
+        Ok(stock)
+    }
+
+    /// Tells how each resource is, and what happened to the host, which is the first.
+    async fn tell(&self, resources: Vec<Resource>, event: &str) -> Result<(), End> {
+        let host = resources.first().map(|host| host.id.clone()).filter(|id| id.kind() == "host");
+        for mut resource in resources {
+            resource.adapter = Some(self.host.adapter.clone());
+            self.sink.send(Observation::Inventory(InventoryChange::Upsert(resource))).await?;
+        }
+        let (Some(resource), Ok(event_type)) = (host, EventType::new(event)) else { return Ok(()) };
+        let event = Event {
+            resource,
+            event_type,
+            time: self.host.clock.now(),
+            id: String::new(),
+            attributes: homeostat_model::Attributes::new(),
+        };
         Ok(self.sink.send(Observation::Event(event)).await?)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

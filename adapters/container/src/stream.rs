@@ -18,7 +18,7 @@ use crate::{
     connection::Connection,
     inventory::Container,
     limits::Limits,
-    usage::{self, CpuReading},
+    usage::{self, Reading},
 };
 
 /// Streams that are open at a time. Each is a connection of its own, and half of the 1024 files that a process may usually
@@ -92,7 +92,7 @@ impl Source {
             if let Ok(mut stream) = self.connection.statistics(id).await {
                 let mut pace = Pace { every: self.every, earlier: None, sent: None };
                 while let Some(Ok(stats)) = stream.next().await {
-                    let Some(earlier) = pace.due(CpuReading::of(&stats)) else { continue };
+                    let Some(earlier) = pace.due(Reading::of(&stats)) else { continue };
                     let current = *limits.borrow();
                     for (metric, value) in usage::samples(&stats, earlier, current, self.host_cores) {
                         let sample = Sample { resource: resource.clone(), metric, time: self.clock.now(), value };
@@ -110,13 +110,13 @@ impl Source {
 /// Decides which readings become samples: the first two, so that something is known soon, then one every so often.
 struct Pace {
     every: Duration,
-    earlier: Option<CpuReading>,
+    earlier: Option<Reading>,
     sent: Option<Instant>,
 }
 
 impl Pace {
     /// Whether a reading is to be sent, and if so what processor time is to be counted from.
-    fn due(&mut self, reading: Option<CpuReading>) -> Option<Option<CpuReading>> {
+    fn due(&mut self, reading: Option<Reading>) -> Option<Option<Reading>> {
         if self.sent.is_some_and(|sent| sent.elapsed() + JITTER < self.every) {
             return None;
         }
@@ -137,11 +137,11 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn reading(second: u32) -> Option<CpuReading> {
+    fn reading(second: u32) -> Option<Reading> {
         let json = format!(
             r#"{{"read": "2026-01-01T00:00:{second:02}Z", "cpu_stats": {{"cpu_usage": {{"total_usage": {second}}}}}}}"#
         );
-        CpuReading::of(&serde_json::from_str(&json).unwrap())
+        Reading::of(&serde_json::from_str(&json).unwrap())
     }
 
     #[test]

@@ -34,10 +34,6 @@ use crate::Adapter;
 pub use report::{Outcome, Report};
 use report::{Stop, Verdict};
 
-/// Everything an adapter can be asked to do.
-const VERBS: [Verb; 8] =
-    [Verb::Restart, Verb::Start, Verb::Stop, Verb::Resize, Verb::Migrate, Verb::Fence, Verb::Power, Verb::Cordon];
-
 /// How long `observe` may take to return after its stop: a person who presses Ctrl-C does not wait longer.
 const PROMPT: Duration = Duration::from_secs(5);
 

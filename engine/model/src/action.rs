@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ResourceId;
+use crate::{CpuSet, ResourceId};
 
 /// What an adapter can be asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,6 +18,12 @@ pub enum Verb {
     Stop,
     /// Change the share of processors or memory, without a restart.
     Resize,
+    /// Let what runs stand still, or go on.
+    Pause,
+    /// End what runs at once.
+    Kill,
+    /// Make it anew from its own description.
+    Recreate,
     /// Move to another host.
     Migrate,
     /// Make sure that a host runs nothing any more.
@@ -28,6 +34,23 @@ pub enum Verb {
     Cordon,
 }
 
+impl Verb {
+    /// Every verb, once.
+    pub const ALL: [Self; 11] = [
+        Self::Restart,
+        Self::Start,
+        Self::Stop,
+        Self::Resize,
+        Self::Pause,
+        Self::Kill,
+        Self::Recreate,
+        Self::Migrate,
+        Self::Fence,
+        Self::Power,
+        Self::Cordon,
+    ];
+}
+
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -35,6 +58,9 @@ impl fmt::Display for Verb {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Resize => "resize",
+            Self::Pause => "pause",
+            Self::Kill => "kill",
+            Self::Recreate => "recreate",
             Self::Migrate => "migrate",
             Self::Fence => "fence",
             Self::Power => "power",
@@ -43,7 +69,7 @@ impl fmt::Display for Verb {
     }
 }
 
-/// A wanted amount of processors and memory. What is absent stays as it is.
+/// A wanted amount of processors and memory, and which processors. What is absent stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Amount {
@@ -53,6 +79,12 @@ pub struct Amount {
     /// Bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
+    /// Its weight where processors are scarce, beside those of others: 1024 is that of one who was given none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_shares: Option<u64>,
+    /// The host's processors that it may run on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<CpuSet>,
 }
 
 /// One verb with its parameters. Everything is absolute (`vcpus: 4`, not `+2`), so that doing it twice does no harm.
@@ -71,6 +103,19 @@ pub enum Action {
     Stop,
     /// Give it this much.
     Resize(Amount),
+    /// Let it stand still, or go on.
+    Pause {
+        /// Still, or on again.
+        on: bool,
+    },
+    /// End it at once, without leave to end in good order.
+    Kill,
+    /// Make it anew from its own description, with its volumes; it is interrupted.
+    Recreate {
+        /// The image to make it from; `None`: the one its image's name stands for now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+    },
     /// Move it.
     Migrate {
         /// The host to move it to.
@@ -101,6 +146,9 @@ impl Action {
             Self::Start => Verb::Start,
             Self::Stop => Verb::Stop,
             Self::Resize(_) => Verb::Resize,
+            Self::Pause { .. } => Verb::Pause,
+            Self::Kill => Verb::Kill,
+            Self::Recreate { .. } => Verb::Recreate,
             Self::Migrate { .. } => Verb::Migrate,
             Self::Fence => Verb::Fence,
             Self::Power { .. } => Verb::Power,
@@ -111,10 +159,15 @@ impl Action {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == (Self::Pause { on: false }) {
+            return f.write_str("unpause");
+        }
         write!(f, "{}", self.verb())?;
         match self {
             Self::Restart { on: Some(host) } => write!(f, " on {host}"),
+            Self::Recreate { image: Some(image) } => write!(f, " from {image}"),
             Self::Restart { on: None } | Self::Start | Self::Stop | Self::Fence => Ok(()),
+            Self::Pause { .. } | Self::Kill | Self::Recreate { image: None } => Ok(()),
             Self::Resize(amount) => write!(f, " to {amount}"),
             Self::Migrate { to, live } => write!(f, " to {to}{}", if *live { "" } else { " with an interruption" }),
             Self::Power { on } | Self::Cordon { on } => f.write_str(if *on { " on" } else { " off" }),
@@ -131,6 +184,14 @@ impl fmt::Display for Amount {
         }
         if let Some(bytes) = self.memory_bytes {
             write!(f, "{separator}{} MiB", bytes / (1 << 20))?;
+            separator = ", ";
+        }
+        if let Some(shares) = self.cpu_shares {
+            write!(f, "{separator}{shares} cpu shares")?;
+            separator = ", ";
+        }
+        if let Some(cpus) = self.cpus {
+            write!(f, "{separator}cpus {cpus}")?;
         }
         Ok(())
     }

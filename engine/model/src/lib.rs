@@ -13,6 +13,7 @@
 mod action;
 mod attributes;
 mod capability;
+mod cpus;
 mod data;
 mod duration;
 mod event;
@@ -34,6 +35,7 @@ mod value;
 pub use action::{Action, Amount, Verb};
 pub use attributes::Attributes;
 pub use capability::{Capabilities, KindCapability, MetricDescription};
+pub use cpus::{CpuSet, MAX_CPUS};
 pub use data::Data;
 pub use duration::{Duration, ParseDurationError};
 pub use event::Event;

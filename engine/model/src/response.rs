@@ -59,15 +59,35 @@ pub enum Response {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         memory: Option<Resizing>,
     },
+    /// Start it where it is.
+    Start,
+    /// Stop it in good order.
+    Stop,
+    /// Let it stand still.
+    Pause,
+    /// Let it go on.
+    Unpause,
+    /// End it at once.
+    Kill,
+    /// Make it anew from its own description, with its volumes.
+    Recreate {
+        /// The image to make it from; `None`: the one its image's name stands for now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+    },
     /// Move it to the host with the most room.
     Migrate,
     /// Move everything off this host; off a dead one, after it was fenced.
     Evacuate,
-    /// Give it a physical machine of its own from `pool`: a host labelled `pool: <pool>` that runs nothing else.
+    /// Give it a physical machine of its own from `pool`: a host labelled `pool: <pool>` that runs nothing else. Without a
+    /// pool, processors of its own on its host.
     Fisicalize {
-        /// The value of the hosts' label `pool`.
-        pool: String,
+        /// The value of the hosts' label `pool`; `None`: it stays on its host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pool: Option<String>,
     },
+    /// Take back the processors that it was given for itself.
+    Release,
     /// Tell people.
     Notify {
         /// How urgent it is.
@@ -82,9 +102,16 @@ impl fmt::Display for Response {
         f.pad(match self {
             Self::Restart => "restart",
             Self::Resize { .. } => "resize",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
+            Self::Kill => "kill",
+            Self::Recreate { .. } => "recreate",
             Self::Migrate => "migrate",
             Self::Evacuate => "evacuate",
             Self::Fisicalize { .. } => "fisicalize",
+            Self::Release => "release",
             Self::Notify { .. } => "notify",
         })
     }

@@ -7,7 +7,7 @@ use homeostat_model::{
 };
 use thiserror::Error;
 
-use crate::{Projection, evacuate, fisicalize, migrate, resize};
+use crate::{Projection, evacuate, fisicalize, migrate, processors, resize};
 
 /// What a planner looks at.
 #[derive(Debug, Clone, Copy)]
@@ -42,19 +42,39 @@ pub fn draft(around: &Surroundings<'_>, subject: &ResourceId, response: &Respons
     let subject =
         around.topology.get(subject).ok_or_else(|| Infeasible(format!("{subject} does not exist any more")))?;
     match response {
-        Response::Restart => restart(around, subject),
+        Response::Restart => {
+            single(around, subject, Action::Restart { on: None }, "it is to run again where it is", "runs again")
+        }
         Response::Resize { vcpus, memory } => resize::draft(around, subject, vcpus.as_ref(), memory.as_ref()),
+        Response::Start => single(around, subject, Action::Start, "it is to run", "runs"),
+        Response::Stop => single(around, subject, Action::Stop, "it is to end in good order", "is stopped"),
+        Response::Pause => single(around, subject, Action::Pause { on: true }, "it is to stand still", "stands still"),
+        Response::Unpause => single(around, subject, Action::Pause { on: false }, "it is to go on", "goes on"),
+        Response::Kill => single(around, subject, Action::Kill, "it is to end at once", "is stopped"),
+        Response::Recreate { image } => {
+            let action = Action::Recreate { image: image.clone() };
+            single(around, subject, action, "it is interrupted, and keeps its volumes only", "runs anew")
+        }
         Response::Migrate => migrate::draft(around, subject),
         Response::Evacuate => evacuate::draft(around, subject),
-        Response::Fisicalize { pool } => fisicalize::draft(around, subject, pool),
+        Response::Fisicalize { pool: Some(pool) } => fisicalize::draft(around, subject, pool),
+        Response::Fisicalize { pool: None } => processors::draft(around, subject),
+        Response::Release => processors::release(around, subject),
         Response::Notify { .. } => Err(Infeasible("a notification needs no plan".into())),
     }
 }
 
-fn restart(around: &Surroundings<'_>, subject: &Resource) -> Result<Draft, Infeasible> {
+/// One step on the subject, after which it `then` is so.
+fn single(
+    around: &Surroundings<'_>,
+    subject: &Resource,
+    action: Action,
+    reason: &str,
+    then: &str,
+) -> Result<Draft, Infeasible> {
     let mut steps = Steps::default();
-    steps.add(around, subject, Action::Restart { on: None }, &[], "it is to run again where it is".into())?;
-    Ok(Draft { steps: steps.done(), effect: format!("{} runs again", subject.id) })
+    steps.add(around, subject, action, &[], reason.into())?;
+    Ok(Draft { steps: steps.done(), effect: format!("{} {then}", subject.id) })
 }
 
 /// Collects steps, numbers them and refuses what an adapter cannot do.
@@ -110,6 +130,13 @@ impl Surroundings<'_> {
         adapter.is_some_and(|capabilities| capabilities.can(resource.id.kind(), verb))
     }
 
+    /// Whether the adapter of `resource` can keep it to some of its host's processors, and says where it may run.
+    pub(crate) fn pins(&self, resource: &Resource) -> bool {
+        let adapter = resource.adapter.as_ref().and_then(|adapter| self.capabilities.get(adapter));
+        let kind = adapter.and_then(|capabilities| capabilities.kinds.get(resource.id.kind()));
+        self.can(resource, Verb::Resize) && kind.is_some_and(|kind| kind.attributes.contains("cpus"))
+    }
+
     /// The host that `resource` is on now.
     pub(crate) fn host_of(&self, resource: &Resource) -> Result<&Resource, Infeasible> {
         let host = resource.on.as_ref().and_then(|host| self.topology.get(host));
@@ -122,7 +149,8 @@ fn timeout(action: &Action) -> Duration {
     Duration::from_mins(match action.verb() {
         Verb::Migrate => 60,
         Verb::Power => 10,
-        Verb::Restart | Verb::Start | Verb::Stop | Verb::Resize | Verb::Fence => 5,
+        Verb::Recreate => 15,
+        Verb::Restart | Verb::Start | Verb::Stop | Verb::Kill | Verb::Pause | Verb::Resize | Verb::Fence => 5,
         Verb::Cordon => 1,
     })
 }

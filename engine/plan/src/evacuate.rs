@@ -5,7 +5,7 @@ use homeostat_model::{Action, Resource, ResourceId, StepId, Verb};
 use crate::{
     Demand, Draft, Infeasible, Surroundings,
     draft::Steps,
-    placement::{fits, peers, room_beside},
+    placement::{fits, interruption, moves_live, peers, room_beside},
 };
 
 pub(crate) fn draft(around: &Surroundings<'_>, host: &Resource) -> Result<Draft, Infeasible> {
@@ -78,13 +78,14 @@ fn place<'a>(
             continue;
         };
         others.push(demand);
-        let to = host.id.clone();
+        let (to, mut reason) = (host.id.clone(), format!("{} has the most room", host.id));
         let action = if alive {
-            Action::Migrate { to, live: tenant.state() == Some("running") }
+            reason += &interruption(tenant, source, host);
+            Action::Migrate { to, live: moves_live(tenant, source, host) }
         } else {
             Action::Restart { on: Some(to) }
         };
-        steps.add(around, tenant, action, &after, format!("{} has the most room", host.id))?;
+        steps.add(around, tenant, action, &after, reason)?;
         moved += 1;
     }
     Ok((moved, stuck))

@@ -5,7 +5,7 @@ use homeostat_model::{Action, Resource, Verb};
 use crate::{
     Demand, Draft, Infeasible, Surroundings,
     draft::Steps,
-    placement::{fits, room, tenants},
+    placement::{fits, interruption, moves_live, room, tenants},
 };
 
 pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource, pool: &str) -> Result<Draft, Infeasible> {
@@ -25,8 +25,8 @@ pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource, pool: &str) -
             "it is switched off until it is needed".into(),
         )?);
     }
-    let live = subject.state() == Some("running");
-    let reason = format!("{} runs nothing else", target.id);
+    let live = moves_live(subject, source, target);
+    let reason = format!("{} runs nothing else{}", target.id, interruption(subject, source, target));
     let moved = steps.add(around, subject, Action::Migrate { to: target.id.clone(), live }, &after, reason)?;
     if around.can(target, Verb::Cordon) {
         steps.add(around, target, Action::Cordon { on: true }, &[moved], "nothing else may come to it".into())?;

@@ -19,6 +19,7 @@ mod evacuate;
 mod fisicalize;
 mod migrate;
 mod placement;
+mod processors;
 mod projection;
 mod resize;
 mod run;

@@ -5,7 +5,7 @@ use homeostat_model::{Action, Resource};
 use crate::{
     Demand, Draft, Infeasible, Surroundings,
     draft::Steps,
-    placement::{fits, peers, room, room_beside},
+    placement::{fits, interruption, moves_live, peers, room, room_beside},
 };
 
 pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource) -> Result<Draft, Infeasible> {
@@ -42,13 +42,14 @@ pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource) -> Result<Dra
     }
     let mut steps = Steps::default();
     let reason = format!(
-        "{} has {} left afterwards, {} has {} now",
+        "{} has {} left afterwards, {} has {} now{}",
         target.id,
         percent(after),
         source.id,
-        percent(before.share)
+        percent(before.share),
+        interruption(subject, source, target)
     );
-    let live = subject.state() == Some("running");
+    let live = moves_live(subject, source, target);
     steps.add(around, subject, Action::Migrate { to: target.id.clone(), live }, &[], reason)?;
     Ok(Draft { steps: steps.done(), effect: format!("{} runs on {}", subject.id, target.id) })
 }

@@ -126,6 +126,26 @@ pub(crate) fn peers<'a>(around: &'a Surroundings<'_>, from: &'a Resource) -> imp
     around.topology.of_kind(from.id.kind()).filter(alike).filter(|host| open_to_new(around, host))
 }
 
+/// Whether `workload` can move from one of these hosts to the other while it runs. A host whose attribute `liveMigration` is
+/// false cannot give or take what runs: there it is ended and made anew.
+pub(crate) fn moves_live(workload: &Resource, from: &Resource, to: &Resource) -> bool {
+    workload.state() == Some("running") && !interrupts(from) && !interrupts(to)
+}
+
+/// What a move says beforehand about an interruption; empty when there is none.
+pub(crate) fn interruption(workload: &Resource, from: &Resource, to: &Resource) -> String {
+    match [from, to].into_iter().find(|host| interrupts(host)) {
+        Some(host) if workload.state() == Some("running") => {
+            format!("; it is stopped and made anew there, since {} moves nothing that runs", host.id)
+        }
+        _ => String::new(),
+    }
+}
+
+fn interrupts(host: &Resource) -> bool {
+    host.attributes.get("liveMigration") == Some(&Value::Bool(false))
+}
+
 /// How many times the cores of `host` may be given out.
 fn overcommit(host: &Resource) -> f64 {
     match host.attributes.get("cpuOvercommit") {

@@ -31,6 +31,9 @@ impl Projection {
                 Action::Restart { on: None }
                 | Action::Start
                 | Action::Stop
+                | Action::Pause { .. }
+                | Action::Kill
+                | Action::Recreate { .. }
                 | Action::Power { on: true }
                 | Action::Cordon { on: false } => {}
             }

@@ -13,11 +13,26 @@ use crate::{
     nearest::hint,
     report::Report,
     sizing::resize,
-    yaml::Node,
+    yaml::{Node, Yaml},
 };
 
 /// The names of all responses.
-pub(crate) const RESPONSES: [&str; 7] = ["restart", "resize", "migrate", "evacuate", "fisicalize", "notify", "script"];
+pub(crate) const RESPONSES: [&str; 14] = [
+    "restart",
+    "start",
+    "stop",
+    "pause",
+    "unpause",
+    "kill",
+    "recreate",
+    "resize",
+    "migrate",
+    "evacuate",
+    "fisicalize",
+    "release",
+    "notify",
+    "script",
+];
 
 /// Reads the response `name`, which stands at the bytes `at`.
 pub(crate) fn read(
@@ -41,17 +56,25 @@ pub(crate) fn read(
     let fixed = |response| Some(Placed { value: Prescription::Fixed(response), places: Vec::new() });
     let response = match name {
         "restart" => fixed(Response::Restart),
+        "start" => fixed(Response::Start),
+        "stop" => fixed(Response::Stop),
+        "pause" => fixed(Response::Pause),
+        "unpause" => fixed(Response::Unpause),
+        "kill" => fixed(Response::Kill),
+        "recreate" => recreate(fields.as_mut(), report).and_then(fixed),
         "migrate" => fixed(Response::Migrate),
         "evacuate" => fixed(Response::Evacuate),
         "resize" => resize(at, fields.as_mut(), scope, report),
-        "fisicalize" => fisicalize(at, fields.as_mut(), report).and_then(fixed),
+        "fisicalize" => fisicalize(fields.as_mut(), report).and_then(fixed),
+        "release" => fixed(Response::Release),
         _ => notify(at, fields.as_mut(), scope, report),
     };
     if let Some(fields) = fields {
         fields.finish(report);
     }
     if let Some(kind) = scope.kind {
-        check_possible(name, kind, scope, at, report);
+        let pooled = parameters.is_some_and(|node| matches!(&node.value, Yaml::Map(fields) if !fields.is_empty()));
+        check_possible(name, pooled, kind, scope, at, report);
     }
     response
 }
@@ -87,19 +110,34 @@ fn computed(
     Some(Placed { value: Prescription::Script(formula), places: vec![written] })
 }
 
-fn fisicalize(at: &Range<usize>, fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
-    let Some(pool) = fields.and_then(|fields| fields.take("pool")) else {
-        missing("fisicalize", "pool", "write `fisicalize: {pool: NAME}`: the hosts' label `pool`", at, report);
-        return None;
+fn recreate(fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
+    let image = match fields.and_then(|fields| fields.take("image")) {
+        Some(node) => Some(text(node, "image", report)?.to_owned()),
+        None => None,
     };
-    Some(Response::Fisicalize { pool: text(pool, "pool", report)?.to_owned() })
+    Some(Response::Recreate { image })
+}
+
+fn fisicalize(fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Response> {
+    let pool = match fields.and_then(|fields| fields.take("pool")) {
+        Some(node) => Some(text(node, "pool", report)?.to_owned()),
+        None => None,
+    };
+    Some(Response::Fisicalize { pool })
 }
 
 /// Refuses what no connected system can do to resources of `kind`.
-fn check_possible(response: &str, kind: &str, scope: &Scope<'_>, at: &Range<usize>, report: &mut Report) {
+fn check_possible(response: &str, pooled: bool, kind: &str, scope: &Scope<'_>, at: &Range<usize>, report: &mut Report) {
     let verb = match response {
         "restart" => Verb::Restart,
         "resize" => Verb::Resize,
+        "start" => Verb::Start,
+        "stop" => Verb::Stop,
+        "pause" | "unpause" => Verb::Pause,
+        "kill" => Verb::Kill,
+        "recreate" => Verb::Recreate,
+        "fisicalize" if !pooled => Verb::Resize,
+        "release" => Verb::Resize,
         "migrate" | "fisicalize" => Verb::Migrate,
         "evacuate" if kind != "host" => {
             let (response, kind, reason) = (response.into(), kind.into(), "it moves what runs on a host".into());

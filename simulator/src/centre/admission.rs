@@ -71,8 +71,22 @@ impl DataCentre {
         }
         match (&command.action, self.workloads.get(id), self.hosts.get(id)) {
             (Action::Restart { on }, Some(workload), _) => self.check_restart(id, workload, on.as_ref()),
+            (Action::Start, Some(workload), _) if workload.phase == Phase::Paused => {
+                refuse(format!("{id} is paused, and has to be unpaused"))
+            }
             (Action::Start, Some(workload), _) => self.check_up(&workload.host),
-            (Action::Stop, Some(workload), _) => self.check_up(&workload.host),
+            (Action::Stop | Action::Kill, Some(workload), _) => self.check_up(&workload.host),
+            (Action::Recreate { image: Some(image) }, ..) => {
+                refuse(format!("{id} has no image here, and none can be had of {image}"))
+            }
+            (Action::Recreate { image: None }, Some(workload), _) => self.check_up(&workload.host),
+            (Action::Pause { on }, Some(workload), _) => {
+                let (wanted, doing) = if *on { (Phase::Running, "paused") } else { (Phase::Paused, "unpaused") };
+                if workload.phase != wanted {
+                    return refuse(format!("{id} is {}, and cannot be {doing}", workload.state()));
+                }
+                self.check_up(&workload.host)
+            }
             (Action::Resize(amount), Some(workload), _) => self.check_resize(id, workload, *amount),
             (Action::Migrate { to, live }, Some(workload), _) => self.check_migrate(id, workload, to, *live),
             (Action::Power { on }, _, Some(host)) => self.check_power(id, host, *on),
@@ -102,6 +116,9 @@ impl DataCentre {
         self.check_up(&workload.host)?;
         if amount == Amount::default() {
             return refuse("it says neither how many vcpus nor how much memory".into());
+        }
+        if amount.cpus.is_some() || amount.cpu_shares.is_some() {
+            return refuse("which processors it runs on, and with what weight, is not modelled here".into());
         }
         let wanted = Needs::given(workload, amount);
         if !(wanted.vcpus.is_finite() && wanted.vcpus > 0.0) || wanted.memory_bytes == 0 {

@@ -28,6 +28,9 @@ const POWER_OFF_TIME: Duration = Duration::from_secs(10);
 /// The guest has to bring new processors and memory on line.
 const RESIZE_TIME: Duration = Duration::from_secs(2);
 
+/// A signal that cannot be refused, or one flag of the kernel.
+const SIGNAL_TIME: Duration = Duration::from_millis(100);
+
 /// A flag in the scheduler.
 const CORDON_TIME: Duration = Duration::from_millis(100);
 
@@ -174,6 +177,9 @@ impl DataCentre {
             Action::Restart { on: None } if workload.is_active() => stop.plus(start),
             Action::Stop => stop,
             Action::Resize(_) => RESIZE_TIME,
+            Action::Pause { .. } | Action::Kill => SIGNAL_TIME,
+            Action::Recreate { .. } if workload.is_active() => stop.plus(start),
+            Action::Recreate { .. } => SIGNAL_TIME,
             Action::Migrate { live: true, .. } => self.copying(workload).plus(self.link.pause),
             Action::Migrate { live: false, .. } if workload.is_active() => {
                 stop.plus(self.copying(workload)).plus(start)
@@ -202,7 +208,7 @@ impl DataCentre {
             }
             Action::Start => self.turn(id, Phase::Starting),
             Action::Migrate { live: true, .. } => self.turn(id, Phase::Migrating),
-            Action::Migrate { live: false, .. } => {
+            Action::Migrate { live: false, .. } | Action::Recreate { .. } => {
                 // What runs is to run again; what does not run stays as it is.
                 if self.workloads.get(id).is_some_and(Workload::is_active) {
                     self.halt(id, Phase::Starting);
@@ -210,7 +216,13 @@ impl DataCentre {
                 }
             }
             Action::Power { on: true } => self.boot(id),
-            Action::Stop | Action::Resize(_) | Action::Fence | Action::Power { on: false } | Action::Cordon { .. } => {}
+            Action::Stop
+            | Action::Resize(_)
+            | Action::Pause { .. }
+            | Action::Kill
+            | Action::Fence
+            | Action::Power { on: false }
+            | Action::Cordon { .. } => {}
         }
     }
 
@@ -225,7 +237,11 @@ impl DataCentre {
         match &command.action {
             Action::Restart { .. } => self.launch(id, Verb::Restart),
             Action::Start => self.launch(id, Verb::Start),
-            Action::Stop => self.finish_stop(id),
+            Action::Stop => self.finish_stop(id, Verb::Stop),
+            Action::Kill => self.finish_stop(id, Verb::Kill),
+            Action::Pause { on } => self.finish_pause(id, *on),
+            Action::Recreate { .. } if self.phase_of(id) == Some(Phase::Starting) => self.launch(id, Verb::Recreate),
+            Action::Recreate { .. } => self.effects.done(id, Verb::Recreate),
             Action::Resize(amount) => self.finish_resize(id, *amount),
             Action::Migrate { to, live } => self.finish_migration(id, to, *live),
             Action::Fence => self.finish_fence(id),
@@ -258,10 +274,24 @@ impl DataCentre {
         self.conclude(&command, StepResult::Done { observed });
     }
 
-    fn finish_stop(&mut self, id: &ResourceId) {
+    fn finish_pause(&mut self, id: &ResourceId, on: bool) {
+        // Nothing is resumed that is not paused, nor paused that has crashed meanwhile.
+        let (from, to) = if on { (Phase::Running, Phase::Paused) } else { (Phase::Paused, Phase::Running) };
+        if self.phase_of(id) == Some(from) {
+            self.turn(id, to);
+            self.effects.done(id, Verb::Pause);
+            self.happened(id, if on { "paused" } else { "unpaused" }, &[]);
+        }
+    }
+
+    fn phase_of(&self, id: &ResourceId) -> Option<Phase> {
+        self.workloads.get(id).map(|workload| workload.phase)
+    }
+
+    fn finish_stop(&mut self, id: &ResourceId, verb: Verb) {
         let host = self.workloads.get(id).map(|workload| workload.host.clone());
         self.halt(id, Phase::Stopped);
-        self.effects.done(id, Verb::Stop);
+        self.effects.done(id, verb);
         self.changed(id);
         let host = host.map_or(Value::from(""), |host| Value::from(host.as_str()));
         self.happened(id, "stopped", &[("host", host), ("reason", "requested".into())]);
@@ -324,7 +354,7 @@ impl DataCentre {
         match workload.phase {
             Phase::Starting => self.turn(id, Phase::Stopped),
             Phase::Migrating => self.turn(id, Phase::Running),
-            Phase::Stopped | Phase::Running | Phase::Crashed => {}
+            Phase::Stopped | Phase::Running | Phase::Paused | Phase::Crashed => {}
         }
     }
 

@@ -131,7 +131,7 @@ impl DataCentre {
             self.halt(&id, Phase::Stopped);
             self.fail_deeds_of(&id, reason);
             self.changed(&id);
-            if was.is_some_and(|phase| matches!(phase, Phase::Running | Phase::Migrating | Phase::Starting)) {
+            if was.is_some_and(|phase| !matches!(phase, Phase::Stopped | Phase::Crashed)) {
                 self.happened(&id, "stopped", &[("host", host.as_str().into()), ("reason", reason.into())]);
             }
         }

@@ -34,10 +34,14 @@ impl DataCentre {
         let id = &command.resource;
         let is_so = match (&command.action, self.workloads.get(id), self.hosts.get(id)) {
             (Action::Start, Some(workload), _) => workload.phase == Phase::Running && self.is_known(id),
-            (Action::Stop, Some(workload), _) => workload.phase == Phase::Stopped && self.is_known(id),
+            (Action::Stop | Action::Kill, Some(workload), _) => workload.phase == Phase::Stopped && self.is_known(id),
+            (Action::Pause { on }, Some(workload), _) => {
+                workload.phase == if *on { Phase::Paused } else { Phase::Running } && self.is_known(id)
+            }
             (Action::Resize(amount), Some(workload), _) => {
                 let has = Needs { vcpus: workload.vcpus, memory_bytes: workload.memory_bytes };
-                Needs::given(workload, *amount) == has && *amount != homeostat_model::Amount::default()
+                let modelled = amount.cpus.is_none() && amount.cpu_shares.is_none();
+                modelled && Needs::given(workload, *amount) == has && *amount != homeostat_model::Amount::default()
             }
             (Action::Migrate { to, .. }, Some(workload), _) => workload.host == *to && self.is_known(id),
             (Action::Fence, _, Some(host)) => host.fenced && host.life == Life::Off,

@@ -17,6 +17,8 @@ pub(super) enum Phase {
     Running,
     /// It runs while its memory is being copied to another host.
     Migrating,
+    /// It stands still, and keeps its memory.
+    Paused,
     /// It does not run, by a fault of its own.
     Crashed,
 }
@@ -53,9 +55,9 @@ impl Workload {
         }
     }
 
-    /// Whether it uses processors and memory, as long as its host lives.
+    /// Whether it is there, with what it has in memory, as long as its host lives.
     pub(super) fn is_active(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Migrating)
+        matches!(self.phase, Phase::Running | Phase::Migrating | Phase::Paused)
     }
 
     /// What can be seen of it on a host that can be reached.
@@ -65,12 +67,16 @@ impl Workload {
             Phase::Starting => "starting",
             Phase::Running => "running",
             Phase::Migrating => "migrating",
+            Phase::Paused => "paused",
             Phase::Crashed => "crashed",
         }
     }
 
     /// The cores it would use after `elapsed` time if its host had them: never more than it was given.
     pub(super) fn wants(&self, elapsed: Duration) -> f64 {
+        if self.phase == Phase::Paused {
+            return 0.0;
+        }
         let [seed, _] = self.seeds;
         self.load.at(elapsed, seed).min(self.vcpus)
     }

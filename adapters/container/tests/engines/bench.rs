@@ -33,10 +33,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ends at once when it is asked to, which process 1 does not do by itself.
-pub(crate) const OBEDIENT: &str = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
+pub(crate) const OBEDIENT: &str = "trap 'exit 0' TERM; echo ready; sleep 100000 & wait";
 
 /// Ends only when it is killed.
-pub(crate) const STUBBORN: &str = "trap '' TERM; echo ready; while :; do sleep 0.1; done";
+pub(crate) const STUBBORN: &str = "trap '' TERM; echo ready; sleep 100000";
 
 /// Uses all the processor time it is given.
 pub(crate) const BUSY: &str = "trap 'exit 0' TERM; echo ready; while :; do :; done";
@@ -83,8 +83,11 @@ impl Bench {
 
     /// Makes a container that runs `script` under a name of its own; it is not started.
     pub(crate) async fn create(&self, script: &str, limits: HostConfig, stop_timeout: i64) -> ResourceId {
+        self.create_as(&format!("test-{}-{}", std::process::id(), number()), script, limits, stop_timeout).await
+    }
+
+    async fn create_as(&self, name: &str, script: &str, limits: HostConfig, stop_timeout: i64) -> ResourceId {
         self.docker.clone().negotiate_version().await.unwrap();
-        let name = format!("test-{}-{}", std::process::id(), number());
         let body = ContainerCreateBody {
             image: Some(variable("HOMEOSTAT_TEST_IMAGE")),
             cmd: Some(vec!["sh".into(), "-c".into(), script.into()]),
@@ -93,9 +96,9 @@ impl Bench {
             host_config: Some(HostConfig { network_mode: Some("none".into()), ..limits }),
             ..ContainerCreateBody::default()
         };
-        let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
+        let options = CreateContainerOptions { name: Some(name.into()), ..CreateContainerOptions::default() };
         self.docker.create_container(Some(options), body).await.unwrap();
-        self.made.lock().unwrap().push(name.clone());
+        self.made.lock().unwrap().push(name.into());
         format!("container/{name}").parse().unwrap()
     }
 
@@ -107,6 +110,35 @@ impl Bench {
             self.ready(&id, 1).await;
         }
         id
+    }
+
+    /// Makes a container of this name and starts it.
+    pub(crate) async fn start_as(&self, name: &str, script: &str) -> ResourceId {
+        let id = self.create_as(name, script, HostConfig::default(), 5).await;
+        self.run(&id).await;
+        self.ready(&id, 1).await;
+        id
+    }
+
+    /// From now on the container of this name is removed at the end, also if it was made on another engine.
+    pub(crate) fn adopt(&self, id: &ResourceId) {
+        self.made.lock().unwrap().push(id.name().into());
+    }
+
+    /// Makes what the adapter makes in place of the running container `from` under `key`; gives its id.
+    pub(crate) async fn create_part(&self, name: &str, key: &str, from: &str) -> String {
+        self.docker.clone().negotiate_version().await.unwrap();
+        let labels = [("homeostat.step", key), ("homeostat.from", from), ("homeostat.ran", "true")];
+        let body = ContainerCreateBody {
+            image: Some(variable("HOMEOSTAT_TEST_IMAGE")),
+            cmd: Some(vec!["sh".into(), "-c".into(), OBEDIENT.into()]),
+            labels: Some(labels.map(|(name, value)| (name.into(), value.into())).into()),
+            host_config: Some(HostConfig { network_mode: Some("none".into()), ..HostConfig::default() }),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptions { name: Some(name.into()), ..CreateContainerOptions::default() };
+        self.made.lock().unwrap().push(name.into());
+        self.docker.create_container(Some(options), body).await.unwrap().id
     }
 
     pub(crate) async fn run(&self, id: &ResourceId) {

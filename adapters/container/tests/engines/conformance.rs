@@ -11,18 +11,32 @@ use homeostat_port::{
     conformance::{Harness, Subject, run},
 };
 
-use crate::bench::{Bench, OBEDIENT, STUBBORN};
+use crate::{
+    bench::{Bench, OBEDIENT, STUBBORN, variable},
+    hosts::adapter,
+    reconnect::Private,
+};
 
+/// One engine, or one that has another beside it.
 struct Engine {
     bench: Bench,
     adapter: Arc<ContainerAdapter>,
     podman: bool,
+    /// Where things are moved to.
+    beside: Option<Bench>,
 }
 
 impl Engine {
     fn new(variable: &str, podman: bool) -> Self {
         let bench = Bench::shared(variable);
-        Self { adapter: bench.adapter(), bench, podman }
+        Self { adapter: bench.adapter(), bench, podman, beside: None }
+    }
+
+    /// The shared Docker with another one beside it.
+    fn with_another(other: &str) -> Self {
+        let docker = variable("HOMEOSTAT_TEST_DOCKER");
+        let beside = Some(Bench::at(other));
+        Self { bench: Bench::at(&docker), adapter: adapter(&[&docker, other]), podman: false, beside }
     }
 }
 
@@ -37,7 +51,10 @@ impl Harness for Engine {
     }
 
     async fn reconnected(&self) -> Option<Arc<dyn Adapter>> {
-        Some(self.bench.adapter())
+        Some(match &self.beside {
+            Some(beside) => adapter(&[&self.bench.endpoint, &beside.endpoint]),
+            None => self.bench.adapter(),
+        })
     }
 
     async fn subject(&self, kind: &Kind, verb: Verb) -> Option<Subject> {
@@ -52,7 +69,19 @@ impl Harness for Engine {
             Verb::Stop => Subject { resource: self.bench.start(OBEDIENT, limits()).await, action: Action::Stop },
             Verb::Resize => Subject {
                 resource: self.bench.start(OBEDIENT, limits()).await,
-                action: Action::Resize(Amount { vcpus: Some(0.5), memory_bytes: Some(96 << 20) }),
+                action: Action::Resize(Amount { vcpus: Some(0.5), memory_bytes: Some(96 << 20), ..Amount::default() }),
+            },
+            Verb::Pause => {
+                Subject { resource: self.bench.start(OBEDIENT, limits()).await, action: Action::Pause { on: true } }
+            }
+            Verb::Kill => Subject { resource: self.bench.start(STUBBORN, limits()).await, action: Action::Kill },
+            Verb::Recreate => Subject {
+                resource: self.bench.start(OBEDIENT, limits()).await,
+                action: Action::Recreate { image: None },
+            },
+            Verb::Migrate => Subject {
+                resource: self.bench.start(OBEDIENT, limits()).await,
+                action: Action::Migrate { to: "host/right".parse().unwrap(), live: true },
             },
             _ => return None,
         })
@@ -71,14 +100,24 @@ impl Harness for Engine {
             self.bench.docker.pause_container(resource.name()).await.unwrap();
             return Some(Subject { resource, action: Action::Start });
         }
-        Some(Subject { resource, action: Action::Resize(Amount { vcpus: None, memory_bytes: Some(1 << 50) }) })
+        Some(Subject {
+            resource,
+            action: Action::Resize(Amount { vcpus: None, memory_bytes: Some(1 << 50), ..Amount::default() }),
+        })
     }
 
     async fn effects(&self, subject: &Subject) -> u64 {
         let action = match subject.action.verb() {
             Verb::Restart => "restart",
             Verb::Start => "start",
-            Verb::Stop => "die",
+            Verb::Stop | Verb::Kill => "die",
+            Verb::Pause => "pause",
+            // The new one is made under another name, and then takes the name; the one before was made under it.
+            Verb::Recreate => "rename",
+            Verb::Migrate => {
+                let beside = self.beside.as_ref().unwrap();
+                return beside.count(&subject.resource, "rename").await;
+            }
             _ => "update",
         };
         self.bench.count(&subject.resource, action).await
@@ -109,6 +148,14 @@ async fn check(engine: Engine) {
 #[ignore = "needs the test bed: cargo xtask test"]
 async fn docker_keeps_every_promise() {
     check(Engine::new("HOMEOSTAT_TEST_DOCKER", false)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the test bed: cargo xtask test"]
+async fn two_dockers_keep_every_promise() {
+    let (engine, endpoint) = Private::start("docker", "conformance");
+    check(Engine::with_another(&endpoint)).await;
+    drop(engine);
 }
 
 #[tokio::test(flavor = "multi_thread")]

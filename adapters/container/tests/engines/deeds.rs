@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bollard::models::HostConfig;
-use homeostat_model::{Action, Amount, StepResult, Verb};
+use homeostat_model::{Action, Amount, CpuSet, StepResult, Verb};
 use homeostat_port::{Adapter, Clock, Probe, ProgressSink, execute};
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +43,7 @@ async fn docker_raises_limits_while_the_container_runs() {
     ] {
         let resource = bench.start(OBEDIENT, limits).await;
         let before = bench.inspect(&resource).await.state.unwrap();
-        let amount = Amount { vcpus: Some(1.0), memory_bytes: Some(128 << 20) };
+        let amount = Amount { vcpus: Some(1.0), memory_bytes: Some(128 << 20), ..Amount::default() };
         let result = done(&*adapter, &resource, Action::Resize(amount)).await;
         assert_eq!(result, StepResult::Done { observed: "memory limit 128 MiB, 1 vcpus".into() }, "{what}");
         let after = bench.inspect(&resource).await;
@@ -58,6 +58,51 @@ async fn docker_raises_limits_while_the_container_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the test bed: cargo xtask test"]
+async fn docker_changes_weight_and_processors_while_the_container_runs() {
+    let bench = Bench::shared("HOMEOSTAT_TEST_DOCKER");
+    let adapter = bench.adapter();
+    let resource = bench.start(OBEDIENT, HostConfig::default()).await;
+    let pid = bench.inspect(&resource).await.state.unwrap().pid.unwrap();
+    let allowed = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+        line.trim().parse::<CpuSet>().unwrap()
+    };
+    let every = allowed();
+    let amount = Amount { cpu_shares: Some(512), cpus: Some(CpuSet::range(0, 1)), ..Amount::default() };
+    let result = done(&*adapter, &resource, Action::Resize(amount)).await;
+    let observed = "no memory limit, no cpu limit, 512 cpu shares, cpus 0".into();
+    assert_eq!(result, StepResult::Done { observed });
+    assert_eq!(allowed(), CpuSet::range(0, 1), "the kernel keeps it there");
+    let back = Amount { cpu_shares: Some(1024), cpus: Some(CpuSet::ALL), ..Amount::default() };
+    let result = done(&*adapter, &resource, Action::Resize(back)).await;
+    assert!(matches!(&result, StepResult::Done { .. }), "{result:?}");
+    assert_eq!(allowed(), every, "and lets it go everywhere again");
+    bench.remove(&resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the test bed: cargo xtask test"]
+async fn what_was_paused_stands_still_until_it_goes_on() {
+    for variable in ["HOMEOSTAT_TEST_DOCKER", "HOMEOSTAT_TEST_PODMAN"] {
+        let bench = Bench::shared(variable);
+        let adapter = bench.adapter();
+        let resource = bench.start(OBEDIENT, HostConfig::default()).await;
+        let idle = step(&bench.create(OBEDIENT, HostConfig::default(), 1).await, Action::Pause { on: true });
+        let refused = adapter.check(&idle).await;
+        assert!(refused.unwrap_err().reason.contains("only what runs can be paused"), "{variable}");
+        for (on, state) in [(true, "paused"), (false, "running")] {
+            let result = done(&*adapter, &resource, Action::Pause { on }).await;
+            assert!(matches!(&result, StepResult::Done { observed } if observed.starts_with(state)), "{result:?}");
+            let status = bench.inspect(&resource).await.state.unwrap().status.unwrap().to_string();
+            assert_eq!(status, state, "{variable}");
+        }
+        bench.remove(&resource).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the test bed: cargo xtask test"]
 async fn docker_is_not_asked_for_what_would_do_harm() {
     let bench = Bench::shared("HOMEOSTAT_TEST_DOCKER");
     let adapter = bench.adapter();
@@ -66,14 +111,16 @@ async fn docker_is_not_asked_for_what_would_do_harm() {
     let limits = HostConfig { memory: Some(256 << 20), ..HostConfig::default() };
     let resource = bench.start(hungry, limits).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let memory = |bytes| Amount { vcpus: None, memory_bytes: Some(bytes) };
+    let memory = |bytes| Amount { vcpus: None, memory_bytes: Some(bytes), ..Amount::default() };
     for (amount, reason) in [
         (memory(20_000_000), "bytes of memory, 20000000 are not enough"),
         (memory(1 << 20), "are not between 6291456 and"),
         (memory(1 << 50), "are not between 6291456 and"),
-        (Amount { vcpus: Some(1000.0), memory_bytes: None }, "1000 vcpus are not between"),
-        (Amount { vcpus: Some(f64::NAN), memory_bytes: None }, "NaN vcpus are not between"),
-        (Amount::default(), "neither vcpus nor memory is given"),
+        (Amount { vcpus: Some(1000.0), memory_bytes: None, ..Amount::default() }, "1000 vcpus are not between"),
+        (Amount { vcpus: Some(f64::NAN), memory_bytes: None, ..Amount::default() }, "NaN vcpus are not between"),
+        (Amount { cpu_shares: Some(1), ..Amount::default() }, "1 cpu shares are not between 2 and"),
+        (Amount { cpus: Some("900".parse().unwrap()), ..Amount::default() }, "there is no processor 900"),
+        (Amount::default(), "nothing to change is given"),
     ] {
         let refused = adapter.check(&step(&resource, Action::Resize(amount))).await.unwrap_err();
         assert!(refused.reason.contains(reason), "{amount:?}: {}", refused.reason);

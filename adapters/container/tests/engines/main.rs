@@ -9,6 +9,12 @@ mod conformance;
 #[cfg(test)]
 mod deeds;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
+mod moves;
+#[cfg(test)]
 mod reconnect;
 #[cfg(test)]
 mod seen;
+#[cfg(test)]
+mod tls;

@@ -9,19 +9,19 @@ use homeostat_port::AdapterError;
 use crate::bench::{Bench, OBEDIENT, Watch, kill, variable};
 
 /// An engine of the test bed that one test has to itself; it is stopped at the end.
-struct Private {
+pub(crate) struct Private {
     make: &'static str,
     name: &'static str,
 }
 
 impl Private {
-    fn start(make: &'static str, name: &'static str) -> (Self, String) {
+    pub(crate) fn start(make: &'static str, name: &'static str) -> (Self, String) {
         let engine = Self { make, name };
         let endpoint = engine.ask("start");
         (engine, endpoint)
     }
 
-    fn ask(&self, verb: &str) -> String {
+    pub(crate) fn ask(&self, verb: &str) -> String {
         let mut command = Command::new(variable("HOMEOSTAT_TEST_XTASK"));
         let output = command.args(["engine", self.make, self.name, verb]).output().unwrap();
         assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));

@@ -4,7 +4,7 @@ use homeostat_model::{Action, StepCommand, Verb};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Subject, Suite, VERBS,
+    Subject, Suite,
     report::{Stop, Verdict, ensure},
 };
 use crate::{ApplyError, Probe, ProgressSink};
@@ -43,12 +43,17 @@ pub(super) async fn undeclared_verb(suite: &Suite<'_>) -> Verdict {
     let mut tried = 0;
     for kind in capabilities.kinds.keys() {
         let Some(resource) = resources.iter().find(|resource| resource.id.kind() == kind.as_str()) else { continue };
-        for verb in VERBS.into_iter().filter(|verb| !capabilities.can(kind.as_str(), *verb)) {
+        for verb in Verb::ALL.into_iter().filter(|verb| !capabilities.can(kind.as_str(), *verb)) {
             let action = match verb {
                 Verb::Restart => Action::Restart { on: None },
                 Verb::Start => Action::Start,
                 Verb::Stop => Action::Stop,
-                Verb::Resize => Action::Resize(homeostat_model::Amount { vcpus: Some(1.0), memory_bytes: None }),
+                Verb::Resize => {
+                    Action::Resize(homeostat_model::Amount { vcpus: Some(1.0), ..homeostat_model::Amount::default() })
+                }
+                Verb::Pause => Action::Pause { on: true },
+                Verb::Kill => Action::Kill,
+                Verb::Recreate => Action::Recreate { image: None },
                 Verb::Migrate => Action::Migrate { to: resource.id.clone(), live: true },
                 Verb::Fence => Action::Fence,
                 Verb::Power => Action::Power { on: true },

@@ -11,8 +11,7 @@ use crate::{
 };
 
 /// Everything an adapter can be asked to do, as tests write it.
-pub(crate) const VERBS: [Verb; 8] =
-    [Verb::Restart, Verb::Start, Verb::Stop, Verb::Resize, Verb::Migrate, Verb::Fence, Verb::Power, Verb::Cordon];
+pub(crate) const VERBS: [Verb; 11] = Verb::ALL;
 
 /// How often a result may be wanted at most: more is without a bound, which is written by leaving `times` out.
 pub(crate) const MAX_TIMES: u32 = 1_000;

@@ -43,7 +43,7 @@ pub(super) fn amount(node: &Node, of: &str, report: &mut Report) -> Option<Amoun
     fields.finish(report);
     // Through its decimal text, as a float has no checked way into an integer.
     let memory_bytes = memory.and_then(|bytes| format!("{bytes:.0}").parse().ok());
-    Some(Amount { vcpus, memory_bytes })
+    Some(Amount { vcpus, memory_bytes, ..Amount::default() })
 }
 
 fn quantity(node: &Node, name: &str, unit: Unit, report: &mut Report) -> Option<f64> {

@@ -194,15 +194,27 @@ pub(super) fn entry() -> Value {
                 "anyOf": [shared("entry"), list("A ladder of its own", 1, shared("entry"))],
             },
             "restart": bare("Restart it where it is"),
+            "start": bare("Start it where it is"),
+            "stop": bare("Stop it in good order"),
+            "pause": bare("Let it stand still"),
+            "unpause": bare("Let it go on"),
+            "kill": bare("End it at once"),
+            "recreate": {
+                "description": "Make it anew from its own description, with its volumes",
+                "type": ["object", "null"],
+                "properties": {"image": shared_as("plain", "The image to make it from; unless given, the one of the same name")},
+                "additionalProperties": false,
+            },
             "resize": resize(),
             "migrate": bare("Move it to the host with the most room"),
             "evacuate": bare("Move everything off this host; off a dead one, after it was fenced"),
-            "fisicalize": object(
-                "fisicalize",
-                "Give it a physical machine of its own",
-                &["pool"],
-                json!({"pool": shared_as("plain", "The value of the hosts' label `pool`")}),
-            ),
+            "fisicalize": {
+                "description": "Give it a physical machine of its own, or without `pool`, processors of its own on its host",
+                "type": ["object", "null"],
+                "properties": {"pool": shared_as("plain", "The value of the hosts' label `pool`")},
+                "additionalProperties": false,
+            },
+            "release": bare("Take back the processors that it was given for itself"),
             "notify": object(
                 "notify",
                 "Tell people",
@@ -226,7 +238,20 @@ pub(super) fn entry() -> Value {
     );
     let one: Vec<Value> = RESPONSES.iter().map(|name| json!({"required": [name]})).collect();
     merge(&mut entry, json!({"oneOf": one, "dependentRequired": {"else": ["if"]}}));
-    let plain: Vec<&str> = ["restart", "migrate", "evacuate"].into();
+    let plain: Vec<&str> = [
+        "restart",
+        "start",
+        "stop",
+        "pause",
+        "unpause",
+        "kill",
+        "recreate",
+        "migrate",
+        "evacuate",
+        "fisicalize",
+        "release",
+    ]
+    .into();
     json!({"anyOf": [words("A response without parameters", &plain), entry]})
 }
 

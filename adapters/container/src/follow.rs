@@ -1,0 +1,255 @@
+//! Following one host: what was missed, and then what happens, until the connection is lost.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use homeostat_model::{Attributes, Event, EventType, InventoryChange, Observation, ResourceId};
+use homeostat_port::{AdapterError, ObservationSink};
+
+use crate::{
+    connection::Facts,
+    happening::{Happening, Told},
+    host::Host,
+    inventory::Container,
+    memory::Missed,
+    number::float,
+    observe::{End, Stock},
+    parts::Part,
+    stream::{Source, Streams},
+};
+
+/// How often an engine that says nothing is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Follows one host from the moment at which its stock was taken.
+pub(crate) struct Follower<'a> {
+    host: &'a Host,
+    facts: Arc<Facts>,
+    sink: &'a ObservationSink,
+    streams: Streams,
+    /// Containers whose end was told as missed: the engine may tell of it too, from its history.
+    told: BTreeSet<String>,
+}
+
+impl Follower<'_> {
+    /// Follows `host` until the connection is lost or nobody listens. What is in `stock` has been told already.
+    pub(crate) async fn run(host: &Host, sink: &ObservationSink, stock: Stock) -> Result<(), End> {
+        let Stock { facts, since, containers, .. } = stock;
+        let streams = Streams::new(Source {
+            connection: Arc::clone(&host.connection),
+            sink: sink.clone(),
+            clock: host.clock,
+            every: host.sample_every,
+            host_cores: facts.cores.map(float),
+        });
+        let mut follower = Follower { host, facts, sink, streams, told: BTreeSet::new() };
+        follower.catch_up(&containers).await?;
+        let mut events = host.connection.events(since).await?;
+        let mut ping = tokio::time::interval(PING_EVERY);
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Ok(event)) => {
+                        if let Some(told) = Told::of(&event, follower.facts.engine == "podman") {
+                            follower.handle(told).await?;
+                        }
+                    }
+                    // One event that is not understood does not end the stream: what it changed is seen with the next one.
+                    Some(Err(error @ bollard::errors::Error::JsonDataError { .. })) => {
+                        tracing::warn!(adapter = %host.adapter, %error, "an event is not understood");
+                    }
+                    Some(Err(error)) => return Err(host.connection.explain("follow the events", &error).into()),
+                    None => return Err(host.connection.unreachable("the engine closed the stream of events").into()),
+                },
+                _ = ping.tick() => host.connection.ping().await?,
+            }
+        }
+    }
+
+    /// Tells what was missed.
+    async fn catch_up(&mut self, containers: &[Container]) -> Result<(), End> {
+        let missed = self.host.memory().replace(containers);
+        for (name, id, missed) in missed {
+            let container = containers.iter().find(|container| container.resource.id == name);
+            let happening = match missed {
+                Missed::Created => Happening::Created,
+                Missed::Started => Happening::Started,
+                Missed::Removed => Happening::Removed,
+                Missed::Died => {
+                    self.told.insert(id.clone());
+                    Happening::Died { exit_code: None }
+                }
+            };
+            let asked = match missed {
+                Missed::Died => self.asked_unseen(container, &id).await,
+                Missed::Created | Missed::Started | Missed::Removed => None,
+            };
+            let mut attributes = self.attributes(&happening, container, &id, asked);
+            attributes.insert("missed".into(), true.into());
+            self.event(&name, &happening, String::new(), attributes).await?;
+            if missed == Missed::Removed {
+                self.tell_gone(name).await?;
+            }
+        }
+        containers.iter().for_each(|container| self.streams.follow(container));
+        Ok(())
+    }
+
+    /// Takes in one event: the container as it is now first, then what happened to it.
+    async fn handle(&mut self, told: Told) -> Result<(), End> {
+        let Told { id, name, happening, event_id } = told;
+        if happening == Happening::EndRequested {
+            self.host.requests.note(&id);
+            return Ok(());
+        }
+        // What is being moved ends and begins as the move has it: nothing of that is news.
+        let has_own_name = || name.as_deref().is_some_and(|name| Part::of(name).is_none());
+        if happening == Happening::Renamed && has_own_name() {
+            self.host.directory.moved(&id);
+        }
+        if self.host.directory.is_moving(&id) {
+            if matches!(happening, Happening::Died { .. } | Happening::Removed) {
+                self.streams.leave(&id);
+            }
+            return Ok(());
+        }
+        // An end that was told as missed is not told again; that of the next life is another one.
+        let told = matches!(happening, Happening::Died { .. } | Happening::Started) && self.told.remove(&id);
+        if told && happening != Happening::Started {
+            return Ok(());
+        }
+        let (inspected, readable) = match self.host.connection.inspect(&id).await {
+            Ok(inspected) => (inspected, true),
+            // One container that cannot be read does not stop the others. What happened to it is told nevertheless.
+            Err(error @ AdapterError::Failed { .. }) => {
+                tracing::warn!(adapter = %self.host.adapter, container = %id, %error, "cannot be read");
+                (None, false)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let container = inspected.and_then(|inspected| self.host.naming.container(&self.facts, inspected));
+        // An inspection by id finds also what has a name that begins like that; and the name may have been given away.
+        let container = container.filter(|container| container.id == id);
+        let name = match &container {
+            Some(container) => Some(container.resource.id.clone()),
+            None => self.host.memory().name_of(&id).or_else(|| self.host.naming.id_of(name.as_deref()?)),
+        };
+        if let Some(container) = &container {
+            self.upsert(container).await?;
+        }
+        let Some(name) = name else { return Ok(()) };
+        let mut attributes = self.attributes(&happening, container.as_ref(), &id, self.always_tells().then_some(false));
+        attributes.insert("missed".into(), false.into());
+        self.event(&name, &happening, event_id, attributes).await?;
+        if container.is_none() && readable {
+            self.gone(&id).await?;
+        }
+        Ok(())
+    }
+
+    async fn upsert(&mut self, container: &Container) -> Result<(), End> {
+        self.streams.follow(container);
+        let renamed = self.host.memory().update(container);
+        if let Some(old) = renamed {
+            // Its samples go on under the new name.
+            self.streams.leave(&container.id);
+            self.streams.follow(container);
+            self.tell_gone(old).await?;
+        }
+        let mut resource = container.resource.clone();
+        resource.adapter = Some(self.host.adapter.clone());
+        Ok(self.sink.send(Observation::Inventory(InventoryChange::Upsert(resource))).await?)
+    }
+
+    async fn gone(&mut self, id: &str) -> Result<(), End> {
+        self.streams.leave(id);
+        self.told.remove(id);
+        let name = {
+            let mut memory = self.host.memory();
+            let name = memory.name_of(id);
+            name.iter().for_each(|name| memory.remove(name));
+            name
+        };
+        match name {
+            Some(name) => self.tell_gone(name).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A container that has been moved is gone from here, and not gone.
+    async fn tell_gone(&self, resource: ResourceId) -> Result<(), End> {
+        if self.host.directory.release(self.host.number, &resource) {
+            let adapter = self.host.adapter.clone();
+            self.sink.send(Observation::Inventory(InventoryChange::Gone { adapter, resource })).await?;
+        }
+        Ok(())
+    }
+
+    fn attributes(
+        &self,
+        happening: &Happening,
+        container: Option<&Container>,
+        id: &str,
+        asked: Option<bool>,
+    ) -> Attributes {
+        let mut attributes = Attributes::new();
+        let mut copy = |name: &str| {
+            if let Some(value) = container.and_then(|container| container.attribute(name)) {
+                attributes.insert(name.to_owned(), value.clone());
+            }
+        };
+        match happening {
+            Happening::Died { exit_code } => {
+                copy("exitCode");
+                copy("oomKilled");
+                if let Some(code) = exit_code {
+                    attributes.insert("exitCode".into(), f64::from(*code).into());
+                }
+                let noted = self.host.requests.take(id).then_some(true);
+                if let Some(requested) = noted.or(asked) {
+                    attributes.insert("requested".into(), requested.into());
+                }
+            }
+            Happening::Health(health) => {
+                attributes.insert("health".into(), health.as_str().into());
+            }
+            Happening::Started => {
+                // A new life: what was asked of the one before is settled.
+                self.host.requests.take(id);
+            }
+            _ => {}
+        }
+        attributes
+    }
+
+    /// Whether this engine tells of everybody who asks it to end a container. Docker does; Podman tells of a kill and a
+    /// restart, but not of every stop. Then only a yes is known.
+    fn always_tells(&self) -> bool {
+        self.facts.engine == "docker"
+    }
+
+    /// Whether an end that nobody saw was asked for, by the engine's own history of the container's last life. An engine that
+    /// was started anew has no history, but while it was away nobody could ask it either.
+    async fn asked_unseen(&self, container: Option<&Container>, id: &str) -> Option<bool> {
+        let began = container?.started_at.parse().ok()?;
+        match self.host.connection.end_was_asked_for(id, began).await {
+            Ok(asked) => (asked || self.always_tells()).then_some(asked),
+            Err(error) => {
+                tracing::warn!(adapter = %self.host.adapter, container = %id, %error, "its history cannot be read");
+                None
+            }
+        }
+    }
+
+    async fn event(
+        &self,
+        name: &ResourceId,
+        happening: &Happening,
+        id: String,
+        attributes: Attributes,
+    ) -> Result<(), End> {
+        let Some(event_type) = happening.event_type().and_then(|name| EventType::new(name).ok()) else { return Ok(()) };
+        let event = Event { resource: name.clone(), event_type, time: self.host.clock.now(), id, attributes };
+        Ok(self.sink.send(Observation::Event(event)).await?)
+    }
+}
