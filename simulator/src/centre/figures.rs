@@ -16,17 +16,23 @@ pub struct Figures {
     pub crashes: u64,
     /// How long workloads that ran at the start did not, in seconds, all together.
     pub down_seconds: f64,
-    /// The processor time that running workloads wanted and their hosts did not have, in seconds of one core. What a workload
-    /// wants beyond its own virtual cores is not in it.
-    pub starved_core_seconds: f64,
-    /// The processor time that running workloads wanted beyond their virtual cores, in seconds of one core.
-    pub capped_core_seconds: f64,
+    /// The processor time that each running workload wanted and did not get, in seconds of one core: because its host did not have
+    /// it, or because it was not given so many virtual cores. What got all is not listed.
+    pub missing_core_seconds: BTreeMap<ResourceId, f64>,
     /// How long disks were full, in seconds, all together.
     pub full_disk_seconds: f64,
     /// How long hosts were switched on and ran nothing, in seconds, all together.
     pub empty_host_seconds: f64,
     /// What all hosts drew, in joules.
     pub energy_joules: f64,
+}
+
+impl Figures {
+    /// The processor time that all workloads together wanted and did not get, in seconds of one core.
+    #[must_use]
+    pub fn all_missing_core_seconds(&self) -> f64 {
+        self.missing_core_seconds.values().sum()
+    }
 }
 
 impl DataCentre {
@@ -44,9 +50,10 @@ impl DataCentre {
             } else if workload.wanted {
                 self.figures.down_seconds += seconds;
             }
-            if let Some((wants, cores)) = granted.get(id).filter(|_| runs) {
-                self.figures.starved_core_seconds += (wants - cores).max(0.0) * seconds;
-                self.figures.capped_core_seconds += (workload.load_wanted(elapsed) - wants).max(0.0) * seconds;
+            let cores = granted.get(id).filter(|_| runs).map_or(f64::MAX, |(_, cores)| *cores);
+            let missing = workload.load_wanted(elapsed) - cores;
+            if missing > 0.0 {
+                *self.figures.missing_core_seconds.entry(id.clone()).or_default() += missing * seconds;
             }
             if workload.disk(elapsed).is_some_and(|(used, size)| used >= size) {
                 self.figures.full_disk_seconds += seconds;
