@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use homeostat_model::Mode;
 use serde::Serialize;
 
 /// A policy-driven autonomic orchestrator: watches resources, decides, plans, acts, and can say why.
@@ -141,12 +142,42 @@ pub(crate) struct TestArgs {
 pub(crate) struct SimulateArgs {
     /// A configuration file with an embedded data centre, or a folder with a homeostat.yaml; without it as for `run`.
     pub(crate) configuration: Option<PathBuf>,
+    /// As if every policy had this mode: what would come of one that only recommends, if it acted?
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<ModeArg>,
+    /// Play it twice, once with policies that only observe, and put what became of the data centre side by side.
+    #[arg(long)]
+    pub(crate) compare: bool,
     /// How to write the result.
     #[arg(short, long, value_enum, default_value = "table")]
     pub(crate) output: Format,
     /// Write every decision to this file, a JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub(crate) decisions: Option<PathBuf>,
+}
+
+/// How far policies may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// Findings only.
+    Observe,
+    /// Plans that are shown.
+    Recommend,
+    /// Plans that wait for a person.
+    Approve,
+    /// Plans that are carried out.
+    Auto,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Observe => Self::Observe,
+            ModeArg::Recommend => Self::Recommend,
+            ModeArg::Approve => Self::Approve,
+            ModeArg::Auto => Self::Auto,
+        }
+    }
 }
 
 /// Arguments of `backtest`.

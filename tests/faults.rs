@@ -171,7 +171,11 @@ mod tests {
     fn an_end_in_mid_plan_is_decided_again_byte_for_byte() {
         let folder = scratch();
         fs::create_dir_all(folder.path().join("policies")).unwrap();
-        fs::copy(root().join("policies/host-down.yaml"), folder.path().join("policies/host-down.yaml")).unwrap();
+        fs::copy(
+            root().join("examples/datacenter/policies/host-down.yaml"),
+            folder.path().join("policies/host-down.yaml"),
+        )
+        .unwrap();
         let scenario = SCENARIO.replace(
             "hosts: [",
             "hosts: [{name: h2, rack: r1, cores: 4, memory: 8Gi, power: {idle: 50W, busy: 90W}}, ",

@@ -94,6 +94,9 @@ mod tests {
         fs::create_dir(folder.path().join("policies")).unwrap();
         for entry in fs::read_dir(root().join("policies")).unwrap() {
             let file = entry.unwrap().path();
+            if file.is_dir() {
+                continue;
+            }
             fs::copy(&file, folder.path().join("policies").join(file.file_name().unwrap())).unwrap();
         }
         fs::write(folder.path().join("homeostat.yaml"), document).unwrap();

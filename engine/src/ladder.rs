@@ -16,7 +16,7 @@ use crate::{
 
 /// The pause before a response that failed is tried again: long enough for a daemon to come back.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-/// How long after an answer an event that comes again continues the ladder, at least; twice the cooldown if that is more.
+/// How long after an answer an event that comes again continues the ladder, at least; twice the longest cooldown if that is more.
 const RECURS_WITHIN: Duration = Duration::from_mins(1);
 
 /// What became of looking at a case once.
@@ -177,7 +177,7 @@ impl Engine {
                 Some(Prescribed::Do(Response::Notify { severity, message })) => {
                     told = true;
                     self.tell(finding, severity, &message, out);
-                    self.guard.rest(self.now, finding, policy.cooldown);
+                    self.guard.rest(self.now, finding, rung.cooldown.unwrap_or(policy.cooldown));
                     None
                 }
                 Some(Prescribed::Do(response)) => match homeostat_plan::draft(&around, &finding.resource, &response) {
@@ -276,7 +276,8 @@ impl Engine {
                 self.hold(finding, Hold::Recommended, out);
                 let mut changes = Vec::new();
                 self.decider.answered(self.now, finding, "a plan was recommended", &mut changes);
-                self.guard.rest(self.now, finding, policy.cooldown);
+                let pause = policy.then.get(rung).and_then(|rung| rung.cooldown);
+                self.guard.rest(self.now, finding, pause.unwrap_or(policy.cooldown));
                 self.follow(changes, out);
             }
             Mode::Approve => {
@@ -319,7 +320,7 @@ impl Engine {
     /// Keeps how far the ladder of an event finding was climbed, before its case ends.
     fn keep_climbed(&mut self, finding: &FindingRef) {
         let Some(case) = self.cases.get(finding).filter(|case| case.policy.answers_events()) else { return };
-        let within = case.policy.cooldown.plus(case.policy.cooldown).max(RECURS_WITHIN);
+        let within = case.policy.recurs_within().max(RECURS_WITHIN);
         let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));
         let climbed = Climbed { rung: case.rung, attempts: case.attempts, told, until: self.now + within };
         let now = self.now;
@@ -363,11 +364,19 @@ impl Engine {
         case.plan = None;
         case.hold = None;
         let policy = case.policy.clone();
+        let own = policy.then.get(case.rung).and_then(|rung| rung.cooldown);
         let escalated = case.attempted();
         match result {
             PlanResult::Succeeded => {
-                self.guard.rest(now, finding, policy.cooldown);
-                self.wake(finding, now + policy.cooldown);
+                let pause = own.unwrap_or(policy.cooldown);
+                self.guard.rest(now, finding, pause);
+                self.wake(finding, now + pause);
+            }
+            // A response that has a pause of its own backs off: also when it failed.
+            PlanResult::Failed { .. } if own.is_some() => {
+                let pause = own.unwrap_or_default().max(RETRY_AFTER);
+                self.guard.rest(now, finding, pause);
+                self.wake(finding, now + pause);
             }
             PlanResult::Failed { .. } if escalated => {
                 self.wake(finding, now);

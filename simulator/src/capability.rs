@@ -25,6 +25,8 @@ const WORKLOAD_METRICS: &[(&str, Unit, &str)] = &[
     ("cpu.cores", Unit::None, "Cores in use."),
     ("cpu.steal", Unit::Ratio, "Share of its virtual cores that it wanted and its host did not have."),
     ("cpu.utilization", Unit::Ratio, "Share of its virtual cores in use."),
+    ("disk.size", Unit::Bytes, "Size of its disk. Missing when it has none."),
+    ("disk.used", Unit::Bytes, "What is in use of its disk."),
     ("memory.used", Unit::Bytes, "Memory in use."),
     ("memory.utilization", Unit::Ratio, "Share of its memory in use."),
 ];

@@ -16,6 +16,7 @@ mod agenda;
 mod deed;
 mod description;
 mod effects;
+mod figures;
 mod host;
 mod incident;
 mod outcome;
@@ -37,6 +38,7 @@ use crate::{
 use agenda::{Agenda, Due};
 use deed::Deeds;
 pub use effects::{Effects, RanTwice};
+pub use figures::Figures;
 use host::Host;
 use workload::Workload;
 
@@ -88,7 +90,7 @@ pub struct DataCentre {
     offers: Capabilities,
     seen: Vec<Seen>,
     events: u64,
-    joules: f64,
+    figures: Figures,
 }
 
 impl DataCentre {
@@ -114,7 +116,7 @@ impl DataCentre {
             offers: capabilities(&adapter),
             seen: Vec::new(),
             events: 0,
-            joules: 0.0,
+            figures: Figures::default(),
             adapter,
         };
         for happening in &scenario.timeline {
@@ -150,6 +152,7 @@ impl DataCentre {
                 Due::Incident(incident) => self.inject(&incident),
                 Due::Deed(key) => self.finish_deed(&key),
                 Due::Boot(host, boot) => self.finish_boot(&host, boot),
+                Due::Relaunch(workload) => self.relaunch(&workload),
             }
         }
         self.now = self.now.max(to);
@@ -183,7 +186,13 @@ impl DataCentre {
     /// The energy that all hosts have used so far, in joules: the power seen at each sample, until the next one.
     #[must_use]
     pub fn energy_joules(&self) -> f64 {
-        self.joules
+        self.figures.energy_joules
+    }
+
+    /// How well its workloads fared so far.
+    #[must_use]
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Says that `id` is as it is now.

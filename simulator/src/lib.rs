@@ -28,10 +28,10 @@ mod world;
 pub use adapter::{Fault, SimAdapter};
 pub use assumed::{AssumedWorld, Assumption, InventoryEdit};
 pub use capability::capabilities;
-pub use centre::{DataCentre, Effects, RanTwice, Seen};
+pub use centre::{DataCentre, Effects, Figures, RanTwice, Seen};
 pub use curve::{Curve, Sine, Step};
 pub use driver::{RecordedWorld, VirtualDriver, World};
 pub use scenario::{
-    Happening, HostSpec, Incident, Link, MAX_FILE_BYTES, MAX_HAPPENINGS, MAX_RESOURCES, Problem, RackSpec, Scenario,
-    ScenarioError, WorkloadSpec,
+    DiskSpec, Happening, HostSpec, Incident, Link, MAX_FILE_BYTES, MAX_HAPPENINGS, MAX_RESOURCES, OutOfMemory, Problem,
+    RackSpec, Scenario, ScenarioError, WorkloadSpec,
 };

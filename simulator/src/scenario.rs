@@ -110,12 +110,37 @@ pub struct WorkloadSpec {
     pub load: Curve,
     /// How much memory it would use if it had it, in bytes.
     pub memory_use: Curve,
+    /// What happens when it wants more memory than it has.
+    pub out_of_memory: OutOfMemory,
+    /// Its disk; nothing is measured of one that has none.
+    pub disk: Option<DiskSpec>,
     /// Whether it runs at the start.
     pub running: bool,
     /// How long it takes to start, in good order.
     pub start_time: Duration,
     /// How long it takes to stop, in good order.
     pub stop_time: Duration,
+    /// After how long it starts by itself when it has crashed, as under an engine's restart policy; `None`: it does not.
+    pub restarts: Option<Duration>,
+}
+
+/// What happens to a workload that wants more memory than it has, seen at the next sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OutOfMemory {
+    /// It goes on with what it has: it swaps, or drops its caches.
+    #[default]
+    Waits,
+    /// The kernel kills it.
+    Crashes,
+}
+
+/// The disk of a workload. One that is full stays full; nothing else comes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiskSpec {
+    /// In bytes.
+    pub bytes: u64,
+    /// How much of it is in use, in bytes.
+    pub usage: Curve,
 }
 
 /// Something that happens at its time.

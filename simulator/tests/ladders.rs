@@ -13,7 +13,7 @@ use bench::{Bench, at, host, id, policies, policy, tell, vm};
 use expect_test::expect;
 use homeostat_engine::{Generation, Input, OperatorCommand};
 use homeostat_model::*;
-use homeostat_simulator::{AssumedWorld, VirtualDriver};
+use homeostat_simulator::{AssumedWorld, Assumption, VirtualDriver};
 
 fn small() -> Vec<Resource> {
     vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)]
@@ -279,6 +279,72 @@ fn what_is_open_at_a_pause_is_answered_after_it_and_events_that_waited_too_long_
         36000s plan p1-1: Succeeded
         36000s closed crash on vm/one: the plan succeeded
         36000s refused event for crash on vm/one: event vm.crashed: it is over 5m old by now
+    "#]],
+    );
+}
+
+#[test]
+fn each_response_has_the_pause_that_is_written_beside_it() {
+    let lines = "on: vm.crashed\ncooldown: 4m\nthen:\n  - restart: {}\n    cooldown: 30s\n  - restart: {}\n    cooldown: 2m\n  \
+                 - notify: {message: \"it crashes again and again\"}";
+    let mut bench = Bench::new(&on_vms("crash", lines), small(), vec![]);
+    // The second comes while the first answer rests, the third after a while that is longer than the first pause twice, and the
+    // last when the crash loop is long over.
+    for second in [10, 20, 400, 3000] {
+        crash(&mut bench, second, second);
+    }
+    bench.until(
+        3600,
+        expect![[r#"
+        10s opened crash on vm/one: event vm.crashed is true
+        10s plan p1-1 restart for crash: vm/one restart
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s plan p1-1: Succeeded
+        10s closed crash on vm/one: the plan succeeded
+        20s opened crash on vm/one: event vm.crashed is true
+        20s held crash on vm/one: cooldown: the policy acted here not long ago
+        40s plan p1-2 restart for crash: vm/one restart
+        40s begins p1-2/1
+        40s ended p1-2/1: Done { observed: "assumed" }
+        40s plan p1-2: Succeeded
+        40s closed crash on vm/one: the plan succeeded
+        400s opened crash on vm/one: event vm.crashed is true
+        400s told: it crashes again and again
+        400s closed crash on vm/one: everything was tried
+        3000s opened crash on vm/one: event vm.crashed is true
+        3000s plan p1-3 restart for crash: vm/one restart
+        3000s begins p1-3/1
+        3000s ended p1-3/1: Done { observed: "assumed" }
+        3000s plan p1-3: Succeeded
+        3000s closed crash on vm/one: the plan succeeded
+    "#]],
+    );
+}
+
+#[test]
+fn a_response_with_a_pause_of_its_own_backs_off_when_it_fails() {
+    let lines = "when: last(\"cpu\") > 80%\nstaleAfter: 1h\nthen:\n  - restart: {}\n    attempts: 2\n    cooldown: 3m\n  \
+                 - notify: {message: \"it cannot be restarted\"}";
+    let ends = Some(StepResult::Failed { reason: "no disk".into() });
+    let fails = Assumption { ends, ..Assumption::default() };
+    let mut bench = Bench::new(&on_vms("hot", lines), small(), vec![fails]);
+    bench.sample(10, "vm/one", "cpu", 0.95);
+    bench.until(
+        3600,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.95)
+        10s plan p1-1 restart for hot: vm/one restart
+        10s begins p1-1/1
+        10s ended p1-1/1: Failed { reason: "no disk" }
+        10s plan p1-1: Failed { step: StepId(1), reason: "no disk" }
+        10s held hot on vm/one: cooldown: the policy acted here not long ago
+        190s plan p1-2 restart for hot: vm/one restart
+        190s begins p1-2/1
+        190s ended p1-2/1: Failed { reason: "no disk" }
+        190s plan p1-2: Failed { step: StepId(1), reason: "no disk" }
+        190s held hot on vm/one: cooldown: the policy acted here not long ago
+        370s told: it cannot be restarted
     "#]],
     );
 }

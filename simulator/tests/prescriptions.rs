@@ -9,7 +9,7 @@
 
 mod bench;
 
-use bench::{Bench, host, id, policy, vm};
+use bench::{Bench, host, id, policy, tell, vm};
 use expect_test::expect;
 use homeostat_model::*;
 
@@ -175,4 +175,46 @@ fn a_script_that_does_not_end_takes_only_its_own_policy_with_it() {
         40s held loops on vm/one: mode observe: findings only
     "#]],
     );
+}
+
+/// Everything that was decided so far.
+fn told(bench: &Bench) -> String {
+    let mut text = String::new();
+    bench.driver.records().iter().for_each(|record| tell(&mut text, record));
+    text
+}
+
+#[test]
+fn a_share_of_the_processors_of_a_vm_is_rounded_up_to_whole_ones() {
+    for (has, change, expected) in [
+        (14.0, "-25%", "11 vcpus"),
+        (4.0, "-25%", "3 vcpus"),
+        (2.0, "+25%", "3 vcpus"),
+        (3.0, "'capacity.vcpus * 1.1'", "4 vcpus"),
+    ] {
+        let lines = format!("select: {{kind: vm}}\nwhen: last(\"cpu\") > 80%\nthen: [{{resize: {{vcpus: {change}}}}}]");
+        let mut bench =
+            Bench::new(&policy("share", &lines), vec![host("host/a", 16.0, &[]), vm("vm/one", "host/a", has)], vec![]);
+        bench.sample(10, "vm/one", "cpu", 0.9);
+        let records = told(&bench);
+        let plan = format!("vm/one resize to {expected}");
+        assert!(records.lines().any(|record| record.ends_with(&plan)), "{has} {change}: {records}");
+    }
+    // A quarter of two is not a whole one.
+    let lines = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nthen: [{resize: {vcpus: -25%}}]";
+    let mut bench =
+        Bench::new(&policy("share", lines), vec![host("host/a", 16.0, &[]), vm("vm/one", "host/a", 2.0)], vec![]);
+    bench.sample(10, "vm/one", "cpu", 0.9);
+    let records = told(&bench);
+    assert!(records.contains("it already has 2 vcpus"), "{records}");
+}
+
+#[test]
+fn of_several_that_leave_a_crowded_host_at_once_some_stay() {
+    let lines = "select: {kind: vm}\nwhen: host.last(\"cpu\") > 80%\nthen: [migrate]";
+    let mut resources = vec![host("host/a", 8.0, &[]), host("host/b", 8.0, &[])];
+    resources.extend(["vm/1", "vm/2", "vm/3", "vm/4"].map(|name| vm(name, "host/a", 2.0)));
+    let mut bench = Bench::new(&policy("crowded", lines), resources, vec![]);
+    bench.sample(10, "host/a", "cpu", 0.95);
+    bench.until(20, expect![[r#""#]]);
 }

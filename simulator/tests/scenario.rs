@@ -100,6 +100,14 @@ fn what_is_wrong_is_said_with_its_line() {
         ("name: web-{1..3}", "name: web 1", "14: `web 1` is not a resource id"),
         ("on: h{1..2}", "on: h{2..3}", "15: there is no host/h3 (did you mean `host/h1`?)"),
         ("vcpus: 2\n", "vcpus: 1.5\n", "14: a vm has whole vcpus, not 1.5"),
+        ("vcpus: 2\n", "vcpus: 2\n    outOfMemory: dies\n", "17: `outOfMemory` is `dies`; it may be waits or crashes"),
+        ("vcpus: 2\n", "vcpus: 2\n    disk: {use: {base: 1Gi}}\n", "17: a disk needs `size`"),
+        (
+            "vcpus: 2\n",
+            "vcpus: 2\n    disk: {size: 1Gi, used: 1Gi}\n",
+            "17: a disk has no field `used` (did you mean `use`?)",
+        ),
+        ("vcpus: 2\n", "vcpus: 2\n    restarts: 0s\n", "17: `restarts` is 0s; it may be from 1ms"),
         ("period: 5m", "period: 0s", "21: `period` is 0s; it may be from 1s"),
         (
             "- {name: c, on",

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &BacktestArgs) -> Result<ExitCode, Failure> {
         Some(recording) => replay(args, recording)?,
         None => lines(args)?,
     };
-    let summary = Summary { records: &records, intake: &intake, span };
+    let summary = Summary { records: &records, intake: &intake, span, comparison: None };
     summary.write(args.output, args.decisions.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ pub(crate) const SCENARIO: &str = include_str!("../../examples/datacenter/datace
 const POLICIES: [(&str, &str); 5] = [
     ("vm-crash-restart.yaml", include_str!("../../policies/vm-crash-restart.yaml")),
     ("vm-memory-pressure.yaml", include_str!("../../policies/vm-memory-pressure.yaml")),
-    ("host-down.yaml", include_str!("../../policies/host-down.yaml")),
+    ("host-down.yaml", include_str!("../../examples/datacenter/policies/host-down.yaml")),
     ("vm-cpu-pressure.yaml", include_str!("../../examples/datacenter/policies/vm-cpu-pressure.yaml")),
     ("batch-noise.yaml", include_str!("../../examples/datacenter/policies/batch-noise.yaml")),
 ];

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::{
     cli::Format,
+    command::simulate::Comparison,
     live::write_decisions,
     report::Failure,
     story::{Story, clock},
@@ -48,6 +49,8 @@ struct Document<'a> {
     input: &'a Intake,
     policies: &'a BTreeMap<PolicyName, Tally>,
     plans: Vec<&'a Plan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<&'a Comparison>,
 }
 
 /// What was decided, from what, over which time.
@@ -56,12 +59,14 @@ pub(crate) struct Summary<'a> {
     pub(crate) records: &'a [Record],
     pub(crate) intake: &'a Intake,
     pub(crate) span: Option<(Timestamp, Timestamp)>,
+    /// What became of the data centre, where that was asked for.
+    pub(crate) comparison: Option<&'a Comparison>,
 }
 
 impl Summary<'_> {
     /// Writes it to standard output, and the decisions to a file if one is given.
     pub(crate) fn write(&self, format: Format, decisions: Option<&Path>) -> Result<(), Failure> {
-        let Self { records, intake, span } = self;
+        let Self { records, intake, span, comparison } = self;
         if let Some(path) = decisions {
             let create = |error| Failure::new(format!("cannot create {}: {error}", path.display()));
             write_decisions(&mut BufWriter::new(File::create(path).map_err(create)?), records)?;
@@ -76,7 +81,8 @@ impl Summary<'_> {
                     _ => None,
                 });
                 let (from, to) = span.unzip();
-                let document = Document { from, to, input: intake, policies: &tallies, plans: plans.collect() };
+                let (plans, comparison) = (plans.collect(), *comparison);
+                let document = Document { from, to, input: intake, policies: &tallies, plans, comparison };
                 writeln!(out, "{}", serde_json::to_string_pretty(&document).unwrap_or_default())
             }
             Format::Table => {
@@ -84,7 +90,9 @@ impl Summary<'_> {
                 for record in *records {
                     let _ = write!(out, "{}", story.tell(record));
                 }
-                write_table(&mut out, &tallies, intake, *span)
+                let told = write_table(&mut out, &tallies, intake, *span);
+                let compared = comparison.map(Comparison::text).unwrap_or_default();
+                told.and_then(|()| write!(out, "{compared}"))
             }
         };
         Ok(())

@@ -5,13 +5,14 @@ use homeostat_model::{Action, Resource};
 use crate::{
     Demand, Draft, Infeasible, Surroundings,
     draft::Steps,
-    placement::{fits, interruption, moves_live, peers, room, room_beside},
+    placement::{fits, interruption, moves_live, peers, room, room_beside, room_once_gone},
 };
 
 pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource) -> Result<Draft, Infeasible> {
     let source = around.host_of(subject)?;
     let demand = Demand::of(around, subject);
-    let before = room(around, source, None);
+    // Several that leave a crowded host at the same moment must not all find it crowded: then it would stand empty.
+    let before = room_once_gone(around, source);
     let mut best: Option<(&Resource, f64)> = None;
     let mut looked_at = 0_usize;
     for host in peers(around, source) {

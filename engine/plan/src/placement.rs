@@ -63,6 +63,16 @@ pub(crate) fn room(around: &Surroundings<'_>, host: &Resource, except: Option<&R
     room_beside(around, host, except, &[])
 }
 
+/// What is left on `host` once all have gone that are on their way to another one: nothing may be placed into that yet, but it is
+/// what a further move away would be compared with.
+pub(crate) fn room_once_gone(around: &Surroundings<'_>, host: &Resource) -> Room {
+    let stays = |tenant: &&Resource| {
+        let arrives = around.projection.arriving.get(&host.id).is_some_and(|coming| coming.contains(&tenant.id));
+        arrives || !around.projection.departing.contains(&tenant.id)
+    };
+    room_for(around, host, tenants(around, host).filter(stays), &[])
+}
+
 /// What is left on `host`, not counting `except`, once `coming` have come too.
 pub(crate) fn room_beside(
     around: &Surroundings<'_>,
@@ -70,14 +80,22 @@ pub(crate) fn room_beside(
     except: Option<&ResourceId>,
     coming: &[Demand],
 ) -> Room {
+    room_for(around, host, tenants(around, host).filter(|tenant| Some(&tenant.id) != except), coming)
+}
+
+/// What `here` and `coming` leave on `host`.
+fn room_for<'a>(
+    around: &Surroundings<'_>,
+    host: &Resource,
+    here: impl Iterator<Item = &'a Resource>,
+    coming: &[Demand],
+) -> Room {
     let mut used = Demand::default();
     let mut add = |demand: Demand| {
         used.vcpus += demand.vcpus;
         used.memory_bytes = used.memory_bytes.saturating_add(demand.memory_bytes);
     };
-    tenants(around, host)
-        .filter(|tenant| Some(&tenant.id) != except)
-        .for_each(|tenant| add(Demand::of(around, tenant)));
+    here.for_each(|tenant| add(Demand::of(around, tenant)));
     coming.iter().copied().for_each(&mut add);
     let cores = host.capacity.vcpus.map(|cores| cores * overcommit(host));
     let vcpus = cores.map(|cores| cores - used.vcpus);

@@ -10,6 +10,8 @@ pub struct Projection {
     pub(crate) arriving: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     pub(crate) amounts: BTreeMap<ResourceId, Amount>,
     pub(crate) leaving: BTreeSet<ResourceId>,
+    /// The workloads that go to another host.
+    pub(crate) departing: BTreeSet<ResourceId>,
 }
 
 impl Projection {
@@ -20,6 +22,7 @@ impl Projection {
             match &step.action {
                 Action::Migrate { to, .. } | Action::Restart { on: Some(to) } => {
                     projection.arriving.entry(to.clone()).or_default().insert(step.resource.clone());
+                    projection.departing.insert(step.resource.clone());
                 }
                 Action::Resize(amount) => {
                     projection.amounts.insert(step.resource.clone(), *amount);

@@ -8,6 +8,12 @@ use crate::{
     placement::{fits, room},
 };
 
+/// What has whole processors only: the guest of a hypervisor. Others are given shares of time.
+const WHOLE: &str = "vm";
+
+/// A product of shares may be this far above a whole number and still be meant as that.
+const ROUNDING: f64 = 1e-9;
+
 pub(crate) fn draft(
     around: &Surroundings<'_>,
     subject: &Resource,
@@ -19,14 +25,14 @@ pub(crate) fn draft(
     let mut unchanged = Vec::new();
     if let Some(resizing) = vcpus {
         let current = subject.capacity.vcpus.map(|_| now.vcpus);
-        match wanted(resizing, current, "vcpus")? {
+        match wanted(resizing, current, "vcpus", subject.id.kind() == WHOLE)? {
             Some(target) => amount.vcpus = Some(target),
             None => unchanged.push(format!("{} vcpus", now.vcpus)),
         }
     }
     if let Some(resizing) = memory {
         let current = subject.capacity.memory_bytes.map(|_| float(now.memory_bytes));
-        match wanted(resizing, current, "memory")? {
+        match wanted(resizing, current, "memory", false)? {
             // Whole MiB: what every system below can be given and reads back as it was set.
             Some(target) => amount.memory_bytes = Some(whole_mib(target)),
             None => unchanged.push(format!("{} MiB of memory", now.memory_bytes >> 20)),
@@ -42,13 +48,15 @@ pub(crate) fn draft(
     Ok(Draft { steps: steps.done(), effect: format!("{} has {amount}", subject.id) })
 }
 
-/// The amount after the change, within its bounds; `None` when that is what it has.
-fn wanted(resizing: &Resizing, current: Option<f64>, what: &str) -> Result<Option<f64>, Infeasible> {
+/// The amount after the change, within its bounds; `None` when that is what it has. A `whole` one is rounded up, so that nothing is
+/// left with less than the policy wants.
+fn wanted(resizing: &Resizing, current: Option<f64>, what: &str, whole: bool) -> Result<Option<f64>, Infeasible> {
     let relative = !matches!(resizing.change, homeostat_model::Change::To(_));
     if relative && current.is_none() {
         return Err(Infeasible(format!("it has no limit of {what}, so there is nothing to change by")));
     }
-    let changed = resizing.change.apply(current.unwrap_or_default());
+    let exact = resizing.change.apply(current.unwrap_or_default());
+    let changed = if whole { (exact - ROUNDING).ceil() } else { exact };
     let target = changed.max(resizing.min.unwrap_or(0.0)).min(resizing.max.unwrap_or(f64::MAX));
     let same = current.is_some_and(|current| (current - target).abs() < 1e-9);
     // A bound must not turn a growth into a shrinkage, nor the reverse: what is beyond the bound already stays.

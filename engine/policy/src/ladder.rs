@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use homeostat_model::Duration;
+
 use crate::{
     Formula, Guard, Prescription, Rung,
-    fields::{Fields, integer, items},
+    fields::{Fields, duration, integer, items},
     formula::{Placed, Scope, Written, condition},
-    language::overlap,
+    language::{MAX_WINDOW, overlap},
     mistake::Mistake,
     report::Report,
     response::{self, RESPONSES},
@@ -23,7 +25,7 @@ const MAX_NESTING: usize = 4;
 const MAX_RUNGS: usize = 32;
 
 /// The fields of an entry that are no response.
-const MODIFIERS: [&str; 3] = ["if", "attempts", "else"];
+const MODIFIERS: [&str; 4] = ["if", "attempts", "cooldown", "else"];
 
 /// Reads `then`.
 pub(crate) fn ladder(node: &Node, scope: &Scope<'_>, report: &mut Report) -> Vec<Placed<Rung>> {
@@ -63,7 +65,7 @@ impl Reading<'_> {
         match &entry.value {
             Yaml::Scalar { text, .. } => {
                 let response = response::read(text, &entry.at, None, self.scope, report);
-                self.push(response, Some(1));
+                self.push(response, Some(1), None);
             }
             Yaml::Map(_) => {
                 let Some(fields) = Fields::open(entry, "an entry of `then`", report) else { return };
@@ -78,6 +80,7 @@ impl Reading<'_> {
 
     fn mapping(&mut self, mut fields: Fields<'_>, report: &mut Report) {
         let (guard, attempts, otherwise) = (fields.take("if"), fields.take("attempts"), fields.take("else"));
+        let pause = fields.take("cooldown");
         let (mut given, mut strangers) = (Vec::new(), Vec::new());
         for key in fields.keys().filter(|key| !MODIFIERS.contains(&key.text.as_str())) {
             match RESPONSES.into_iter().find(|name| *name == key.text) {
@@ -94,13 +97,14 @@ impl Reading<'_> {
             _ => fields.finish(report),
         }
         let attempts = attempts.map_or(Some(1), |node| integer(node, "attempts", (1, MAX_ATTEMPTS), report));
+        let pause = pause.and_then(|node| duration(node, "cooldown", (Duration::ZERO, MAX_WINDOW), report));
         let branch = guard.map(|node| condition(node, "if", self.scope, report));
         let guarded = self.enter(branch, true, &at, report);
         match given.as_slice() {
             [(name, key)] => {
                 let parameters = parameters.into_iter().flatten().next();
                 let response = response::read(name, &key.at, parameters, self.scope, report);
-                self.push(response, attempts);
+                self.push(response, attempts, pause);
             }
             [] if !unknown => report.add(at, Mistake::OneResponse { problem: "has no response" }),
             [_, (_, second), ..] if !unknown => {
@@ -178,7 +182,7 @@ impl Reading<'_> {
         }
     }
 
-    fn push(&mut self, response: Option<Placed<Prescription>>, attempts: Option<u16>) {
+    fn push(&mut self, response: Option<Placed<Prescription>>, attempts: Option<u16>, cooldown: Option<Duration>) {
         let (Some(response), Some(attempts)) = (response, attempts) else { return };
         self.found += 1;
         if self.found > MAX_RUNGS {
@@ -188,6 +192,6 @@ impl Reading<'_> {
         let mut places: Vec<Written> = self.branches.iter().map(|branch| branch.written.clone()).collect();
         places.extend(response.places);
         let guards = self.branches.iter().map(guard).collect();
-        self.rungs.push(Placed { value: Rung { guards, response: response.value, attempts }, places });
+        self.rungs.push(Placed { value: Rung { guards, response: response.value, attempts, cooldown }, places });
     }
 }

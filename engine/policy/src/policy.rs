@@ -54,6 +54,14 @@ impl Policy {
         matches!(self.on, Some(On::Count { .. } | On::Sequence { .. } | On::All { .. }))
     }
 
+    /// How long after an answer an event that comes again shows that the answer did not help: twice the longest pause that the
+    /// policy makes.
+    #[must_use]
+    pub fn recurs_within(&self) -> Duration {
+        let longest = self.then.iter().filter_map(|rung| rung.cooldown).fold(self.cooldown, Duration::max);
+        longest.plus(longest)
+    }
+
     /// Every formula of the policy, where it came from its text or its files: `when`, `clear`, filters, guards, parameters.
     pub fn formulas(&self) -> impl Iterator<Item = &Formula> {
         let filters = self.on.iter().flat_map(On::matches).filter_map(|one| one.filter.as_ref());
@@ -139,6 +147,8 @@ pub struct Rung {
     pub response: Prescription,
     /// How often to try it before the next rung, at least 1.
     pub attempts: u16,
+    /// The pause after it, whatever came of it, instead of the policy's: how a ladder backs off.
+    pub cooldown: Option<Duration>,
 }
 
 impl Rung {

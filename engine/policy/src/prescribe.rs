@@ -31,7 +31,8 @@ pub fn prescribe(data: &Data, kind: &str) -> Result<Option<Response>, String> {
         return Ok(None);
     }
     if let Data::Map(entries) = data
-        && let Some(field) = ["if", "else", "attempts"].into_iter().find(|field| entries.contains_key(*field))
+        && let Some(field) =
+            ["if", "else", "attempts", "cooldown"].into_iter().find(|field| entries.contains_key(*field))
     {
         return Err(format!("`{field}` belongs beside `script:` in the policy, not into what the script returns"));
     }

@@ -17,6 +17,8 @@ pub(super) enum Due {
     Deed(IdempotencyKey),
     /// A host has booted: the boot of this number.
     Boot(ResourceId, u64),
+    /// A workload that crashed starts by itself.
+    Relaunch(ResourceId),
 }
 
 #[derive(Debug, Clone, Default)]

@@ -15,7 +15,7 @@ impl DataCentre {
     pub fn inject(&mut self, incident: &Incident) {
         let elapsed = self.now.since(self.start);
         match incident {
-            Incident::Crash(id) => self.crash(id),
+            Incident::Crash(id) => self.crash(id, None),
             Incident::Kill(id) => self.go_silent(id, Life::Dead),
             Incident::Isolate(id) => self.go_silent(id, Life::Isolated),
             Incident::Revive(id) => self.revive(id),
@@ -32,20 +32,33 @@ impl DataCentre {
         }
     }
 
-    fn crash(&mut self, id: &ResourceId) {
+    /// `id` ends by a fault of its own, for this reason if it is known.
+    pub(super) fn crash(&mut self, id: &ResourceId, reason: Option<&str>) {
         let Some(workload) = self.workloads.get(id) else { return };
         let (host, starting) = (workload.host.clone(), workload.phase == Phase::Starting);
         let alive = self.hosts.get(&host).is_some_and(|host| matches!(host.life, Life::Up | Life::Isolated));
         if !alive || !(starting || workload.is_active()) {
             return;
         }
+        let restarts = workload.restarts;
+        self.figures.crashes += 1;
         self.halt(id, Phase::Crashed);
         self.fail_deeds_of(id, &format!("{id} crashed meanwhile"));
+        if let Some(pause) = restarts {
+            self.agenda.add(self.now + pause, Due::Relaunch(id.clone()));
+        }
         // On a host that cannot be reached nobody sees it.
         if self.hosts.get(&host).is_some_and(Host::is_up) {
             self.changed(id);
-            let what = if id.kind() == "container" { "died" } else { "crashed" };
-            self.happened(id, what, &[("host", host.as_str().into())]);
+            let mut attributes = vec![("host", Value::from(host.as_str()))];
+            attributes.extend(reason.map(|reason| ("reason", Value::from(reason))));
+            let container = id.kind() == "container";
+            if container {
+                // As an engine tells it: killed by the kernel, or ended by itself with an error.
+                let code = if reason.is_some() { 137.0 } else { 1.0 };
+                attributes.extend([("exitCode", Value::from(code)), ("requested", Value::from(false))]);
+            }
+            self.happened(id, if container { "died" } else { "crashed" }, &attributes);
         }
     }
 
@@ -150,12 +163,26 @@ impl DataCentre {
         self.effects.vanished(id, &workload.host);
     }
 
+    /// What crashed starts by itself, if nobody did anything with it meanwhile.
+    pub(super) fn relaunch(&mut self, id: &ResourceId) {
+        let crashed = self.workloads.get(id).filter(|workload| workload.phase == Phase::Crashed);
+        if crashed.and_then(|workload| self.home(workload)).is_some_and(Host::is_up) && self.deeds.on(id).is_none() {
+            self.appear(id);
+        }
+    }
+
     /// `id` runs from now on where it is placed, which is the effect of `verb`.
     pub(super) fn launch(&mut self, id: &ResourceId, verb: Verb) {
+        if self.workloads.contains_key(id) {
+            self.effects.done(id, verb);
+        }
+        self.appear(id);
+    }
+
+    fn appear(&mut self, id: &ResourceId) {
         let Some(workload) = self.workloads.get_mut(id) else { return };
         workload.phase = Phase::Running;
         let host = workload.host.clone();
-        self.effects.done(id, verb);
         self.effects.appeared(id, &host, self.now);
         self.changed(id);
         self.happened(id, "started", &[("host", host.as_str().into())]);

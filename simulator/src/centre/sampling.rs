@@ -27,6 +27,7 @@ impl DataCentre {
     /// Emits one sample of every metric of everything that can be reached, in the order of ids.
     pub(super) fn sample(&mut self) {
         let elapsed = self.now.since(self.start);
+        self.kill_the_greedy(elapsed);
         let granted = self.granted(elapsed);
         let mut in_use: BTreeMap<ResourceId, Use> = BTreeMap::new();
         let mut samples = Vec::new();
@@ -41,6 +42,10 @@ impl DataCentre {
                 samples.push((id, "cpu.cores", cores));
                 samples.push((id, "cpu.steal", (wants - cores).max(0.0) / workload.vcpus));
                 samples.push((id, "cpu.utilization", cores / workload.vcpus));
+                if let Some((used, size)) = workload.disk(elapsed) {
+                    samples.push((id, "disk.size", size));
+                    samples.push((id, "disk.used", used));
+                }
                 samples.push((id, "memory.used", memory));
                 samples.push((id, "memory.utilization", memory_share));
             }
@@ -66,8 +71,16 @@ impl DataCentre {
         });
         let observations: Vec<Observation> = named.map(Observation::Sample).collect();
         observations.into_iter().for_each(|observation| self.observed(observation));
-        self.joules += watts * self.sample_every.as_secs_f64();
+        self.account(elapsed, &granted, watts);
         self.agenda.add(self.now + self.sample_every, Due::Sample);
+    }
+
+    /// What wants more memory than it has is killed by the kernel, where that is so.
+    fn kill_the_greedy(&mut self, elapsed: Duration) {
+        let greedy = self.workloads.iter().filter(|(_, workload)| workload.runs_out_of_memory(elapsed));
+        for id in greedy.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            self.crash(&id, Some("out of memory"));
+        }
     }
 
     /// The cores that each workload wants and gets. What does not run is not listed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use homeostat_model::{Duration, ResourceId};
 
-use crate::{Curve, WorkloadSpec, random};
+use crate::{Curve, DiskSpec, OutOfMemory, WorkloadSpec, number, random};
 
 /// What a workload is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +31,16 @@ pub(super) struct Workload {
     pub(super) memory_bytes: u64,
     pub(super) load: Curve,
     pub(super) memory_use: Curve,
+    pub(super) out_of_memory: OutOfMemory,
+    pub(super) disk: Option<DiskSpec>,
+    pub(super) restarts: Option<Duration>,
+    /// It was meant to run at the start, so that its silence is a loss.
+    pub(super) wanted: bool,
     pub(super) start_time: Duration,
     pub(super) stop_time: Duration,
     pub(super) phase: Phase,
-    /// Of the noise of its load; that of its memory is another one.
-    pub(super) seeds: [u64; 2],
+    /// Of the noise of its load, of its memory, and of its disk.
+    pub(super) seeds: [u64; 3],
 }
 
 impl Workload {
@@ -48,10 +53,14 @@ impl Workload {
             memory_bytes: spec.memory_bytes,
             load: spec.load.clone(),
             memory_use: spec.memory_use.clone(),
+            out_of_memory: spec.out_of_memory,
+            disk: spec.disk.clone(),
+            restarts: spec.restarts,
+            wanted: spec.running,
             start_time: spec.start_time,
             stop_time: spec.stop_time,
             phase: if spec.running { Phase::Running } else { Phase::Stopped },
-            seeds: [random::seed_of(seed, "load"), random::seed_of(seed, "memory")],
+            seeds: ["load", "memory", "disk"].map(|of| random::seed_of(seed, of)),
         }
     }
 
@@ -68,8 +77,15 @@ impl Workload {
             Phase::Running => "running",
             Phase::Migrating => "migrating",
             Phase::Paused => "paused",
+            Phase::Crashed if self.restarts.is_some() => "restarting",
             Phase::Crashed => "crashed",
         }
+    }
+
+    /// The cores it would use after `elapsed` time if there were no bounds.
+    pub(super) fn load_wanted(&self, elapsed: Duration) -> f64 {
+        let [seed, ..] = self.seeds;
+        self.load.at(elapsed, seed)
     }
 
     /// The cores it would use after `elapsed` time if its host had them: never more than it was given.
@@ -77,13 +93,32 @@ impl Workload {
         if self.phase == Phase::Paused {
             return 0.0;
         }
-        let [seed, _] = self.seeds;
-        self.load.at(elapsed, seed).min(self.vcpus)
+        self.load_wanted(elapsed).min(self.vcpus)
+    }
+
+    /// The memory it would use after `elapsed` time if it had it, in bytes.
+    pub(super) fn memory_wanted(&self, elapsed: Duration) -> f64 {
+        let [_, seed, _] = self.seeds;
+        self.memory_use.at(elapsed, seed)
     }
 
     /// The memory it uses after `elapsed` time, in bytes: never more than it was given.
     pub(super) fn memory_used(&self, elapsed: Duration) -> f64 {
-        let [_, seed] = self.seeds;
-        self.memory_use.at(elapsed, seed).min(crate::number::from_u64(self.memory_bytes)).round()
+        self.memory_wanted(elapsed).min(number::from_u64(self.memory_bytes)).round()
+    }
+
+    /// Whether the kernel kills it after `elapsed` time.
+    pub(super) fn runs_out_of_memory(&self, elapsed: Duration) -> bool {
+        self.is_active()
+            && self.out_of_memory == OutOfMemory::Crashes
+            && self.memory_wanted(elapsed) > number::from_u64(self.memory_bytes)
+    }
+
+    /// The use of its disk after `elapsed` time and its size, in bytes; `None` when it has none.
+    pub(super) fn disk(&self, elapsed: Duration) -> Option<(f64, f64)> {
+        let [.., seed] = self.seeds;
+        let disk = self.disk.as_ref()?;
+        let size = number::from_u64(disk.bytes);
+        Some((disk.usage.at(elapsed, seed).min(size).round(), size))
     }
 }

@@ -23,6 +23,9 @@ pub(super) const CORES: (f64, f64) = (0.01, 10_000.0);
 /// From what the smallest kernel runs in to 256 TiB, what today's processors address.
 pub(super) const MEMORY: (f64, f64) = (1_048_576.0, 281_474_976_710_656.0);
 
+/// From what the smallest image takes to 1 PiB, more than a volume of today has.
+pub(super) const DISK: (f64, f64) = (1_048_576.0, 1_125_899_906_842_624.0);
+
 /// Nothing here takes longer than a day.
 pub(super) const A_DAY: Duration = Duration::from_mins(24 * 60);
 

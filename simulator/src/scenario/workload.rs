@@ -3,11 +3,11 @@
 use homeostat_model::{Duration, Unit};
 
 use super::{
-    WorkloadSpec,
+    DiskSpec, OutOfMemory, WorkloadSpec,
     document::Node,
     fields::Fields,
     problem::Problems,
-    reading::{A_DAY, CORES, MEMORY, Reading, one_word},
+    reading::{A_DAY, CORES, DISK, MEMORY, Reading, one_word},
 };
 use crate::{Curve, Sine, Step, number};
 
@@ -32,6 +32,11 @@ pub(super) fn read(reading: &mut Reading, node: &Node, kind: &'static str) -> Ve
     let memory_bytes = fields.bytes("memory", MEMORY, problems);
     let load = curve(&mut fields, "load", Unit::None, (0.0, CORES.1), problems);
     let memory_use = curve(&mut fields, "memoryUse", Unit::Bytes, (0.0, MEMORY.1), problems);
+    let out_of_memory = match one_word(&mut fields, "outOfMemory", ["waits", "crashes"], problems) {
+        "crashes" => OutOfMemory::Crashes,
+        _ => OutOfMemory::Waits,
+    };
+    let disk = disk(&mut fields, problems);
     let labels = fields.texts("labels", problems);
     let running = one_word(&mut fields, "state", ["running", "stopped"], problems) == "running";
     // A guest boots an operating system, a container starts a process.
@@ -39,6 +44,7 @@ pub(super) fn read(reading: &mut Reading, node: &Node, kind: &'static str) -> Ve
     let span = (Duration::from_millis(1), A_DAY);
     let start_time = fields.duration("startTime", span, problems).unwrap_or(Duration::from_secs(start));
     let stop_time = fields.duration("stopTime", span, problems).unwrap_or(Duration::from_secs(stop));
+    let restarts = fields.duration("restarts", span, problems);
     fields.finish(problems);
     let (Some(vcpus), Some(memory_bytes)) = (vcpus, memory_bytes) else { return Vec::new() };
     // Half of it is what an ordinary guest that was sized by hand uses.
@@ -51,11 +57,24 @@ pub(super) fn read(reading: &mut Reading, node: &Node, kind: &'static str) -> Ve
         memory_bytes,
         load: load.clone().unwrap_or_default(),
         memory_use: memory_use.clone(),
+        out_of_memory,
+        disk: disk.clone(),
         running,
         start_time,
         stop_time,
+        restarts,
     };
     ids.into_iter().zip(hosts.into_iter().cycle()).map(spec).collect()
+}
+
+fn disk(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<DiskSpec> {
+    let node = fields.take("disk")?;
+    let mut fields = Fields::open(node, "a disk", problems)?;
+    fields.require("size", problems);
+    let bytes = fields.bytes("size", DISK, problems);
+    let usage = curve(&mut fields, "use", Unit::Bytes, (0.0, DISK.1), problems).unwrap_or_default();
+    fields.finish(problems);
+    Some(DiskSpec { bytes: bytes?, usage })
 }
 
 fn curve(

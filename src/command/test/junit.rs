@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 use super::{Results, TestResult};
-use crate::report::Flaw;
+use crate::{files::TEST_SUFFIX, report::Flaw};
 
 /// What is known of one file.
 #[derive(Default)]
@@ -87,8 +87,17 @@ impl File<'_> {
 
 /// Begins a case; its end is still to be written.
 fn begin(name: &str, class: &str, took: Duration, out: &mut String) {
-    let (name, class) = (escape(name), escape(class));
+    let (name, class) = (escape(name), escape(&class_of(class)));
     let _ = write!(out, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{}\"", seconds(took));
+}
+
+/// The class that build servers sort the tests of `file` under: `policies/web.test.yaml` is `web` in the package `policies`. With the
+/// path as it is they would take `yaml` for its name.
+fn class_of(file: &str) -> String {
+    let stem = file.strip_suffix(TEST_SUFFIX).or_else(|| file.strip_suffix(".yaml")).unwrap_or(file);
+    let parts = stem.split(['/', '\\']).filter(|part| !matches!(*part, "" | "." | ".."));
+    // A dot of a folder's name would begin another package.
+    parts.map(|part| part.trim_start_matches('.').replace('.', "_")).collect::<Vec<_>>().join(".")
 }
 
 /// Ends a case that did not go well.

@@ -189,6 +189,7 @@ pub(super) fn entry() -> Value {
                 "description": "How often to try it before the next one; 1 unless given",
                 "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS,
             },
+            "cooldown": shared_as("duration", "The pause after it, whatever came of it, instead of the policy's"),
             "else": {
                 "description": "What to do instead while `if` does not hold",
                 "anyOf": [shared("entry"), list("A ladder of its own", 1, shared("entry"))],

@@ -43,9 +43,28 @@ fn a_whole_policy_is_read_field_by_field() {
         Response::Restart,
     ];
     let attempts = |index| if index == 0 { 2 } else { 1 };
-    let rung =
-        |(i, response)| Rung { guards: Vec::new(), response: Prescription::Fixed(response), attempts: attempts(i) };
+    let rung = |(i, response)| Rung {
+        guards: Vec::new(),
+        response: Prescription::Fixed(response),
+        attempts: attempts(i),
+        cooldown: None,
+    };
     assert_eq!(policy.then, responses.into_iter().enumerate().map(rung).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_response_may_have_a_pause_of_its_own() {
+    let text = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: crash}\nspec:\n  select: {kind: vm}\n  \
+                on: vm.crashed\n  cooldown: 1m\n  then: [{restart: {}, cooldown: 10m}, {restart: {}, cooldown: 0s}, restart]\n";
+    let loaded = load_all(&[file("crash.yaml", text)]);
+    check(&loaded, expect!["crash"]);
+    let policy = &loaded.policies[0];
+    let pauses: Vec<_> = policy.then.iter().map(|rung| rung.cooldown).collect();
+    assert_eq!(pauses, [Some(Duration::from_mins(10)), Some(Duration::ZERO), None]);
+    assert_eq!(policy.recurs_within(), Duration::from_mins(20));
+    let long = file("crash.yaml", &text.replace("10m", "8d"));
+    let problems = load_all(&[long]).problems;
+    assert!(problems.len() == 1 && problems[0].to_string().contains("`cooldown`"), "{problems:?}");
 }
 
 #[test]
