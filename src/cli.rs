@@ -200,7 +200,7 @@ pub(crate) struct ExplainArgs {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
-    /// Of which documents alone; without it of both, told apart by their kind.
+    /// Of which documents alone; without it of policies and their tests, told apart by their kind.
     #[arg(value_enum, value_name = "KIND")]
     pub(crate) kind: Option<DocumentKind>,
 }
@@ -212,6 +212,8 @@ pub(crate) enum DocumentKind {
     Policy,
     /// `kind: PolicyTest`
     Test,
+    /// `kind: Configuration`
+    Config,
 }
 
 /// Arguments of `bench`.

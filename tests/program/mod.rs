@@ -166,6 +166,12 @@ pub(crate) fn homeostat(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).output().unwrap()
 }
 
+/// The same, in a folder: what it tells of files does not depend on where the checkout is.
+pub(crate) fn homeostat_in(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).output().unwrap()
+}
+
 /// The same, with `input` coming through a pipe as standard input.
 pub(crate) fn homeostat_piped(arguments: &[&str], input: Vec<u8>) -> Output {
     let mut command = Command::new(BINARY);

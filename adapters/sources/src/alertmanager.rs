@@ -95,6 +95,14 @@ pub struct WebhookPath(String);
 )]
 pub struct InvalidWebhookPath(String);
 
+impl WebhookPath {
+    /// It as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Default for WebhookPath {
     fn default() -> Self {
         Self("/webhook/alertmanager".into())
