@@ -6,6 +6,7 @@ mod check;
 mod disk;
 mod loaded;
 mod schema;
+mod settings;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -18,8 +19,9 @@ use homeostat_model::{AdapterName, Duration, MetricName, Unit};
 use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-pub(crate) use loaded::Loaded;
+pub(crate) use loaded::{Loaded, Read};
 pub(crate) use schema::schema;
+pub(crate) use settings::{From, Settings, Value};
 
 use crate::document;
 
@@ -69,7 +71,7 @@ pub(crate) struct DeclaredMetric {
 }
 
 /// An adapter.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum AdapterConfig {
     /// The embedded data centre.
@@ -79,7 +81,7 @@ pub(crate) enum AdapterConfig {
 }
 
 /// The embedded data centre.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatacentreConfig {
     /// The adapter's name.

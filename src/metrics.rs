@@ -1,6 +1,9 @@
 //! What homeostat measures of itself, for Prometheus.
 
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::SystemTime,
+};
 
 use homeostat_model::{Entry, Mode, PlanResult, StepResult};
 use prometheus_client::{
@@ -52,6 +55,8 @@ pub(crate) struct Metrics {
     plans_finished: Family<PolicyResult, Counter>,
     steps: Family<Outcome, Counter>,
     reloads: Family<Outcome, Counter>,
+    configuration_successful: Gauge<i64, AtomicI64>,
+    configuration_success_seconds: Gauge<i64, AtomicI64>,
     adapter_up: Family<AdapterLabel, Gauge<i64, AtomicI64>>,
     connects: Family<AdapterLabel, Counter<u64, AtomicU64>>,
 }
@@ -76,6 +81,8 @@ impl Metrics {
             plans_finished: Family::default(),
             steps: Family::default(),
             reloads: Family::default(),
+            configuration_successful: Gauge::default(),
+            configuration_success_seconds: Gauge::default(),
             adapter_up: Family::default(),
             connects: Family::default(),
         };
@@ -103,6 +110,16 @@ impl Metrics {
         registry.register("plans_finished", "Plans ended", self.plans_finished.clone());
         registry.register("steps_finished", "Steps ended", self.steps.clone());
         registry.register("policy_reloads", "Times the policies were loaded", self.reloads.clone());
+        registry.register(
+            "configuration_reload_successful",
+            "Whether the configuration, as it was last read, is in force",
+            self.configuration_successful.clone(),
+        );
+        registry.register(
+            "configuration_reload_success_timestamp_seconds",
+            "When a configuration was last put into force, in seconds since the epoch",
+            self.configuration_success_seconds.clone(),
+        );
         registry.register("adapter_up", "Whether the adapter is connected", self.adapter_up.clone());
         registry.register("adapter_connects", "Times the adapter connected", self.connects.clone());
     }
@@ -143,6 +160,18 @@ impl Metrics {
     /// Counts a reload of the policies.
     pub(crate) fn reloaded(&self, good: bool) {
         self.reloads.get_or_create(&Outcome { result: if good { "success" } else { "failure" }.into() }).inc();
+    }
+
+    /// Says that a configuration was put into force.
+    pub(crate) fn configured(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.configuration_success_seconds.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        self.configuration_successful.set(1);
+    }
+
+    /// Says whether what is in the configuration's files is what is in force.
+    pub(crate) fn configuration_is(&self, good: bool) {
+        self.configuration_successful.set(i64::from(good));
     }
 
     /// Says whether an adapter is connected.

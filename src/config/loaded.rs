@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +13,7 @@ use homeostat_model::AdapterName;
 use homeostat_policy::SourceText;
 use homeostat_simulator::Scenario;
 use homeostat_sources::JsonLinesConfig;
+use serde_json::{Value, json};
 
 use super::{AdapterConfig, Configuration, DatacentreConfig, FILE_NAME, SourceConfig, check, disk::Disk};
 use crate::{
@@ -35,6 +38,8 @@ pub(crate) struct Loaded {
     pub(crate) origins: Origins,
     /// The secrets that it refers to; they could be read.
     pub(crate) secrets: Vec<FoundSecret>,
+    /// What was read for it.
+    pub(crate) read: Read,
 }
 
 /// What was read for a configuration, good or not: when any of it changes, it is time to read again.
@@ -44,6 +49,13 @@ pub(crate) struct Read {
     pub(crate) files: BTreeMap<PathBuf, String>,
     /// Folders in which there may be more.
     pub(crate) folders: BTreeSet<PathBuf>,
+}
+
+/// A number that is another one when the secret is another one.
+fn fingerprint(found: &FoundSecret) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    found.secret.read().ok().map(|text| text.expose().to_owned()).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Loaded {
@@ -89,15 +101,15 @@ impl Loaded {
         };
         let gathered = gather(&source, file, &Disk);
         let read = Read { files: gathered.files.clone(), folders: gathered.folders.clone() };
-        (Self::checked(gathered, Some(file.to_owned())), read)
+        (Self::checked(gathered, Some(file.to_owned()), read.clone()), read)
     }
 
     fn demonstration() -> Result<Self, Vec<Flaw>> {
         let (name, text) = (DEMONSTRATION.to_owned(), demonstration::CONFIGURATION.to_owned());
-        Self::checked(gather(&SourceText { name, text }, Path::new(""), &Disk), None)
+        Self::checked(gather(&SourceText { name, text }, Path::new(""), &Disk), None, Read::default())
     }
 
-    fn checked(gathered: Gathered, file: Option<PathBuf>) -> Result<Self, Vec<Flaw>> {
+    fn checked(gathered: Gathered, file: Option<PathBuf>, read: Read) -> Result<Self, Vec<Flaw>> {
         let reading = gathered.read::<Configuration>();
         let whole = reading.value.as_ref();
         let mut more =
@@ -105,7 +117,7 @@ impl Loaded {
         more.extend(check::secrets(&reading.secrets));
         match reading.with(more) {
             Reading { value: Some(configuration), problems, origins, secrets, .. } if problems.is_empty() => {
-                Ok(Self { configuration, file, origins, secrets })
+                Ok(Self { configuration, file, origins, secrets, read })
             }
             reading => Err(reading.problems.iter().map(Flaw::from).collect()),
         }
@@ -115,6 +127,25 @@ impl Loaded {
     pub(crate) fn flaw(&self, path: &str, code: &str, message: impl Into<String>, help: &str) -> Flaw {
         let place = self.origins.place(path).cloned().unwrap_or_else(|| Place::new(&self.name(), "", 0..0));
         Flaw::from(&Problem::new(place, code, message).help(help))
+    }
+
+    /// What the source of that number was configured by: its values as they are written, and what its secrets are now, as
+    /// numbers that tell nothing about them.
+    pub(crate) fn source_identity(&self, number: usize) -> Value {
+        let own = format!("spec.sources[{number}].");
+        let secrets = self.secrets.iter().filter(|found| found.path.starts_with(&own)).map(fingerprint);
+        let written = self.origins.value().get("sources").and_then(|sources| sources.get(number));
+        json!({"written": written, "secrets": secrets.collect::<Vec<_>>()})
+    }
+
+    /// What its secrets are now, as numbers that tell nothing about them.
+    pub(crate) fn fingerprints(&self) -> Vec<u64> {
+        self.secrets.iter().map(fingerprint).collect()
+    }
+
+    /// The files that its secrets are in.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        self.secrets.iter().filter_map(|found| found.secret.file())
     }
 
     /// Its name, for messages.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Each target, and the dictionary of words that its inputs are made of, if there is one.
-const TARGETS: [(&str, Option<&str>); 7] = [
+const TARGETS: [(&str, Option<&str>); 8] = [
     ("policy", Some("policy")),
     ("policy_test", Some("policy")),
     ("expression", Some("policy")),
@@ -28,6 +28,7 @@ const TARGETS: [(&str, Option<&str>); 7] = [
     ("json_line", None),
     ("alertmanager", None),
     ("journal", None),
+    ("configuration", Some("configuration")),
 ];
 
 /// What `cargo xtask test` spends on each target: with two processors half a minute in all, enough for some ten thousand inputs

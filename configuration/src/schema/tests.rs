@@ -173,7 +173,8 @@ fn a_type_says_what_it_is_read_from() {
             "names"
           ],
           "type": "object"
-        }"#]].assert_eq(&serde_json::to_string_pretty(&schema::<Whole>()).unwrap());
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&schema::<Whole>()).unwrap());
 }
 
 #[test]
