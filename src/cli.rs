@@ -84,6 +84,12 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     /// Measure how fast homeostat is here, beside what one would write by hand.
     Bench(BenchArgs),
+    /// Look at a configuration.
+    Config(ConfigArgs),
+    /// Print what makes a shell complete commands and options.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(ManArgs),
 }
 
 /// Arguments of `run`.
@@ -231,7 +237,7 @@ pub(crate) struct ExplainArgs {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
-    /// Of which documents alone; without it of both, told apart by their kind.
+    /// Of which documents alone; without it of policies and their tests, told apart by their kind.
     #[arg(value_enum, value_name = "KIND")]
     pub(crate) kind: Option<DocumentKind>,
 }
@@ -243,6 +249,59 @@ pub(crate) enum DocumentKind {
     Policy,
     /// `kind: PolicyTest`
     Test,
+    /// `kind: Configuration`
+    Config,
+}
+
+/// Arguments of `config`.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+/// What can be done with a configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every value that is in force with where it comes from: a file and a line, the environment, or a default.
+    Show(ShowArgs),
+}
+
+/// Arguments of `config show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// A configuration file, or a folder with a homeostat.yaml; without it as for `run`.
+    pub(crate) configuration: Option<PathBuf>,
+    /// How to write it.
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub(crate) output: ShowFormat,
+}
+
+/// How a configuration is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShowFormat {
+    /// A line a value.
+    Table,
+    /// One document, the origins beside the values as comments.
+    Yaml,
+    /// For programs.
+    Json,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Where to write a page for each command, such as /usr/local/share/man/man1; made when it is not there.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// Arguments of `bench`.

@@ -3,8 +3,11 @@
 pub(crate) mod backtest;
 pub(crate) mod bench;
 pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod demonstration;
 pub(crate) mod explain;
+pub(crate) mod man;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod simulate;

@@ -1,6 +1,12 @@
-//! The configuration of `run`: one YAML file, or sensible defaults.
+//! The configuration of `run`: a YAML file with those that it includes, or sensible defaults.
+//!
+//! What it consists of is here and in the rooms; how it is read is in the crate `configuration`.
 
+mod check;
+mod disk;
 mod loaded;
+mod schema;
+mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,37 +14,24 @@ use std::{
     path::PathBuf,
 };
 
+use homeostat_configuration::KIND;
 use homeostat_container::ContainerConfig;
 use homeostat_model::{AdapterName, Duration, Kind, MetricDescription, MetricName, Unit};
 use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig, PromqlConfig, RemoteWriteConfig, ScrapeConfig};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-pub(crate) use loaded::Loaded;
+pub(crate) use loaded::{Loaded, Read};
+pub(crate) use schema::schema;
+pub(crate) use settings::{From, Settings, Value};
 
-use crate::{document, report::Flaw, traces::TracesConfig};
+use crate::{document, traces::TracesConfig};
 
 /// The configuration's name within a folder.
 pub(crate) const FILE_NAME: &str = "homeostat.yaml";
 /// The code of everything that is wrong with a configuration.
 const CODE: &str = "homeostat::configuration";
-/// Its kind.
-const KIND: &str = "Configuration";
 /// Where the API, the metrics and the webhooks listen. Loopback: they have no authentication yet.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9393);
-/// A configuration longer than this is a mistake in the path.
-const MAX_BYTES: usize = 1 << 20;
-
-/// A configuration file.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
-    api_version: String,
-    kind: String,
-    #[serde(default)]
-    #[expect(dead_code, reason = "allowed, as in every document; nothing depends on it")]
-    metadata: serde::de::IgnoredAny,
-    spec: Configuration,
-}
 
 /// What `run` is to do.
 #[derive(Debug, Deserialize)]
@@ -48,7 +41,7 @@ pub(crate) struct Configuration {
     #[serde(default)]
     pub(crate) policies: Vec<PathBuf>,
     /// Where to listen for HTTP.
-    #[serde(default = "default_listen")]
+    #[serde(default = "default_listen", deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
     /// The journal's folder, relative to the configuration. Without it the journal ends with the program.
     #[serde(default)]
@@ -74,7 +67,7 @@ pub(crate) struct Configuration {
 }
 
 /// A metric that a source provides.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeclaredMetric {
     pub(crate) name: MetricName,
@@ -83,7 +76,7 @@ pub(crate) struct DeclaredMetric {
 }
 
 /// An adapter.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum AdapterConfig {
     /// The embedded data centre.
@@ -93,7 +86,7 @@ pub(crate) enum AdapterConfig {
 }
 
 /// The embedded data centre.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatacentreConfig {
     /// The adapter's name.
@@ -119,9 +112,36 @@ pub(crate) enum SourceConfig {
     Promql(PromqlConfig),
 }
 
+/// Whether the YAML in `text` means to be a configuration, good or not.
+pub(crate) fn is_configuration(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Kind {
+        kind: String,
+    }
+    // Also one that is too broken to be read: its problems are those of a configuration.
+    let says_so = |line: &str| {
+        let value = line.strip_prefix("kind:").and_then(|value| value.split('#').next()).unwrap_or_default();
+        value.trim().trim_matches(['"', '\'']) == KIND
+    };
+    // Most files do not have the word at all, and need not be parsed.
+    text.contains(KIND)
+        && (text.lines().any(says_so)
+            || document::read::<Kind>(CODE, "", text).is_ok_and(|document| document.kind == KIND))
+}
+
+impl AdapterConfig {
+    /// The adapter's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Datacentre(config) => config.name.as_str(),
+            Self::Container(config) => config.name.as_str(),
+        }
+    }
+}
+
 impl SourceConfig {
     /// The path that it listens on, if it does.
-    pub(crate) fn path(&self) -> Option<&str> {
+    pub(crate) fn route(&self) -> Option<&str> {
         match self {
             Self::Alertmanager(config) => Some(config.path.as_str()),
             Self::RemoteWrite(config) => Some(config.path.as_str()),
@@ -150,89 +170,13 @@ impl SourceConfig {
     }
 }
 
-/// Whether the YAML in `text` means to be a configuration, good or not.
-pub(crate) fn is_configuration(text: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Kind {
-        kind: String,
-    }
-    // Also one that is too broken to be read: its problems are those of a configuration.
-    let says_so = |line: &str| {
-        let value = line.strip_prefix("kind:").and_then(|value| value.split('#').next()).unwrap_or_default();
-        value.trim().trim_matches(['"', '\'']) == KIND
-    };
-    // Most files do not have the word at all, and need not be parsed.
-    text.contains(KIND)
-        && (text.lines().any(says_so)
-            || document::read::<Kind>(CODE, "", text).is_ok_and(|document| document.kind == KIND))
-}
-
-/// Reads the configuration in `text`; `name` is the file's.
-fn parse(name: &str, text: &str) -> Result<Configuration, Vec<Flaw>> {
-    let flaw = |message: String| Flaw::new(CODE, name, message);
-    if text.len() > MAX_BYTES {
-        return Err(vec![flaw(format!("it has {} bytes, a configuration has at most {MAX_BYTES}", text.len()))]);
-    }
-    let document: Document = document::read(CODE, name, text).map_err(|flaw| vec![*flaw])?;
-    let expected = (homeostat_policy::API_VERSION, KIND);
-    if (document.api_version.as_str(), document.kind.as_str()) != expected {
-        let found = flaw(format!("it is apiVersion {}, kind {}", document.api_version, document.kind));
-        return Err(vec![found.help(format!("a configuration has apiVersion {}, kind {}", expected.0, expected.1))]);
-    }
-    let flaws: Vec<Flaw> = check(&document.spec).into_iter().map(|(message, help)| flaw(message).help(help)).collect();
-    if flaws.is_empty() { Ok(document.spec) } else { Err(flaws) }
-}
-
-/// What the types do not say: what is wrong, and what to do about it.
-fn check(configuration: &Configuration) -> Vec<(String, String)> {
-    let Configuration { speed, adapters, sources, .. } = configuration;
-    let mut problems = Vec::new();
-    let mut wrong = |message: String, help: &str| problems.push((message, help.to_owned()));
-    let centres = adapters.iter().filter(|adapter| matches!(adapter, AdapterConfig::Datacentre(_))).count();
-    if *speed == 0 {
-        wrong("spec.speed is 0".into(), "1 is real time, 30 is thirty times as fast");
-    } else if *speed != 1 && (centres < adapters.len() || !sources.is_empty()) {
-        wrong(
-            format!("spec.speed is {speed}, but real systems run in real time"),
-            "leave it out, or use the embedded data centre alone",
-        );
-    }
-    if centres > 1 {
-        wrong(
-            format!("spec.adapters has {centres} embedded data centres, and there can be one"),
-            "keep one of them, and put all racks and hosts into its scenario",
-        );
-    }
-    if adapters.is_empty() && sources.is_empty() {
-        wrong(
-            "it has neither adapters nor sources: there is nothing to watch".into(),
-            "add `adapters:` or `sources:` under spec",
-        );
-    }
-    let mut paths: Vec<&str> = sources.iter().filter_map(SourceConfig::path).chain(crate::api::PATHS).collect();
-    paths.sort_unstable();
-    for (path, _) in paths.iter().zip(paths.iter().skip(1)).filter(|(one, next)| one == next) {
-        wrong(
-            format!("two listen on the path {path}"),
-            "give each source a `path` of its own, and none of homeostat's",
-        );
-    }
-    let mut names: Vec<&str> = adapters.iter().map(AdapterConfig::name).collect();
-    names.sort_unstable();
-    for (name, _) in names.iter().zip(names.iter().skip(1)).filter(|(one, next)| one == next) {
-        wrong(format!("two adapters are called `{name}`"), "give each a name of its own");
-    }
-    problems
-}
-
-impl AdapterConfig {
-    /// The adapter's name.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Datacentre(config) => config.name.as_str(),
-            Self::Container(config) => config.name.as_str(),
-        }
-    }
+/// An address to listen on.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let shown: String = text.chars().take(64).collect();
+    text.parse().map_err(|_| {
+        D::Error::custom(format_args!("`{shown}` is not an address to listen on; write an IP address and a port, such as 127.0.0.1:9393 or [::]:9393"))
+    })
 }
 
 fn default_listen() -> SocketAddr {
@@ -250,23 +194,7 @@ fn datacentre_name() -> AdapterName {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_configuration, parse};
-
-    #[test]
-    fn of_two_sources_none_listens_where_the_other_does() {
-        let told = |sources: &str| {
-            let text = format!(
-                "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  sources:\n{}",
-                sources.lines().map(|line| format!("    - {line}\n")).collect::<String>()
-            );
-            let flaws = parse("homeostat.yaml", &text).map_or_else(|flaws| flaws, |_| Vec::new());
-            flaws.iter().map(ToString::to_string).collect::<String>()
-        };
-        assert_eq!(told("alertmanager: {}\nremoteWrite: {}\nremoteWrite: {path: /other}"), "");
-        assert!(told("remoteWrite: {}\nremoteWrite: {}").contains("two listen on the path /api/v1/write"));
-        assert!(told("alertmanager: {path: /api/v1/write}\nremoteWrite: {}").contains("two listen on the path"));
-        assert!(told("remoteWrite: {path: /metrics}").contains("two listen on the path /metrics"));
-    }
+    use super::is_configuration;
 
     #[test]
     fn a_configuration_is_known_by_its_kind() {

@@ -15,6 +15,9 @@ mod monotonic;
 mod narrator;
 mod observer;
 mod policies;
+mod reload;
+mod sources;
+mod watcher;
 
 use std::{
     fs::File,
@@ -36,7 +39,9 @@ pub(crate) use dispatcher::Dispatcher;
 pub(crate) use monotonic::Monotonic;
 pub(crate) use narrator::Narrator;
 pub(crate) use observer::observe;
-pub(crate) use policies::{PolicyFiles, watch};
+pub(crate) use policies::PolicyFiles;
+pub(crate) use reload::{Reader, reload};
+pub(crate) use sources::{Feed, Sources};
 
 use crate::{
     metrics::Metrics,

@@ -33,6 +33,9 @@ fn main() -> ExitCode {
         Command::Explain(args) => command::explain::run(&args),
         Command::Schema(args) => command::schema::run(&args),
         Command::Bench(args) => command::bench::run(&args),
+        Command::Config(args) => command::config::run(&args),
+        Command::Completions(args) => command::completions::run(&args),
+        Command::Man(args) => command::man::run(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -1,8 +1,11 @@
 //! What homeostat measures of itself, for Prometheus.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicI64, AtomicU64},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicI64, AtomicU64},
+    },
+    time::SystemTime,
 };
 
 use homeostat_model::{Entry, Mode, PlanResult, StepResult};
@@ -63,25 +66,28 @@ pub(crate) struct Metrics {
     plans_finished: Family<PolicyResult, Counter>,
     steps: Family<Outcome, Counter>,
     reloads: Family<Outcome, Counter>,
+    configuration_successful: Gauge<i64, AtomicI64>,
+    configuration_success_seconds: Gauge<i64, AtomicI64>,
     adapter_up: Family<AdapterLabel, Gauge<i64, AtomicI64>>,
     connects: Family<AdapterLabel, Counter<u64, AtomicU64>>,
     sources: Sources,
 }
 
-/// The numbers of the sources that count for themselves.
+/// The numbers of the sources that count for themselves, as long as they run.
 #[derive(Debug, Default, Clone)]
-struct Sources(Arc<Mutex<Vec<Arc<SourceCounts>>>>);
+struct Sources(Arc<Mutex<Vec<Weak<SourceCounts>>>>);
 
 impl Collector for Sources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sources: Vec<Arc<SourceCounts>> = sources.iter().filter_map(Weak::upgrade).collect();
         for (counted, name, help, label) in [
             (Counted::Samples, "source_samples", "Samples that came in, by what became of them", "result"),
             (Counted::Requests, "source_requests", "Requests answered, by the status of the answer", "status"),
             (Counted::Ignored, "source_ignored", "Parts of requests that were not read", "what"),
         ] {
             let mut encoder = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            for source in sources.iter() {
+            for source in &sources {
                 for ((_, value), count) in source.all().into_iter().filter(|((of, _), _)| *of == counted) {
                     let labels = [("source", source.source()), (label, value)];
                     ConstCounter::new(count).encode(encoder.encode_family(&labels)?)?;
@@ -112,6 +118,8 @@ impl Metrics {
             plans_finished: Family::default(),
             steps: Family::default(),
             reloads: Family::default(),
+            configuration_successful: Gauge::default(),
+            configuration_success_seconds: Gauge::default(),
             adapter_up: Family::default(),
             connects: Family::default(),
             sources: Sources::default(),
@@ -141,6 +149,16 @@ impl Metrics {
         registry.register("plans_finished", "Plans ended", self.plans_finished.clone());
         registry.register("steps_finished", "Steps ended", self.steps.clone());
         registry.register("policy_reloads", "Times the policies were loaded", self.reloads.clone());
+        registry.register(
+            "configuration_reload_successful",
+            "Whether the configuration, as it was last read, is in force",
+            self.configuration_successful.clone(),
+        );
+        registry.register(
+            "configuration_reload_success_timestamp_seconds",
+            "When a configuration was last put into force, in seconds since the epoch",
+            self.configuration_success_seconds.clone(),
+        );
         registry.register("adapter_up", "Whether the adapter is connected", self.adapter_up.clone());
         registry.register("adapter_connects", "Times the adapter connected", self.connects.clone());
     }
@@ -183,6 +201,18 @@ impl Metrics {
         self.reloads.get_or_create(&Outcome { result: if good { "success" } else { "failure" }.into() }).inc();
     }
 
+    /// Says that a configuration was put into force.
+    pub(crate) fn configured(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.configuration_success_seconds.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        self.configuration_successful.set(1);
+    }
+
+    /// Says whether what is in the configuration's files is what is in force.
+    pub(crate) fn configuration_is(&self, good: bool) {
+        self.configuration_successful.set(i64::from(good));
+    }
+
     /// Says whether an adapter is connected.
     pub(crate) fn adapter(&self, name: &str, up: bool) {
         let label = AdapterLabel { adapter: name.into() };
@@ -192,9 +222,11 @@ impl Metrics {
         }
     }
 
-    /// From now on tells what a source counts, too.
-    pub(crate) fn add_source(&self, counts: Arc<SourceCounts>) {
-        self.sources.0.lock().unwrap_or_else(PoisonError::into_inner).push(counts);
+    /// Tells what a source counts, too, as long as it runs.
+    pub(crate) fn add_source(&self, counts: &Arc<SourceCounts>) {
+        let mut sources = self.sources.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.retain(|source| source.strong_count() > 0);
+        sources.push(Arc::downgrade(counts));
     }
 
     /// All of it, in OpenMetrics text.

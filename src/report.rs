@@ -155,6 +155,21 @@ impl From<&Problem> for Flaw {
     }
 }
 
+impl From<&homeostat_configuration::Problem> for Flaw {
+    fn from(problem: &homeostat_configuration::Problem) -> Self {
+        let place = problem.place();
+        Self {
+            file: place.file().to_owned(),
+            line: u64::try_from(place.line()).ok(),
+            column: u64::try_from(place.column()).ok(),
+            code: problem.code().to_owned(),
+            message: problem.to_string(),
+            help: problem.advice().map(str::to_owned),
+            shown: diagnostic(problem),
+        }
+    }
+}
+
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("homeostat-container", &["model", "port"]),
     ("homeostat-sources", &["model", "port"]),
     ("homeostat-journal", &["model"]),
+    ("homeostat-configuration", &["model", "policy", "port"]),
     ("homeostat-simulator", &["model", "policy", "engine", "port"]),
     ("xtask", &[]),
 ];

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use axum::Router;
+use axum::{Router, extract::Request};
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation};
 use homeostat_journal::Journal;
@@ -19,15 +19,22 @@ use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
 use homeostat_sources::{JsonLines, Promql, Scrape};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use crate::{
     api::Api,
     cli::RunArgs,
     command::{check, demonstration},
     config::{AdapterConfig, Loaded, SourceConfig},
-    live::{Dispatcher, Live, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, observe, watch},
+    live::{
+        Dispatcher, Feed, Live, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources, observe, reload,
+    },
     metrics::Metrics,
     recording::Recorder,
     report::Failure,
@@ -44,16 +51,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let outcome = runtime.block_on(serve(&loaded, args));
+    let outcome = runtime.block_on(serve(loaded, args));
     // Reading standard input cannot be interrupted; the program ends without it.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
+async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     let configuration = &loaded.configuration;
     let metrics = Arc::new(Metrics::new());
-    let policies = policy_files(loaded);
+    let policies = policy_files(&loaded);
     // Everything that can be wrong is found before anything is touched.
     let (first, texts) = policies.load()?;
     let unreadable = loaded.unreadable_inputs();
@@ -62,18 +69,18 @@ async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
     }
     let scenario = loaded.scenario().map_err(|flaws| Failure::of("the scenario", &flaws))?;
     let scenario = scenario.map(|(_, scenario)| scenario);
-    let only_virtual = configuration.adapters.len() == 1 && configuration.sources.is_empty();
+    let only_virtual = scenario.is_some() && configuration.adapters.len() == 1 && configuration.sources.is_empty();
     let clock = match &scenario {
         // A scenario alone tells the same story at the same times whenever it is run.
         Some(scenario) if only_virtual => Clock::starting(scenario.start, configuration.speed),
         _ => Clock::system(),
     };
-    let adapters = adapters(loaded, scenario, clock)?;
+    let adapters = adapters(&loaded, scenario, clock)?;
     let listener = TcpListener::bind(configuration.listen).await.map_err(|error| {
         Failure::new(format!("cannot listen on {}: {error}", configuration.listen))
             .help("set spec.listen in the configuration to a free address, such as 127.0.0.1:9400")
     })?;
-    let (outlets, generation, _temporary) = outlets(loaded, args, metrics.clone())?;
+    let (outlets, generation, _temporary) = outlets(&loaded, args, metrics.clone())?;
 
     let stop = CancellationToken::new();
     let (messages, inbox) = mpsc::channel(QUEUE);
@@ -93,20 +100,22 @@ async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
         });
     }
     let api = Api { messages: messages.clone(), metrics: metrics.clone(), awaited };
-    let router = start_sources(loaded, &sink, clock, &stop, &mut tasks, api.router(), &metrics);
-    let web_stop = stop.clone();
+    let mut sources = Sources::new(start_source, Feed { sink, clock, metrics: metrics.clone() }, api.router());
+    sources.replace(&loaded)?;
+    let (web, web_stop) = (web(sources.routes()), stop.clone());
     tasks.spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(web_stop.cancelled_owned()).await;
+        let served = axum::serve(listener, web).with_graceful_shutdown(web_stop.cancelled_owned()).await;
         served.map_err(|error| Failure::new(format!("HTTP: {error}")))
     });
-    if !policies.paths.is_empty() {
-        tasks.spawn(watch(policies, texts, messages.clone(), metrics.clone(), stop.clone()));
-    }
-    tasks.spawn(signals(stop.clone(), configuration.until.map(|until| (clock, clock.now() + until))));
+    metrics.configured();
+    let (listen, until) = (configuration.listen, configuration.until);
+    let reader = Reader::new(loaded, only_virtual, policies, texts);
+    tasks.spawn(reload(reader, sources, messages.clone(), metrics, stop.clone()));
+    tasks.spawn(signals(stop.clone(), until.map(|until| (clock, clock.now() + until))));
     let dispatcher = Dispatcher::new(adapters, clock, messages);
     let live =
         Live::new(Engine::with_stopwatch(generation, Arc::new(Monotonic::default())), clock, outlets, dispatcher);
-    tracing::info!(listen = %configuration.listen, "homeostat runs");
+    tracing::info!(%listen, "homeostat runs");
     let engine = tokio::spawn(live.run(inbox, observations, stop.clone()));
     let outcome = supervise(engine, &mut tasks, &stop).await;
     stop.cancel();
@@ -173,61 +182,68 @@ fn adapters(loaded: &Loaded, scenario: Option<Scenario>, clock: Clock) -> Result
     Ok(adapters)
 }
 
-/// Starts the sources; those that listen add their routes.
-fn start_sources(
+/// Starts the source of that number; one that listens gives its routes.
+fn start_source(
     loaded: &Loaded,
-    sink: &ObservationSink,
-    clock: Clock,
+    number: usize,
+    feed: &Feed,
     stop: &CancellationToken,
     tasks: &mut JoinSet<Result<(), Failure>>,
-    mut router: Router,
-    metrics: &Metrics,
-) -> Router {
-    for source in &loaded.configuration.sources {
-        match source {
-            SourceConfig::Alertmanager(config) => {
-                router = router.merge(homeostat_sources::alertmanager(config.clone(), sink.clone(), clock));
-            }
-            SourceConfig::RemoteWrite(config) => {
-                let (route, counts) = homeostat_sources::remote_write(config.clone(), sink.clone(), clock);
-                metrics.add_source(counts);
-                router = router.merge(route);
-            }
-            SourceConfig::JsonLines(config) => {
-                let mut config = config.clone();
-                if config.path != Path::new("-") {
-                    config.path = loaded.resolve(&config.path);
-                }
-                start(JsonLines::new(config, clock), sink, stop, tasks);
-            }
-            SourceConfig::Scrape(config) => {
-                let mut config = config.clone();
-                config.resolve(|path| loaded.resolve(path));
-                let source = Scrape::new(config, clock);
-                metrics.add_source(source.counts());
-                start(source, sink, stop, tasks);
-            }
-            SourceConfig::Promql(config) => {
-                let mut config = config.clone();
-                config.resolve(|path| loaded.resolve(path));
-                let source = Promql::new(config, clock);
-                metrics.add_source(source.counts());
-                start(source, sink, stop, tasks);
-            }
+) -> Result<Router, Failure> {
+    let Feed { sink, clock, metrics } = feed;
+    let mut running = |source| start(source, sink, stop, tasks);
+    Ok(match loaded.configuration.sources.get(number) {
+        None => Router::new(),
+        Some(SourceConfig::Alertmanager(config)) => {
+            homeostat_sources::alertmanager(config.clone(), sink.clone(), *clock)
         }
-    }
-    router
+        Some(SourceConfig::RemoteWrite(config)) => {
+            let (route, counts) = homeostat_sources::remote_write(config.clone(), sink.clone(), *clock);
+            metrics.add_source(&counts);
+            route
+        }
+        Some(SourceConfig::JsonLines(config)) => {
+            let mut config = config.clone();
+            if config.path != Path::new("-") {
+                config.path = loaded.resolve(&config.path);
+            }
+            running(Box::new(JsonLines::new(config, *clock)))
+        }
+        Some(SourceConfig::Scrape(config)) => {
+            let mut config = config.clone();
+            config.resolve(|path| loaded.resolve(path));
+            let source = Scrape::new(config, *clock);
+            metrics.add_source(&source.counts());
+            running(Box::new(source))
+        }
+        Some(SourceConfig::Promql(config)) => {
+            let mut config = config.clone();
+            config.resolve(|path| loaded.resolve(path));
+            let source = Promql::new(config, *clock);
+            metrics.add_source(&source.counts());
+            running(Box::new(source))
+        }
+    })
 }
 
-/// Lets a source run until it ends or is told to stop.
+/// Lets a source run until it ends or is told to stop. It listens nowhere.
 fn start(
-    source: impl Source,
+    source: Box<dyn Source>,
     sink: &ObservationSink,
     stop: &CancellationToken,
     tasks: &mut JoinSet<Result<(), Failure>>,
-) {
+) -> Router {
     let (sink, stop) = (sink.clone(), stop.clone());
     tasks.spawn(async move { source.run(&sink, &stop).await.map_err(|error| Failure::new(error.to_string())) });
+    Router::new()
+}
+
+/// Answers by the routes as they are at the moment.
+fn web(routes: watch::Receiver<Router>) -> Router {
+    Router::new().fallback(move |request: Request| {
+        let router = routes.borrow().clone();
+        router.oneshot(request)
+    })
 }
 
 type Opened = (Outlets, Generation, Option<tempfile::TempDir>);

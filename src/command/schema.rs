@@ -1,4 +1,4 @@
-//! `homeostat schema`: the JSON Schema of policies and their tests, for editors.
+//! `homeostat schema`: the JSON Schema of policies, their tests and configurations, for editors.
 
 use std::{io::Write, process::ExitCode};
 
@@ -6,13 +6,16 @@ use serde_json::Value;
 
 use crate::{
     cli::{DocumentKind, SchemaArgs},
+    config,
     report::Failure,
 };
 
 pub(crate) fn run(args: &SchemaArgs) -> Result<ExitCode, Failure> {
     let schema = match args.kind {
         None => homeostat_policy::schema(),
-        Some(kind) => one(homeostat_policy::schema(), kind),
+        Some(DocumentKind::Policy) => one(homeostat_policy::schema(), "else"),
+        Some(DocumentKind::Test) => one(homeostat_policy::schema(), "then"),
+        Some(DocumentKind::Config) => config::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
     // A closed standard output means that nobody wants to read it.
@@ -20,12 +23,8 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The schema of one kind alone: its branch, with the parts that both share.
-fn one(mut whole: Value, kind: DocumentKind) -> Value {
-    let branch = match kind {
-        DocumentKind::Policy => "else",
-        DocumentKind::Test => "then",
-    };
+/// The schema of one kind alone: its `branch`, with the parts that both share.
+fn one(mut whole: Value, branch: &str) -> Value {
     let mut schema = whole.get_mut(branch).map(Value::take).unwrap_or_default();
     if let Some(fields) = schema.as_object_mut() {
         for shared in ["$schema", "$defs"] {

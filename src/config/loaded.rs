@@ -1,20 +1,32 @@
 //! A configuration that was read, and the files it names.
 
 use std::{
-    fs, io,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
     path::{Path, PathBuf},
 };
 
+use homeostat_configuration::{FoundSecret, Gathered, Origins, Place, Problem, Reading, gather};
 use homeostat_model::AdapterName;
+use homeostat_policy::SourceText;
 use homeostat_simulator::Scenario;
 use homeostat_sources::JsonLinesConfig;
+use serde_json::{Value, json};
 
-use super::{AdapterConfig, CODE, Configuration, DatacentreConfig, FILE_NAME, SourceConfig};
+use super::{AdapterConfig, Configuration, DatacentreConfig, FILE_NAME, SourceConfig, check, disk::Disk};
 use crate::{
     command::demonstration,
     files,
     report::{Failure, Flaw},
 };
+
+/// The code of a configuration that is not there.
+const UNREADABLE: &str = "homeostat::configuration::unreadable";
+
+/// What stands for the name of the configuration that is part of the program.
+const DEMONSTRATION: &str = "the built-in demonstration";
 
 /// A configuration and the folder that its paths are relative to.
 #[derive(Debug)]
@@ -22,6 +34,28 @@ pub(crate) struct Loaded {
     pub(crate) configuration: Configuration,
     /// Where it was read from; `None`: the built-in demonstration.
     pub(crate) file: Option<PathBuf>,
+    /// Where its values were given.
+    pub(crate) origins: Origins,
+    /// The secrets that it refers to; they could be read.
+    pub(crate) secrets: Vec<FoundSecret>,
+    /// What was read for it.
+    pub(crate) read: Read,
+}
+
+/// What was read for a configuration, good or not: when any of it changes, it is time to read again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Read {
+    /// Files with their texts.
+    pub(crate) files: BTreeMap<PathBuf, String>,
+    /// Folders in which there may be more.
+    pub(crate) folders: BTreeSet<PathBuf>,
+}
+
+/// A number that is another one when the secret is another one.
+fn fingerprint(found: &FoundSecret) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    found.secret.read().ok().map(|text| text.expose().to_owned()).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Loaded {
@@ -30,14 +64,20 @@ impl Loaded {
     /// # Errors
     /// [`Failure`] with everything that is wrong with it.
     pub(crate) fn find(path: Option<&Path>) -> Result<Self, Failure> {
-        let loaded = match path {
-            Some(path) if path.is_dir() => Self::read(&path.join(FILE_NAME)),
-            Some(path) => Self::read(path),
-            None if Path::new(FILE_NAME).exists() => Self::read(Path::new(FILE_NAME)),
-            None => super::parse("the built-in demonstration", demonstration::CONFIGURATION)
-                .map(|configuration| Self { configuration, file: None }),
+        let loaded = match Self::path(path) {
+            Some(path) => Self::read(&path),
+            None => Self::demonstration(),
         };
         loaded.map_err(|flaws| Failure::of("the configuration", &flaws))
+    }
+
+    /// The file that is meant by `path`; `None` when there is none, which means the demonstration.
+    fn path(path: Option<&Path>) -> Option<PathBuf> {
+        match path {
+            Some(path) if path.is_dir() => Some(path.join(FILE_NAME)),
+            Some(path) => Some(path.to_owned()),
+            None => Path::new(FILE_NAME).exists().then(|| FILE_NAME.into()),
+        }
     }
 
     /// Reads the configuration in `file`.
@@ -45,16 +85,72 @@ impl Loaded {
     /// # Errors
     /// Everything that is wrong with it.
     pub(crate) fn read(file: &Path) -> Result<Self, Vec<Flaw>> {
+        Self::read_all(file).0
+    }
+
+    /// The same, with what was read for it, and whatever came of that.
+    pub(crate) fn read_all(file: &Path) -> (Result<Self, Vec<Flaw>>, Read) {
         let help = format!("give a configuration file, or a folder with a {FILE_NAME}");
         let name = file.display().to_string();
-        let source = files::read(file).map_err(|failure| vec![Flaw::from_failure(CODE, &name, failure.help(help))])?;
-        let configuration = super::parse(&source.name, &source.text)?;
-        Ok(Self { configuration, file: Some(file.to_owned()) })
+        let source = match files::read(file) {
+            Ok(source) => source,
+            Err(failure) => {
+                let unreadable = Flaw::from_failure(UNREADABLE, &name, failure.help(help));
+                return (Err(vec![unreadable]), Read::default());
+            }
+        };
+        let gathered = gather(&source, file, &Disk);
+        let read = Read { files: gathered.files.clone(), folders: gathered.folders.clone() };
+        (Self::checked(gathered, Some(file.to_owned()), read.clone()), read)
+    }
+
+    fn demonstration() -> Result<Self, Vec<Flaw>> {
+        let (name, text) = (DEMONSTRATION.to_owned(), demonstration::CONFIGURATION.to_owned());
+        Self::checked(gather(&SourceText { name, text }, Path::new(""), &Disk), None, Read::default())
+    }
+
+    fn checked(gathered: Gathered, file: Option<PathBuf>, read: Read) -> Result<Self, Vec<Flaw>> {
+        let reading = gathered.read::<Configuration>();
+        let whole = reading.value.as_ref();
+        let mut more =
+            whole.map(|value| check::check(value, &reading.origins, reading.problems.is_empty())).unwrap_or_default();
+        more.extend(check::secrets(&reading.secrets));
+        match reading.with(more) {
+            Reading { value: Some(configuration), problems, origins, secrets, .. } if problems.is_empty() => {
+                Ok(Self { configuration, file, origins, secrets, read })
+            }
+            reading => Err(reading.problems.iter().map(Flaw::from).collect()),
+        }
+    }
+
+    /// Something that is wrong with the value at `path`.
+    pub(crate) fn flaw(&self, path: &str, code: &str, message: impl Into<String>, help: &str) -> Flaw {
+        let place = self.origins.place(path).cloned().unwrap_or_else(|| Place::new(&self.name(), "", 0..0));
+        Flaw::from(&Problem::new(place, code, message).help(help))
+    }
+
+    /// What the source of that number was configured by: its values as they are written, and what its secrets are now, as
+    /// numbers that tell nothing about them.
+    pub(crate) fn source_identity(&self, number: usize) -> Value {
+        let own = format!("spec.sources[{number}].");
+        let secrets = self.secrets.iter().filter(|found| found.path.starts_with(&own)).map(fingerprint);
+        let written = self.origins.value().get("sources").and_then(|sources| sources.get(number));
+        json!({"written": written, "secrets": secrets.collect::<Vec<_>>()})
+    }
+
+    /// What its secrets are now, as numbers that tell nothing about them.
+    pub(crate) fn fingerprints(&self) -> Vec<u64> {
+        self.secrets.iter().map(fingerprint).collect()
+    }
+
+    /// The files that its secrets are in.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        self.secrets.iter().filter_map(|found| found.secret.file())
     }
 
     /// Its name, for messages.
     pub(crate) fn name(&self) -> String {
-        self.file.as_ref().map_or_else(|| "the built-in demonstration".into(), |file| file.display().to_string())
+        self.file.as_ref().map_or_else(|| DEMONSTRATION.into(), |file| file.display().to_string())
     }
 
     /// A path of the configuration, relative to its file.
@@ -75,10 +171,18 @@ impl Loaded {
     /// # Errors
     /// Everything that is wrong with it.
     pub(crate) fn scenario(&self) -> Result<Option<(AdapterName, Scenario)>, Vec<Flaw>> {
-        let Some(DatacentreConfig { name: adapter, scenario }) = self.data_centre() else { return Ok(None) };
+        let Some((number, DatacentreConfig { name: adapter, scenario })) = self.data_centre() else { return Ok(None) };
         let (name, text) = match &self.file {
             Some(_) => {
-                let unreadable = |failure| vec![Flaw::from_failure(CODE, &self.name(), failure)];
+                let unreadable = |failure: Failure| {
+                    let at = format!("spec.adapters[{number}].datacentre.scenario");
+                    vec![self.flaw(
+                        &at,
+                        "unreadable",
+                        failure.to_string(),
+                        "correct the path; it is seen from the main file's folder",
+                    )]
+                };
                 let source = files::read(&self.resolve(scenario)).map_err(unreadable)?;
                 (source.name, source.text)
             }
@@ -90,20 +194,21 @@ impl Loaded {
 
     /// The scenario's file, if one is configured.
     pub(crate) fn scenario_path(&self) -> Option<PathBuf> {
-        self.data_centre().map(|config| self.resolve(&config.scenario))
+        self.data_centre().map(|(_, config)| self.resolve(&config.scenario))
     }
 
-    fn data_centre(&self) -> Option<&DatacentreConfig> {
-        self.configuration.adapters.iter().find_map(|adapter| match adapter {
-            AdapterConfig::Datacentre(config) => Some(config),
+    /// The embedded data centre, and which of the adapters it is.
+    fn data_centre(&self) -> Option<(usize, &DatacentreConfig)> {
+        self.configuration.adapters.iter().enumerate().find_map(|(number, adapter)| match adapter {
+            AdapterConfig::Datacentre(config) => Some((number, config)),
             AdapterConfig::Container(_) => None,
         })
     }
 
     /// Files of JSON lines that cannot be read and are not waited for.
     pub(crate) fn unreadable_inputs(&self) -> Vec<Flaw> {
-        let lines = self.configuration.sources.iter().filter_map(|source| match source {
-            SourceConfig::JsonLines(config) => self.unreadable_input(config),
+        let lines = self.configuration.sources.iter().enumerate().filter_map(|(number, source)| match source {
+            SourceConfig::JsonLines(config) => self.unreadable_input(number, config),
             SourceConfig::Alertmanager(_)
             | SourceConfig::RemoteWrite(_)
             | SourceConfig::Scrape(_)
@@ -112,7 +217,7 @@ impl Loaded {
         lines.collect()
     }
 
-    fn unreadable_input(&self, config: &JsonLinesConfig) -> Option<Flaw> {
+    fn unreadable_input(&self, number: usize, config: &JsonLinesConfig) -> Option<Flaw> {
         if config.path == Path::new("-") {
             return None;
         }
@@ -124,6 +229,6 @@ impl Loaded {
             Err(error) => (error.to_string(), "check the path; with `follow: true` the file is waited for"),
         };
         let message = format!("source {} cannot read {}: {why}", config.name, path.display());
-        Some(Flaw::new(CODE, &self.name(), message).help(help))
+        Some(self.flaw(&format!("spec.sources[{number}].jsonLines.path"), "unreadable", message, help))
     }
 }

@@ -167,9 +167,18 @@ impl Program {
         assert!(status.success(), "homeostat ended with {status}\n{}", self.log());
     }
 
+    /// Asks it to read its files again.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
     fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 }
 
@@ -184,6 +193,12 @@ impl Drop for Program {
 /// Runs a homeostat command to its end.
 pub(crate) fn homeostat(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).output().unwrap()
+}
+
+/// The same, in a folder: what it tells of files does not depend on where the checkout is.
+pub(crate) fn homeostat_in(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).output().unwrap()
 }
 
 /// The same, with `input` coming through a pipe as standard input.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Each target, and the dictionary of words that its inputs are made of, if there is one.
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     ("policy", Some("policy")),
     ("policy_test", Some("policy")),
     ("expression", Some("policy")),
@@ -30,6 +30,7 @@ const TARGETS: [Target; 9] = [
     ("remote_write", None),
     ("journal", None),
     ("exposition", None),
+    ("configuration", Some("configuration")),
 ];
 
 /// What `cargo xtask test` spends on each target: with two processors half a minute in all, enough for some ten thousand inputs

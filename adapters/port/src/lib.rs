@@ -19,11 +19,13 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod execute;
+mod secret;
 mod sink;
 mod source;
 
 pub use adapter::{Adapter, AdapterError, ApplyError, Probe, Refusal};
 pub use clock::Clock;
 pub use execute::execute;
+pub use secret::{MAX_SECRET_BYTES, Secret, SecretError, SecretText};
 pub use sink::{Closed, ObservationSink, Progress, ProgressSink};
 pub use source::{Source, SourceError};

@@ -239,6 +239,16 @@ fn endpoint(server: &Address, what: &str) -> Result<Uri, InvalidAddress> {
 }
 
 impl PromqlConfig {
+    /// What is in force where nothing is given, by the names of the fields.
+    #[must_use]
+    pub fn defaults(&self) -> serde_json::Value {
+        let Document { name, step, delay, timeout, catch_up, sample_limit, body_limit_bytes, .. } = &self.0;
+        serde_json::json!({
+            "name": name, "step": step, "delay": delay, "timeout": timeout, "catchUp": catch_up,
+            "sampleLimit": sample_limit, "bodyLimitBytes": body_limit_bytes,
+        })
+    }
+
     /// The metrics that it gives a fixed name.
     #[must_use]
     pub fn metrics(&self) -> BTreeMap<MetricName, MetricDescription> {

@@ -172,6 +172,16 @@ impl TryFrom<Document> for ScrapeConfig {
 }
 
 impl ScrapeConfig {
+    /// What is in force where nothing is given, by the names of the fields.
+    #[must_use]
+    pub fn defaults(&self) -> serde_json::Value {
+        let Document { name, path, interval, sample_limit, body_limit_bytes, honor_timestamps, .. } = &self.0;
+        serde_json::json!({
+            "name": name, "path": path, "interval": interval, "sampleLimit": sample_limit,
+            "bodyLimitBytes": body_limit_bytes, "honorTimestamps": honor_timestamps,
+        })
+    }
+
     /// How series are read.
     #[must_use]
     pub fn mapping(&self) -> &SeriesMapping {

@@ -58,6 +58,7 @@ pub use language::{
     MAX_WINDOW, overlap, parse_condition, parse_expression, parse_script, parse_typed,
 };
 pub use load::{Loaded, load};
+pub use nearest::{hint, nearest};
 pub use policy::{
     EventMatch, Figure, Formula, Guard, On, OnUnknown, Operator, Part, Policy, Prescription, Requirement, Rung,
     Selector, Sizing, SizingChange,
@@ -67,3 +68,4 @@ pub use prescribe::prescribe;
 pub use problem::{PlainProblem, Problem};
 pub use schema::schema;
 pub use source::{MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_LINE_BYTES, SourceText};
+pub use yaml::{Key, Node as YamlNode, Yaml, trees};

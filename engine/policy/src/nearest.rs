@@ -4,7 +4,8 @@
 const MAX_EDITS: usize = 3;
 
 /// The candidate with the fewest edits from `given`, if few are enough; the first in order of those alike.
-pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (given.chars().count() / 3).clamp(1, MAX_EDITS);
     let given = given.to_lowercase();
     candidates
@@ -16,7 +17,8 @@ pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a 
 }
 
 /// `did you mean ..?` when there is a near miss, else all candidates when they are few.
-pub(crate) fn hint<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+#[must_use]
+pub fn hint<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     /// As many as fit on a line.
     const LISTED: usize = 12;
     if let Some(near) = nearest(given, candidates.clone()) {

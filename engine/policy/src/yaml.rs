@@ -9,7 +9,7 @@ use std::{fmt, ops::Range};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Error, Spanned};
 
-use crate::{mistake::Mistake, report::Report};
+use crate::{Problem, SourceText, mistake::Mistake, report::Report, source::documents};
 
 /// Deepest nesting of a document. The deepest there is to write has 13 levels, and a level takes up to 64 KiB of stack in a
 /// build without optimisation, of which a thread has 2 MiB.
@@ -20,34 +20,44 @@ const MAX_NODES: usize = 50_000;
 
 /// A value and its bytes in the file.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) value: Yaml,
-    pub(crate) at: Range<usize>,
+pub struct Node {
+    /// The value.
+    pub value: Yaml,
+    /// Where it stands; of an alias, where the value is defined.
+    pub at: Range<usize>,
 }
 
 /// The forms of a value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Yaml {
+pub enum Yaml {
+    /// Nothing.
     Null,
-    /// `typed`: YAML takes it for a number or a truth, as it is not quoted.
+    /// A plain value.
     Scalar {
+        /// As it is written, without quotes.
         text: String,
+        /// YAML takes it for a number or a truth, as it is not quoted.
         typed: bool,
     },
+    /// A list.
     List(Vec<Node>),
+    /// A mapping, in the order of the file; a key may be there twice.
     Map(Vec<(Key, Node)>),
 }
 
 /// A key and its bytes in the file.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Key {
-    pub(crate) text: String,
-    pub(crate) at: Range<usize>,
+pub struct Key {
+    /// The key.
+    pub text: String,
+    /// Where it stands.
+    pub at: Range<usize>,
 }
 
 impl Yaml {
     /// What it is, for messages.
-    pub(crate) fn form(&self) -> &'static str {
+    #[must_use]
+    pub fn form(&self) -> &'static str {
         match self {
             Self::Null => "empty",
             Self::Scalar { .. } => "a plain value",
@@ -55,6 +65,15 @@ impl Yaml {
             Self::Map(_) => "a mapping",
         }
     }
+}
+
+/// The documents of a file of any kind as trees, and what is wrong with its YAML. Empty documents are left out.
+#[must_use]
+pub fn trees(source: &SourceText) -> (Vec<Node>, Vec<Problem>) {
+    let mut report = Report::new(source);
+    let ranges = documents(&source.text, &mut report);
+    let trees = ranges.into_iter().filter_map(|range| parse(range, &mut report)).collect();
+    (trees, report.into_problems())
 }
 
 /// The tree of the document at `range` of the file; `None` when it is empty or broken, and then that was reported.

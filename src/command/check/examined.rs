@@ -15,8 +15,8 @@ use crate::{
     report::{self, Failure, Flaw},
 };
 
-/// The code of problems with what a configuration names.
-const CODE: &str = "homeostat::configuration";
+/// What to do about a path that leads to no policy.
+const PATH_HELP: &str = "correct the path; it is seen from the main file's folder";
 
 /// What was looked at, and what is wrong with it.
 #[derive(Debug, Default)]
@@ -52,8 +52,17 @@ impl Examined {
             loose.extend(policies);
             configured.extend(configurations);
         }
-        for file in &configured {
-            examined.configuration(file, unknown);
+        let mut included = BTreeSet::new();
+        let loaded: Vec<_> = configured.iter().map(|file| (file, Loaded::read_all(file))).collect();
+        for (file, (_, read)) in &loaded {
+            included.extend(read.files.keys().filter(|other| other != file).map(real));
+        }
+        for (file, (loaded, read)) in loaded {
+            examined.files.extend(read.files.keys().map(real));
+            // A part of another one is looked at with that.
+            if !included.contains(&real(file)) {
+                examined.configuration(file, loaded, unknown);
+            }
         }
         // What a configuration names was looked at with it, and by what it says is known.
         loose.retain(|source| !examined.files.contains(&real(&source.name)));
@@ -67,25 +76,25 @@ impl Examined {
     }
 
     /// A configuration brings its own policies, and its adapters say what is known.
-    fn configuration(&mut self, file: &Path, unknown: UnknownMetrics) {
+    fn configuration(&mut self, file: &Path, loaded: Result<Loaded, Vec<Flaw>>, unknown: UnknownMetrics) {
         self.files.insert(real(file));
-        let loaded = match Loaded::read(file) {
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(flaws) => return self.tell(flaws),
         };
-        let name = file.display().to_string();
         self.tell(loaded.unreadable_inputs());
         self.tell(loaded.scenario().err().unwrap_or_default());
         self.files.extend(loaded.scenario_path().map(real));
         let mut sources = Vec::new();
-        for path in loaded.policy_paths() {
+        for (number, path) in loaded.policy_paths().into_iter().enumerate() {
+            let at = format!("spec.policies[{number}]");
             match files::policy_sources(std::slice::from_ref(&path)) {
                 Ok(found) if found.is_empty() => {
-                    let flaw = Flaw::new(CODE, &name, format!("there is no policy in {}", path.display()));
-                    self.tell(vec![flaw.help("check the path under spec.policies")]);
+                    let message = format!("there is no policy in {}", path.display());
+                    self.tell(vec![loaded.flaw(&at, "no_policy", message, PATH_HELP)]);
                 }
                 Ok(found) => sources.extend(found),
-                Err(failure) => self.tell(vec![Flaw::from_failure(CODE, &name, failure)]),
+                Err(failure) => self.tell(vec![loaded.flaw(&at, "unreadable", failure.to_string(), PATH_HELP)]),
             }
         }
         self.policies(&sources, &catalogue(&loaded.configuration, unknown));
