@@ -120,6 +120,8 @@ impl Adapter for ContainerAdapter {
             _ if cancel.is_cancelled() => return Err(ApplyError::Cancelled),
             _ => {}
         }
+        // Before the engine is asked anything: a busy one takes its time over that too.
+        progress.report(0.0);
         let expected = shared.grace(command).await;
         let command = command.clone();
         // From here on it counts as being done: a task of its own goes on when this future is dropped.

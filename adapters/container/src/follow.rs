@@ -68,6 +68,8 @@ impl Follower<'_> {
 
     /// Tells what was missed.
     async fn catch_up(&mut self, containers: &[Container]) -> Result<(), End> {
+        // What took another's place before, and has its name: what happens to it from now on is news.
+        containers.iter().for_each(|container| self.host.directory.moved(&container.id));
         let missed = self.host.memory().replace(containers);
         for (name, id, missed) in missed {
             let container = containers.iter().find(|container| container.resource.id == name);

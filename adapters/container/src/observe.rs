@@ -94,8 +94,6 @@ async fn take_stock(host: &Host) -> Result<Stock, AdapterError> {
             found.iter().filter_map(|found| Some(found.name.as_deref()?.trim_start_matches('/').to_owned())).collect();
         host.directory.keep_only(host.number, &names);
         let (replaced, found): (Vec<_>, Vec<_>) = found.into_iter().partition(is_part);
-        // What was replaced before, and has its name: what happens to it from now on is news.
-        found.iter().filter_map(|found| found.id.as_deref()).for_each(|id| host.directory.moved(id));
         let containers = found.into_iter().filter_map(|found| host.naming.container(&facts, found));
         let by_name: BTreeMap<ResourceId, Container> =
             containers.map(|container| (container.resource.id.clone(), container)).collect();

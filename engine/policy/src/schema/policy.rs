@@ -200,21 +200,19 @@ pub(super) fn entry() -> Value {
             "pause": bare("Let it stand still"),
             "unpause": bare("Let it go on"),
             "kill": bare("End it at once"),
-            "recreate": {
-                "description": "Make it anew from its own description, with its volumes",
-                "type": ["object", "null"],
-                "properties": {"image": shared_as("plain", "The image to make it from; unless given, the one of the same name")},
-                "additionalProperties": false,
-            },
+            "recreate": optional(
+                "recreate",
+                "Make it anew from its own description, with its volumes",
+                json!({"image": shared_as("plain", "The image to make it from; unless given, the one of the same name")}),
+            ),
             "resize": resize(),
             "migrate": bare("Move it to the host with the most room"),
             "evacuate": bare("Move everything off this host; off a dead one, after it was fenced"),
-            "fisicalize": {
-                "description": "Give it a physical machine of its own, or without `pool`, processors of its own on its host",
-                "type": ["object", "null"],
-                "properties": {"pool": shared_as("plain", "The value of the hosts' label `pool`")},
-                "additionalProperties": false,
-            },
+            "fisicalize": optional(
+                "fisicalize",
+                "Give it a physical machine of its own, or without `pool`, processors of its own on its host",
+                json!({"pool": shared_as("plain", "The value of the hosts' label `pool`")}),
+            ),
             "release": bare("Take back the processors that it was given for itself"),
             "notify": object(
                 "notify",
@@ -259,6 +257,13 @@ pub(super) fn entry() -> Value {
 /// A response without parameters.
 fn bare(description: &str) -> Value {
     json!({"description": description, "type": ["object", "null"], "maxProperties": 0})
+}
+
+/// A response with parameters that may all be left out.
+fn optional(title: &str, description: &str, properties: Value) -> Value {
+    let mut response = object(title, description, &[], properties);
+    merge(&mut response, json!({"type": ["object", "null"]}));
+    response
 }
 
 fn resize() -> Value {

@@ -20,7 +20,7 @@ fn kind(verbs: &[Verb], metrics: &[(&str, Unit)], events: &[&str], attributes: &
 /// The catalogue that the cases are checked against.
 pub(crate) fn catalogue() -> Catalogue {
     let vm = kind(
-        &[Verb::Restart, Verb::Resize, Verb::Migrate],
+        &[Verb::Restart, Verb::Resize, Verb::Recreate, Verb::Migrate],
         &[
             ("cpu.utilization", Unit::Ratio),
             ("memory.used", Unit::Bytes),

@@ -38,6 +38,7 @@ fn a_whole_policy_is_read_field_by_field() {
         Response::Resize { vcpus: Some(resizing(Change::ByShare(-0.25))), memory: None },
         Response::Migrate,
         Response::Migrate,
+        Response::Recreate { image: Some("web-2".into()) },
         Response::Fisicalize { pool: Some("microservers".into()) },
         Response::Notify { severity: Severity::Warning, message: "no room for ${resource}".into() },
         Response::Restart,

@@ -201,6 +201,8 @@ fn a_test_document_is_read_field_by_field() {
                                                         4.0,
                                                     ),
                                                     memory_bytes: None,
+                                                    cpu_shares: None,
+                                                    cpus: None,
                                                 },
                                             ),
                                             host: None,
