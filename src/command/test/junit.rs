@@ -161,19 +161,19 @@ mod tests {
             <?xml version="1.0" encoding="UTF-8"?>
             <testsuites name="homeostat" tests="4" failures="1" errors="2" time="4.500">
               <testsuite name="a &amp; b.test.yaml" tests="3" failures="1" errors="1" skipped="0" time="4.500">
-                <testcase name="&lt;good&gt; &quot;one&quot;" classname="a &amp; b.test.yaml" time="1.500"/>
-                <testcase name="bad�" classname="a &amp; b.test.yaml" time="1.500">
+                <testcase name="&lt;good&gt; &quot;one&quot;" classname="a &amp; b" time="1.500"/>
+                <testcase name="bad�" classname="a &amp; b" time="1.500">
                   <failure type="homeostat::test::expectation" message="at 1m: plans made (and 1 more)">at 1m: plans made:
               x &gt; 1 &amp;&amp; y
             second</failure>
                 </testcase>
-                <testcase name="not run" classname="a &amp; b.test.yaml" time="1.500">
+                <testcase name="not run" classname="a &amp; b" time="1.500">
                   <error type="homeostat::test::not_run" message="1 problem in the policies">1 problem in the policies
             ]]&gt;�[31m</error>
                 </testcase>
               </testsuite>
               <testsuite name="c.test.yaml" tests="1" failures="0" errors="1" skipped="0" time="0.000">
-                <testcase name="c.test.yaml:1 can be read" classname="c.test.yaml" time="0.000">
+                <testcase name="c.test.yaml:1 can be read" classname="c" time="0.000">
                   <error type="homeostat::policy::yaml_syntax" message="this is not YAML">homeostat::policy::yaml_syntax
 
               × this is not YAML
