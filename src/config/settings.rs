@@ -99,7 +99,7 @@ fn value(json: Json, path: &str, loaded: &Loaded, environment: &[(String, &'stat
         plain => {
             let file = |place: &Place| Origin::File(place.file().to_owned(), place.line());
             let variable =
-                || environment.iter().find(|(other, _)| other == path).map(|(_, name)| Origin::Environment(*name));
+                || environment.iter().find(|(other, _)| other == path).map(|(_, name)| Origin::Environment(name));
             let from = loaded.origins.given(path).map(file).or_else(variable);
             Value::Leaf(plain, from.unwrap_or(Origin::Default))
         }
