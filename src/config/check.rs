@@ -113,7 +113,7 @@ mod tests {
             place: Place::new("homeostat.yaml", "spec:\n  token: {}\n", 15..17),
         };
         let problems = secrets(&[
-            found(Secret::from_environment("CARGO_PKG_NAME")),
+            found(Secret::from_environment("PATH")),
             found(Secret::from_environment("HOMEOSTAT_NO_SUCH_TOKEN")),
             found(Secret::from_file("/nowhere/token")),
         ]);
