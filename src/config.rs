@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 pub(crate) use loaded::{Loaded, Read};
 pub(crate) use schema::schema;
-pub(crate) use settings::{From, Settings, Value};
+pub(crate) use settings::{Origin, Settings, Value};
 
 use crate::{document, traces::TracesConfig};
 

@@ -110,16 +110,66 @@ mod tests {
             "homeostat.yaml",
             "include: [conf.d/*.yaml]\n  adapters:\n    - container:\n        prefix: edge/\n    - datacentre: {scenario: s.yaml}",
         );
-        write("conf.d/sources.yaml", "sources:\n    - alertmanager:\n    - jsonLines: {path: lines, mapping: {metrics: {a.b: cpu}}}");
+        write(
+            "conf.d/sources.yaml",
+            "sources:\n    - alertmanager:\n    - jsonLines: {path: lines, mapping: {metrics: {a.b: cpu}}}",
+        );
         let show = |arguments: &[&str]| {
             let output = homeostat_in(folder.path(), &[&["config", "show"], arguments].concat());
             let (status, told) = printed(&output);
             assert_eq!(status, 0, "{told}");
             told
         };
-        expect![[r#""#]].assert_eq(&show(&[]));
+        expect![[r#"
+            spec.adapters[0].container.endpoint            unix:///var/run/docker.sock  default
+            spec.adapters[0].container.name                docker                       default
+            spec.adapters[0].container.prefix              edge/                        homeostat.yaml:7
+            spec.adapters[0].container.sampleEvery         10s                          default
+            spec.adapters[1].datacentre.name               datacentre                   default
+            spec.adapters[1].datacentre.scenario           s.yaml                       homeostat.yaml:8
+            spec.listen                                    127.0.0.1:9393               default
+            spec.sources[0].alertmanager.name              alertmanager                 default
+            spec.sources[0].alertmanager.path              /webhook/alertmanager        default
+            spec.sources[1].jsonLines.follow               false                        default
+            spec.sources[1].jsonLines.mapping.metrics.a.b  cpu                          conf.d/sources.yaml:6
+            spec.sources[1].jsonLines.name                 json-lines                   default
+            spec.sources[1].jsonLines.path                 lines                        conf.d/sources.yaml:6
+            spec.speed                                     1                            default
+        "#]]
+        .assert_eq(&show(&[]));
         let yaml = show(&["-o", "yaml"]);
-        expect![[r#""#]].assert_eq(&yaml);
+        expect![[r#"
+            apiVersion: homeostat.dev/v1alpha1
+            kind: Configuration
+            spec:
+              adapters:
+                -
+                  container:
+                    endpoint: "unix:///var/run/docker.sock" # default
+                    name: "docker" # default
+                    prefix: "edge/" # homeostat.yaml:7
+                    sampleEvery: "10s" # default
+                -
+                  datacentre:
+                    name: "datacentre" # default
+                    scenario: "s.yaml" # homeostat.yaml:8
+              listen: "127.0.0.1:9393" # default
+              sources:
+                -
+                  alertmanager:
+                    name: "alertmanager" # default
+                    path: "/webhook/alertmanager" # default
+                -
+                  jsonLines:
+                    follow: false # default
+                    mapping:
+                      metrics:
+                        "a.b": "cpu" # conf.d/sources.yaml:6
+                    name: "json-lines" # default
+                    path: "lines" # conf.d/sources.yaml:6
+              speed: 1 # default
+        "#]]
+        .assert_eq(&yaml);
         // It is a configuration, and says the same.
         fs::write(folder.path().join("again.yaml"), yaml).unwrap();
         let values = |file: &str| -> Vec<(String, Value)> {
@@ -129,16 +179,23 @@ mod tests {
         };
         assert_eq!(values("again.yaml"), values("homeostat.yaml"));
         let document: Value = serde_json::from_str(&show(&["-o", "json"])).unwrap();
-        let of = |path: &str| document["values"].as_array().unwrap().iter().find(|value| value["path"] == path).unwrap().clone();
+        let of = |path: &str| {
+            document["values"].as_array().unwrap().iter().find(|value| value["path"] == path).unwrap().clone()
+        };
         let path = of("spec.sources[1].jsonLines.path");
-        assert_eq!((&path["value"], &path["file"], &path["line"]), (&"lines".into(), &"conf.d/sources.yaml".into(), &6.into()));
+        assert_eq!(
+            (&path["value"], &path["file"], &path["line"]),
+            (&"lines".into(), &"conf.d/sources.yaml".into(), &6.into())
+        );
         assert_eq!(of("spec.listen")["from"], "default");
     }
 
     #[test]
     fn shells_read_their_completions() {
         let folder = scratch();
-        for (shell, part) in [("bash", "_homeostat()"), ("zsh", "#compdef homeostat"), ("fish", "complete -c homeostat")] {
+        for (shell, part) in
+            [("bash", "_homeostat()"), ("zsh", "#compdef homeostat"), ("fish", "complete -c homeostat")]
+        {
             let (status, script) = printed(&homeostat(&["completions", shell]));
             assert_eq!(status, 0, "{script}");
             for part in [part, "backtest", "coverage-min", "config", "show"] {
@@ -162,7 +219,8 @@ mod tests {
         assert_eq!((status, told.as_str()), (0, ""));
         let (_, help) = printed(&homeostat(&["--help"]));
         let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-        let names = commands.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().filter(|_| !line.starts_with("   ")));
+        let names = commands
+            .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().filter(|_| !line.starts_with("   ")));
         let names: BTreeSet<&str> = names.filter(|name| *name != "help").collect();
         assert!(names.len() >= 11, "{names:?}");
         for name in names {
@@ -174,7 +232,7 @@ mod tests {
             // Where there is a formatter, it has nothing to complain about.
             if let Ok(drawn) = Command::new("groff").args(["-man", "-Tascii", "-ww"]).arg(&page).output() {
                 let (status, told) = printed(&drawn);
-                assert!(status == 0 && drawn.stderr.is_empty() && told.contains("SYNOPSIS"), "{name}: {told}");
+                assert!(status == 0 && drawn.stderr.is_empty() && told.contains(name), "{name}: {told}");
             }
         }
         let (status, page) = printed(&homeostat(&["man"]));

@@ -69,13 +69,17 @@ mod tests {
         fs::write(path("conf.d/second.yaml"), part(SECOND)).unwrap();
         wait(&program, "recovery", || metric(GAUGE) == 1.0);
 
-        // A policy may use a metric as soon as it is declared.
+        // Policies are checked by what is declared now: one that does not fit keeps the configuration out.
         let policy = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: full}\nspec:\n  select: {kind: vm}\n  \
                       when: last(\"disk\") > 90%\n  then: [{notify: {message: full}}]\n";
         program.write_policy("full.yaml", policy);
-        wait(&program, "refusal of the policy", || metric("homeostat_policy_reloads_total{result=\"failure\"}") == 2.0);
-        change(&path("homeostat.yaml"), "{name: cpu}", "{name: cpu}, {name: disk}");
         wait(&program, "the policy", || metric("homeostat_policies") == 1.0);
+        change(&path("homeostat.yaml"), "{name: cpu}", "{name: cpu}, {name: disk, unit: bytes}");
+        wait(&program, "refusal", || metric(GAUGE) == 0.0);
+        assert!(program.log().contains("homeostat::policy::unit_mismatch"), "{}", program.log());
+        change(&path("homeostat.yaml"), "unit: bytes", "unit: ratio");
+        wait(&program, "the declaration", || metric(GAUGE) == 1.0);
+        assert_eq!(metric("homeostat_policies"), 1.0);
 
         // The source that nobody touched goes on: it has not read its file again.
         let mut lines = fs::File::options().append(true).open(path("lines.jsonl")).unwrap();
@@ -90,8 +94,9 @@ mod tests {
         wait(&program, "end of the second webhook", || !listens(&program, "/webhook/second"));
 
         // Asked for, too; here nothing has changed.
+        let before = logged(&program, "the files say what is in force");
         program.hang_up();
-        wait(&program, "answer", || logged(&program, "asked to reload") == 1);
+        wait(&program, "answer", || logged(&program, "the files say what is in force") == before + 1);
         assert_eq!(logged(&program, "has to be started again"), 1);
         assert!(metric("homeostat_configuration_reload_success_timestamp_seconds") >= began);
         program.stop();

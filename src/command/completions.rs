@@ -9,7 +9,6 @@ use crate::{
     report::Failure,
 };
 
-#[expect(clippy::unnecessary_wraps, reason = "as every command")]
 pub(crate) fn run(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "homeostat", &mut script);

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     cli::{ConfigArgs, ConfigCommand, ShowArgs, ShowFormat},
-    config::{From, Loaded, Settings, Value},
+    config::{Loaded, Origin, Settings, Value},
     report::Failure,
 };
 
@@ -43,9 +43,9 @@ fn table(settings: &Settings) -> String {
 
 fn json(settings: &Settings) -> Json {
     let values = settings.rows().into_iter().map(|(path, value, from)| match from {
-        From::File(file, line) => json!({"path": path, "value": value, "from": "file", "file": file, "line": line}),
-        From::Environment(name) => json!({"path": path, "value": value, "from": "environment", "variable": name}),
-        From::Default => json!({"path": path, "value": value, "from": "default"}),
+        Origin::File(file, line) => json!({"path": path, "value": value, "from": "file", "file": file, "line": line}),
+        Origin::Environment(name) => json!({"path": path, "value": value, "from": "environment", "variable": name}),
+        Origin::Default => json!({"path": path, "value": value, "from": "default"}),
     });
     json!({"values": values.collect::<Vec<_>>()})
 }
@@ -94,10 +94,10 @@ fn plain(value: &Json) -> String {
     }
 }
 
-fn origin(from: &From) -> String {
+fn origin(from: &Origin) -> String {
     match from {
-        From::File(file, line) => format!("{file}:{line}"),
-        From::Environment(name) => format!("environment {name}"),
-        From::Default => "default".into(),
+        Origin::File(file, line) => format!("{file}:{line}"),
+        Origin::Environment(name) => format!("environment {name}"),
+        Origin::Default => "default".into(),
     }
 }

@@ -100,3 +100,38 @@ impl Problems<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use homeostat_configuration::{FoundSecret, Place};
+    use homeostat_port::Secret;
+
+    use super::secrets;
+
+    #[test]
+    fn a_secret_that_is_not_there_is_told_with_its_place_and_what_to_do() {
+        let found = |secret| FoundSecret {
+            secret,
+            path: "spec.sources[0].alertmanager.token".into(),
+            place: Place::new("homeostat.yaml", "spec:\n  token: {}\n", 15..17),
+        };
+        let problems = secrets(&[
+            found(Secret::from_environment("PATH")),
+            found(Secret::from_environment("HOMEOSTAT_NO_SUCH_TOKEN")),
+            found(Secret::from_file("/nowhere/token")),
+        ]);
+        let told: Vec<String> = problems
+            .iter()
+            .map(|problem| format!("{:?} {problem} | {}", problem.place(), problem.advice().unwrap_or_default()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "homeostat.yaml:2:10 `spec.sources[0].alertmanager.token`: the environment variable HOMEOSTAT_NO_SUCH_TOKEN is not set \
+             | set it for homeostat, or give the secret as {file: path}",
+                "homeostat.yaml:2:10 `spec.sources[0].alertmanager.token`: the secret's file /nowhere/token cannot be read: No such \
+             file or directory (os error 2) | it has to be there, and readable by homeostat's user",
+            ]
+        );
+    }
+}

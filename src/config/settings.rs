@@ -10,7 +10,7 @@ const DOCKER_HOST: &str = "DOCKER_HOST";
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum Origin {
     /// A file and its line, from 1.
     File(String, usize),
     /// An environment variable.
@@ -26,7 +26,7 @@ pub(crate) enum Value {
     Map(Vec<(String, Value)>),
     List(Vec<Value>),
     /// A plain value, or something empty.
-    Leaf(Json, From),
+    Leaf(Json, Origin),
 }
 
 /// A configuration as a whole.
@@ -60,14 +60,14 @@ impl Settings {
     }
 
     /// The plain values with their paths, in order.
-    pub(crate) fn rows(&self) -> Vec<(String, &Json, &From)> {
+    pub(crate) fn rows(&self) -> Vec<(String, &Json, &Origin)> {
         let mut rows = Vec::new();
         add("spec", &self.spec, &mut rows);
         rows
     }
 }
 
-fn add<'a>(path: &str, value: &'a Value, rows: &mut Vec<(String, &'a Json, &'a From)>) {
+fn add<'a>(path: &str, value: &'a Value, rows: &mut Vec<(String, &'a Json, &'a Origin)>) {
     match value {
         Value::Map(entries) => entries.iter().for_each(|(key, value)| add(&format!("{path}.{key}"), value, rows)),
         Value::List(items) => {
@@ -97,11 +97,11 @@ fn value(json: Json, path: &str, loaded: &Loaded, environment: &[(String, &'stat
             )
         }
         plain => {
-            let file = |place: &Place| From::File(place.file().to_owned(), place.line());
+            let file = |place: &Place| Origin::File(place.file().to_owned(), place.line());
             let variable =
-                || environment.iter().find(|(other, _)| other == path).map(|(_, name)| From::Environment(name));
+                || environment.iter().find(|(other, _)| other == path).map(|(_, name)| Origin::Environment(name));
             let from = loaded.origins.given(path).map(file).or_else(variable);
-            Value::Leaf(plain, from.unwrap_or(From::Default))
+            Value::Leaf(plain, from.unwrap_or(Origin::Default))
         }
     }
 }

@@ -50,18 +50,23 @@ pub(crate) async fn reload(
     let mut hangup = signal(SignalKind::hangup()).map_err(unusable)?;
     loop {
         let asked = tokio::select! {
-            () = stop.cancelled() => return Ok(sources.end().await),
+            () = stop.cancelled() => {
+                sources.end().await;
+                return Ok(());
+            }
             failure = sources.failed() => return Err(failure),
             asked = next(&mut noticed, &mut hangup) => asked,
         };
-        let found = tokio::task::block_in_place(|| reader.look());
+        let found = tokio::task::block_in_place(|| reader.look(asked));
         if let Err(failure) = watcher.watch(&reader.paths()) {
             tracing::error!("changes of some files are not noticed: {failure}");
         }
         match found {
-            Ok(Found::Nothing) if asked => tracing::info!("asked to reload: the files say what is in force"),
             Ok(Found::Nothing) => {}
-            Ok(Found::AsBefore) => metrics.configuration_is(true),
+            Ok(Found::AsBefore) => {
+                metrics.configuration_is(true);
+                tracing::info!("the files say what is in force");
+            }
             Ok(Found::New(new)) => {
                 let New { message, configuration } = *new;
                 if let Some(message) = message {
@@ -70,10 +75,13 @@ pub(crate) async fn reload(
                         return Ok(());
                     }
                 }
-                if let Some((loaded, waiting)) = configuration {
-                    configure(&mut sources, &loaded, &waiting)?;
-                }
                 metrics.configured();
+                if let Some((loaded, waiting)) = configuration
+                    && let Err(failure) = configure(&mut sources, &loaded, &waiting)
+                {
+                    metrics.configuration_is(false);
+                    tracing::error!("a source cannot be started, the others go on:\n{failure}");
+                }
             }
             Err(Refused { failure, configuration }) => {
                 metrics.reloaded(false);
@@ -151,7 +159,7 @@ struct Seen {
 pub(crate) enum Found {
     /// What was read last time.
     Nothing,
-    /// Something else than last time, which is what is in force.
+    /// What is in force, after something else, or for who asked.
     AsBefore,
     /// Something to put into force.
     New(Box<New>),
@@ -193,11 +201,11 @@ impl Reader {
         own.chain(&self.policies.paths).cloned().chain(folders).collect()
     }
 
-    /// What is new.
+    /// What is new. Who `asked` is answered also when nothing is.
     ///
     /// # Errors
-    /// [`Refused`] with every problem, once for the same files.
-    pub(crate) fn look(&mut self) -> Result<Found, Refused> {
+    /// [`Refused`] with every problem, once for the same files unless it is asked.
+    pub(crate) fn look(&mut self, asked: bool) -> Result<Found, Refused> {
         let (loaded, read) = match &self.first.file {
             Some(file) => {
                 let (loaded, read) = Loaded::read_all(file);
@@ -221,7 +229,7 @@ impl Reader {
             written,
             policies: texts.as_ref().map(Clone::clone).map_err(ToString::to_string),
         };
-        if self.seen.as_ref() == Some(&seen) {
+        if self.seen.as_ref() == Some(&seen) && !asked {
             return Ok(Found::Nothing);
         }
         let began = self.seen.is_none();
@@ -233,10 +241,7 @@ impl Reader {
         let texts = texts.map_err(refused(false))?;
         let reconfigured = new_written.filter(|written| *written != self.written);
         if reconfigured.is_none() && texts == self.texts {
-            if !began {
-                tracing::info!("the files are again what is in force");
-            }
-            return Ok(if began { Found::Nothing } else { Found::AsBefore });
+            return Ok(if began && !asked { Found::Nothing } else { Found::AsBefore });
         }
         let message = files.message(&texts).map_err(refused(reconfigured.is_some()))?;
         let message = (texts != self.texts || reconfigured.is_some()).then_some(message);

@@ -198,7 +198,9 @@ pub(crate) fn homeostat(arguments: &[&str]) -> Output {
 /// The same, in a folder: what it tells of files does not depend on where the checkout is.
 pub(crate) fn homeostat_in(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
-    command.current_dir(folder).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).output().unwrap()
+    // What it would show of the surroundings is for a test to say.
+    command.current_dir(folder).env_remove("DOCKER_HOST");
+    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).output().unwrap()
 }
 
 /// The same, with `input` coming through a pipe as standard input.

@@ -25,7 +25,12 @@ fn begin(folder: &Path) -> Reader {
 
 /// What is told, in a word or two.
 fn told(reader: &mut Reader) -> String {
-    match reader.look() {
+    answered(reader, false)
+}
+
+/// The same, when somebody asked.
+fn answered(reader: &mut Reader, asked: bool) -> String {
+    match reader.look(asked) {
         Ok(Found::Nothing) => "nothing".into(),
         Ok(Found::AsBefore) => "as before".into(),
         Ok(Found::New(new)) => {
@@ -101,8 +106,12 @@ fn a_configuration_is_put_into_force_as_a_whole_or_not_at_all() {
     assert_eq!(told(&mut reader), reconfigured("2", ""));
     fs::write(&part, whole("listen: 127.0.0.1:0\nspeeed: 1")).unwrap();
     assert_eq!(told(&mut reader), "refused: configuration");
+    assert_eq!(told(&mut reader), "nothing");
+    assert_eq!(answered(&mut reader, true), "refused: configuration");
     fs::remove_file(&part).unwrap();
     assert_eq!(told(&mut reader), reconfigured("1", ""));
+    assert_eq!(told(&mut reader), "nothing");
+    assert_eq!(answered(&mut reader, true), "as before");
 }
 
 #[test]
