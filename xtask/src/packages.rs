@@ -10,7 +10,7 @@ use std::{
 use crate::process::output_of;
 
 /// Each package, and the program that shows that it, or another of the same use, is there.
-const NEEDED: [(&str, &str); 11] = [
+const NEEDED: [(&str, &str); 12] = [
     ("docker.io", "dockerd"),
     ("podman", "podman"),
     ("runc", "runc"),
