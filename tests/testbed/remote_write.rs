@@ -86,8 +86,9 @@ impl WritingPrometheus {
         let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
         let samples = |series: &Value| {
             let values = series["values"].as_array().unwrap().iter();
-            let seconds = |value: &Value| (value[0].as_f64().unwrap() * 1000.0).round();
-            values.map(|value| (format!("{}", seconds(value)).parse().unwrap(), number(&value[1]))).collect()
+            // Seconds with three places; a whole number is written without any.
+            let millis = |value: &Value| (value[0].as_f64().unwrap() * 1000.0).round().to_string().parse().unwrap();
+            values.map(|value| (millis(value), number(&value[1]))).collect()
         };
         let labels = |series: &Value| serde_json::from_value(series["metric"].clone()).unwrap();
         let result = body["data"]["result"].as_array().unwrap_or_else(|| panic!("{body}"));

@@ -10,7 +10,10 @@ use super::{
 };
 
 type Labels = Vec<(String, String)>;
-type Read = Vec<(Result<Labels, BadSeries>, Vec<(i64, u64)>)>;
+/// Times, and the bits of values.
+type Samples = Vec<(i64, u64)>;
+type Read = Vec<(Result<Labels, BadSeries>, Samples)>;
+type ReadByProst = Vec<(Labels, Samples)>;
 
 fn read_all(message: Message, body: &[u8]) -> Result<(Read, Ignored), Unreadable> {
     let mut all = Read::new();
@@ -23,18 +26,19 @@ fn read_all(message: Message, body: &[u8]) -> Result<(Read, Ignored), Unreadable
     Ok((all, ignored))
 }
 
-fn of_prost(samples: &[Sample]) -> Vec<(i64, u64)> {
+fn of_prost(samples: &[Sample]) -> Samples {
     samples.iter().map(|sample| (sample.timestamp, sample.value.to_bits())).collect()
 }
 
 /// What prost reads of version 1.
-fn by_prost(body: &[u8]) -> Option<(Vec<(Labels, Vec<(i64, u64)>)>, Ignored)> {
+fn by_prost(body: &[u8]) -> Option<(ReadByProst, Ignored)> {
     let request = WriteRequest::decode(body).ok()?;
-    let count = |of: fn(&TimeSeries) -> usize| request.timeseries.iter().map(of).sum::<usize>() as u64;
+    let counted = |count: usize| u64::try_from(count).unwrap();
+    let count = |of: fn(&TimeSeries) -> usize| counted(request.timeseries.iter().map(of).sum());
     let ignored = Ignored {
         exemplars: count(|series| series.exemplars.len()),
         histograms: count(|series| series.histograms.len()),
-        metadata: request.metadata.len() as u64,
+        metadata: counted(request.metadata.len()),
     };
     let labels = |series: &TimeSeries| series.labels.iter().map(|l| (l.name.clone(), l.value.clone())).collect();
     let series = request.timeseries.iter().map(|series| (labels(series), of_prost(&series.samples)));
