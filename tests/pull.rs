@@ -89,13 +89,14 @@ mod tests {
         series
     }
 
+    /// Odd, and good. Blanks in front of a name, which the format allows, are left out: Prometheus 2.42 takes a tab for a part of it.
     const ODD: &str = r##"# HELP odd_values Values of "every" kind \\ and\n more.
 # TYPE odd_values gauge
 odd_values{kind="NaN"} NaN
 odd_values{kind="inf"} +Inf
 odd_values {kind="-inf",} -Inf
 odd_values{ kind = "hex-like" , other="" } 0.1e-5
-	odd_values{kind="max"}	1.797693134862315708145274237317043567981e+308
+odd_values{kind="max"}	1.797693134862315708145274237317043567981e+308
 odd_values{kind="min"} 4.9406564584124654e-324
 odd_values{kind="digits"} 0.30000000000000004
 # a comment, and an empty line
