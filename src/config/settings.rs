@@ -1,6 +1,7 @@
 //! Every value of a configuration that is in force, and where it comes from.
 
 use homeostat_configuration::Place;
+use homeostat_container::HostConfig;
 use serde_json::{Map, Value as Json, json};
 
 use super::{AdapterConfig, Configuration, Loaded, SourceConfig};
@@ -138,8 +139,9 @@ impl AdapterConfig {
             Self::Datacentre(config) => ("datacentre", json!(config)),
             Self::Container(config) => {
                 let mut values = json!(config);
-                if let Some(fields) = values.as_object_mut() {
-                    fields.insert("endpoint".into(), json!(config.endpoint()));
+                if let Some(fields) = values.as_object_mut().filter(|_| config.hosts.is_empty()) {
+                    let only = HostConfig { endpoint: config.endpoint.clone(), ..HostConfig::default() };
+                    fields.insert("endpoint".into(), json!(only.endpoint()));
                 }
                 ("container", values)
             }
