@@ -1,8 +1,15 @@
 //! What homeostat measures of itself, for Prometheus.
 
-use std::sync::atomic::{AtomicI64, AtomicU64};
+mod intakes;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64},
+};
 
 use homeostat_model::{Entry, Mode, PlanResult, StepResult};
+use homeostat_sources::Intake;
+use intakes::Intakes;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -34,7 +41,8 @@ pub(crate) struct AdapterLabel {
     adapter: String,
 }
 
-/// Everything that is counted. Labels are names of policies and adapters only, so their number is bounded by the configuration.
+/// Everything that is counted. Labels are names of policies, adapters and sources only, so their number is bounded by the
+/// configuration.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -54,6 +62,7 @@ pub(crate) struct Metrics {
     reloads: Family<Outcome, Counter>,
     adapter_up: Family<AdapterLabel, Gauge<i64, AtomicI64>>,
     connects: Family<AdapterLabel, Counter<u64, AtomicU64>>,
+    intakes: Intakes,
 }
 
 impl Metrics {
@@ -78,6 +87,7 @@ impl Metrics {
             reloads: Family::default(),
             adapter_up: Family::default(),
             connects: Family::default(),
+            intakes: Intakes::default(),
         };
         metrics.register();
         metrics
@@ -105,6 +115,12 @@ impl Metrics {
         registry.register("policy_reloads", "Times the policies were loaded", self.reloads.clone());
         registry.register("adapter_up", "Whether the adapter is connected", self.adapter_up.clone());
         registry.register("adapter_connects", "Times the adapter connected", self.connects.clone());
+        registry.register_collector(Box::new(self.intakes.clone()));
+    }
+
+    /// Where the source called `name` counts what came in. Sources of the same name share it.
+    pub(crate) fn intake(&self, name: &str) -> Arc<Intake> {
+        self.intakes.of(name)
     }
 
     /// Counts a decision.

@@ -18,7 +18,7 @@ use homeostat_journal::Journal;
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
-use homeostat_sources::JsonLines;
+use homeostat_sources::{Inlet, JsonLines, Token};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -92,7 +92,8 @@ async fn serve(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
         });
     }
     let api = Api { messages: messages.clone(), metrics: metrics.clone(), awaited };
-    let router = start_sources(loaded, &sink, clock, &stop, &mut tasks, api.router());
+    let feed = Feed { sink, clock, metrics: metrics.clone() };
+    let router = start_sources(loaded, &feed, &stop, &mut tasks, api.router())?;
     let web_stop = stop.clone();
     tasks.spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(web_stop.cancelled_owned()).await;
@@ -172,34 +173,50 @@ fn adapters(loaded: &Loaded, scenario: Option<Scenario>, clock: Clock) -> Result
     Ok(adapters)
 }
 
+/// What sources are given.
+struct Feed {
+    sink: ObservationSink,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+impl Feed {
+    /// What the source called `name`, which listens, is given; its token is in the file at `token`.
+    fn inlet(&self, loaded: &Loaded, name: &str, token: Option<&Path>) -> Result<Inlet, Failure> {
+        let read = |path| Token::read(&loaded.resolve(path));
+        let token = token.map(read).transpose().map_err(|error| Failure::new(format!("source {name}: {error}")))?;
+        Ok(Inlet { sink: self.sink.clone(), clock: self.clock, intake: self.metrics.intake(name), token })
+    }
+}
+
 /// Starts the sources; those that listen add their routes.
 fn start_sources(
     loaded: &Loaded,
-    sink: &ObservationSink,
-    clock: Clock,
+    feed: &Feed,
     stop: &CancellationToken,
     tasks: &mut JoinSet<Result<(), Failure>>,
     mut router: Router,
-) -> Router {
+) -> Result<Router, Failure> {
     for source in &loaded.configuration.sources {
         match source {
             SourceConfig::Alertmanager(config) => {
-                router = router.merge(homeostat_sources::alertmanager(config.clone(), sink.clone(), clock));
+                let inlet = feed.inlet(loaded, &config.name, config.token_file.as_deref())?;
+                router = router.merge(homeostat_sources::alertmanager(config.clone(), inlet));
             }
             SourceConfig::JsonLines(config) => {
                 let mut config = config.clone();
                 if config.path != Path::new("-") {
                     config.path = loaded.resolve(&config.path);
                 }
-                let source = JsonLines::new(config, clock);
-                let (sink, stop) = (sink.clone(), stop.clone());
+                let source = JsonLines::new(config, feed.clock);
+                let (sink, stop) = (feed.sink.clone(), stop.clone());
                 tasks.spawn(
                     async move { source.run(&sink, &stop).await.map_err(|error| Failure::new(error.to_string())) },
                 );
             }
         }
     }
-    router
+    Ok(router)
 }
 
 type Opened = (Outlets, Generation, Option<tempfile::TempDir>);

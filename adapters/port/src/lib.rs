@@ -25,5 +25,5 @@ mod source;
 pub use adapter::{Adapter, AdapterError, ApplyError, Probe, Refusal};
 pub use clock::Clock;
 pub use execute::execute;
-pub use sink::{Closed, ObservationSink, Progress, ProgressSink};
+pub use sink::{Closed, ObservationSink, Progress, ProgressSink, Room};
 pub use source::{Source, SourceError};

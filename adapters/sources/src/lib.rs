@@ -14,10 +14,12 @@
 //! Invariant: nothing grows with what comes in: bodies, lines, memories and warnings are bounded.
 //! Invariant: it knows no policy, no plan and no adapter; it acts on nothing.
 
+mod admission;
 mod alertmanager;
 mod cloud_event;
 mod complaint;
 mod follow;
+mod intake;
 mod json_lines;
 mod labels;
 mod line;
@@ -26,14 +28,20 @@ mod mapping;
 mod names;
 mod object;
 mod payload;
+mod percent;
 mod place;
 mod reader;
 mod recent;
+mod refusal;
 mod scan;
+mod seen;
 mod template;
 mod time;
+mod token;
 
+pub use admission::{BodyLimit, Inlet, InvalidBodyLimit};
 pub use alertmanager::{AlertmanagerConfig, InvalidWebhookPath, WebhookPath, alertmanager};
+pub use intake::{Intake, Reason};
 pub use json_lines::{JsonLines, JsonLinesConfig};
 pub use line::parse_line;
 pub use line_error::{LineError, LineProblem};
@@ -41,3 +49,4 @@ pub use mapping::{Mapping, Unplaced};
 pub use payload::ALERT_EVENTS;
 pub use reader::{TimedLine, read_all};
 pub use template::InvalidTemplate;
+pub use token::{Token, TokenError};

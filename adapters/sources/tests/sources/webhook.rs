@@ -1,11 +1,11 @@
 //! The webhook, over a real socket.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use expect_test::{Expect, expect};
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink};
-use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, alertmanager};
+use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, Inlet, alertmanager};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -44,7 +44,8 @@ struct Answer {
 async fn serve(config: &str, capacity: usize) -> Hook {
     let config: AlertmanagerConfig = serde_json::from_str(config).unwrap();
     let (sink, receiver) = ObservationSink::bounded(capacity);
-    let router = alertmanager(config, sink, Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1));
+    let clock = Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1);
+    let router = alertmanager(config, Inlet { sink, clock, intake: Arc::default(), token: None });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
