@@ -4,12 +4,12 @@ mod loaded;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use homeostat_container::ContainerConfig;
-use homeostat_model::{AdapterName, Duration, MetricName, Unit};
-use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig};
+use homeostat_model::{AdapterName, Duration, EventType, MetricName, Unit};
+use homeostat_sources::{AlertmanagerConfig, CloudEventsConfig, JsonLinesConfig, WebhookPath};
 use serde::Deserialize;
 
 pub(crate) use loaded::Loaded;
@@ -24,6 +24,8 @@ const CODE: &str = "homeostat::configuration";
 const KIND: &str = "Configuration";
 /// Where the API, the metrics and the webhooks listen. Loopback: they have no authentication yet.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9393);
+/// What is served under the same address besides webhooks.
+const OWN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// A configuration longer than this is a mistake in the path.
 const MAX_BYTES: usize = 1 << 20;
 
@@ -61,6 +63,9 @@ pub(crate) struct Configuration {
     /// Metrics that no adapter provides but a source does.
     #[serde(default)]
     pub(crate) metrics: Vec<DeclaredMetric>,
+    /// Types of events that no adapter brings but a source does. Those of alerts are known.
+    #[serde(default)]
+    pub(crate) events: Vec<EventType>,
     /// What to act on.
     #[serde(default)]
     pub(crate) adapters: Vec<AdapterConfig>,
@@ -105,6 +110,8 @@ pub(crate) struct DatacentreConfig {
 pub(crate) enum SourceConfig {
     /// Alertmanager's webhook.
     Alertmanager(AlertmanagerConfig),
+    /// CloudEvents over HTTP.
+    CloudEvents(CloudEventsConfig),
     /// JSON lines from a file or standard input.
     JsonLines(JsonLinesConfig),
 }
@@ -173,7 +180,28 @@ fn check(configuration: &Configuration) -> Vec<(String, String)> {
     for (name, _) in names.iter().zip(names.iter().skip(1)).filter(|(one, next)| one == next) {
         wrong(format!("two adapters are called `{name}`"), "give each a name of its own");
     }
+    let mut paths: Vec<&str> = OWN_PATHS.into_iter().chain(sources.iter().filter_map(SourceConfig::path)).collect();
+    paths.sort_unstable();
+    for (path, _) in paths.iter().zip(paths.iter().skip(1)).filter(|(one, next)| one == next) {
+        wrong(format!("{path} is listened on twice"), "give each source a `path` of its own, such as /webhook/second");
+    }
     problems
+}
+
+impl SourceConfig {
+    /// Where it listens, if it does.
+    fn path(&self) -> Option<&str> {
+        self.webhook().map(|(path, _)| path.as_str())
+    }
+
+    /// Where it listens and the file with its token, if it does and has one.
+    pub(crate) fn webhook(&self) -> Option<(&WebhookPath, Option<&Path>)> {
+        match self {
+            Self::Alertmanager(config) => Some((&config.path, config.token_file.as_deref())),
+            Self::CloudEvents(config) => Some((&config.path, config.token_file.as_deref())),
+            Self::JsonLines(_) => None,
+        }
+    }
 }
 
 impl AdapterConfig {

@@ -203,12 +203,17 @@ fn start_sources(
                 let inlet = feed.inlet(loaded, &config.name, config.token_file.as_deref())?;
                 router = router.merge(homeostat_sources::alertmanager(config.clone(), inlet));
             }
+            SourceConfig::CloudEvents(config) => {
+                let inlet = feed.inlet(loaded, &config.name, config.token_file.as_deref())?;
+                router = router.merge(homeostat_sources::cloud_events(config.clone(), inlet));
+            }
             SourceConfig::JsonLines(config) => {
                 let mut config = config.clone();
+                let name = config.name.clone();
                 if config.path != Path::new("-") {
                     config.path = loaded.resolve(&config.path);
                 }
-                let source = JsonLines::new(config, feed.clock);
+                let source = JsonLines::new(config, feed.clock, feed.metrics.intake(&name));
                 let (sink, stop) = (feed.sink.clone(), stop.clone());
                 tasks.spawn(
                     async move { source.run(&sink, &stop).await.map_err(|error| Failure::new(error.to_string())) },

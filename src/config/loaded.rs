@@ -7,7 +7,7 @@ use std::{
 
 use homeostat_model::AdapterName;
 use homeostat_simulator::Scenario;
-use homeostat_sources::JsonLinesConfig;
+use homeostat_sources::{JsonLinesConfig, Token};
 
 use super::{AdapterConfig, CODE, Configuration, DatacentreConfig, FILE_NAME, SourceConfig};
 use crate::{
@@ -100,13 +100,19 @@ impl Loaded {
         })
     }
 
-    /// Files of JSON lines that cannot be read and are not waited for.
+    /// Files of JSON lines that cannot be read and are not waited for, and files that hold no token.
     pub(crate) fn unreadable_inputs(&self) -> Vec<Flaw> {
-        let lines = self.configuration.sources.iter().filter_map(|source| match source {
+        let files = self.configuration.sources.iter().filter_map(|source| match source {
             SourceConfig::JsonLines(config) => self.unreadable_input(config),
-            SourceConfig::Alertmanager(_) => None,
+            source => self.unreadable_token(source.webhook()?.1?),
         });
-        lines.collect()
+        files.collect()
+    }
+
+    fn unreadable_token(&self, path: &Path) -> Option<Flaw> {
+        let path = self.resolve(path);
+        let error = Token::read(&path).err()?;
+        Some(Flaw::new(CODE, &self.name(), format!("{}: {error}", path.display())))
     }
 
     fn unreadable_input(&self, config: &JsonLinesConfig) -> Option<Flaw> {

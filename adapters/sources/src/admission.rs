@@ -37,7 +37,7 @@ use tokio::{
 use crate::{
     complaint::Complaints,
     intake::{Intake, Reason},
-    refusal::{Answer, Malformed, Refusal},
+    refusal::{Answer, Refusal},
     seen::{Key, Seen},
     token::Token,
 };
@@ -205,8 +205,8 @@ impl Admission {
     }
 
     /// Counts an item that is refused by itself.
-    pub(crate) fn refuse_item(&self, malformed: &Malformed) {
-        self.intake().refuse(malformed.reason, 1);
+    pub(crate) fn refuse_item(&self, reason: Reason) {
+        self.intake().refuse(reason, 1);
     }
 
     /// Tells what was refused of a delivery that is over; not of one that comes again for want of room, so that it is

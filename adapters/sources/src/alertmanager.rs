@@ -20,7 +20,6 @@ use axum::{
 };
 use homeostat_model::{Event, Observation};
 use serde::Deserialize;
-use thiserror::Error;
 
 use crate::{
     BodyLimit, Inlet, Mapping, Reason,
@@ -29,13 +28,11 @@ use crate::{
     place::Places,
     refusal::{Answer, Malformed, Refusal},
     seen::Key,
+    webhook_path::WebhookPath,
 };
 
 /// Largest body: some thousand alerts. Alertmanager sends all alerts of a group at once unless `max_alerts` is set.
 const MAX_BODY_BYTES: BodyLimit = BodyLimit::by_default(1 << 20);
-
-/// Longest path of the webhook; those in use are a tenth of it.
-const MAX_PATH_BYTES: usize = 256;
 
 /// Alertmanager's webhook.
 ///
@@ -65,41 +62,10 @@ impl Default for AlertmanagerConfig {
     fn default() -> Self {
         Self {
             name: "alertmanager".into(),
-            path: WebhookPath::default(),
+            path: WebhookPath::by_default("/webhook/alertmanager"),
             mapping: Mapping::default(),
             max_body_bytes: MAX_BODY_BYTES,
             token_file: None,
-        }
-    }
-}
-
-/// The path of a URL without variables.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct WebhookPath(String);
-
-/// A text that is not the path of a webhook.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "`{0}` is not the path of a webhook; it begins with / and has letters, digits and -._~/, at most {MAX_PATH_BYTES}, such as /webhook/alertmanager"
-)]
-pub struct InvalidWebhookPath(String);
-
-impl Default for WebhookPath {
-    fn default() -> Self {
-        Self("/webhook/alertmanager".into())
-    }
-}
-
-impl TryFrom<String> for WebhookPath {
-    type Error = InvalidWebhookPath;
-
-    fn try_from(text: String) -> Result<Self, InvalidWebhookPath> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-        if text.starts_with('/') && text.len() <= MAX_PATH_BYTES && text.bytes().all(allowed) {
-            Ok(Self(text))
-        } else {
-            Err(InvalidWebhookPath(crate::mapping::shortened(&text)))
         }
     }
 }
@@ -108,7 +74,7 @@ impl TryFrom<String> for WebhookPath {
 pub fn alertmanager(config: AlertmanagerConfig, inlet: Inlet) -> Router {
     let smaller = "set max_alerts in Alertmanager's webhook_configs, or group alerts more finely";
     let admission = Admission::new(&config.name, inlet, config.max_body_bytes, smaller);
-    let path = config.path.0.clone();
+    let path = config.path.as_str().to_owned();
     Router::new()
         .route(&path, post(receive).fallback(other_method))
         .with_state(Arc::new(Receiver { config, admission }))
@@ -154,8 +120,8 @@ impl Receiver {
             match alert.and_then(|alert| alert.event(index, &self.config.mapping, now)) {
                 Ok(event) => events.push(event),
                 Err(malformed) => {
-                    self.admission.refuse_item(&malformed);
-                    answer.refuse(index, &malformed);
+                    self.admission.refuse_item(malformed.reason);
+                    answer.refuse(index, || malformed);
                 }
             }
         }

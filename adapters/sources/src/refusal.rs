@@ -117,10 +117,10 @@ struct RefusedItem {
 }
 
 impl Answer {
-    /// The item number `index` is refused.
-    pub(crate) fn refuse(&mut self, index: usize, malformed: &Malformed) {
+    /// The item number `index` is refused. Why is not asked for when it is not told of.
+    pub(crate) fn refuse(&mut self, index: usize, why: impl FnOnce() -> Malformed) {
         if self.refused.len() < TOLD {
-            self.refused.push(RefusedItem { index, reason: malformed.to_string() });
+            self.refused.push(RefusedItem { index, reason: why().to_string() });
         } else {
             self.more_refused += 1;
         }

@@ -2,6 +2,8 @@
 
 // A test's helper may unwrap as the test itself does: clippy knows it by this attribute.
 #[cfg(test)]
+mod cloud_events;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod lines;
