@@ -86,10 +86,16 @@ pub enum LineProblem {
     },
     /// It is not known what it is about.
     #[error(transparent)]
-    Unplaced(#[from] Unplaced),
+    Unplaced(Box<Unplaced>),
     /// The system could not read on. No line follows.
     #[error("cannot read on: {0}")]
     Unreadable(String),
+}
+
+impl From<Unplaced> for LineProblem {
+    fn from(unplaced: Unplaced) -> Self {
+        Self::Unplaced(Box::new(unplaced))
+    }
 }
 
 impl LineError {

@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod cloud_events;
 #[cfg(test)]
+mod deliveries;
+#[cfg(test)]
 mod follow;
+#[cfg(test)]
+mod hook;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
