@@ -6,7 +6,7 @@ use crate::{
     engine::{Engine, Make},
     image,
     interrupt::Interrupt,
-    packages, process,
+    packages, process, python,
     run::Run,
     sweep,
 };
@@ -24,6 +24,7 @@ impl Bed {
     /// Installs what is missing, removes what killed runs left, and starts.
     pub(crate) fn start() -> Result<Self, String> {
         packages::install()?;
+        python::install()?;
         sweep::abandoned(false);
         let bed = Self { run: Run::create()?, stays: false };
         for make in [Make::Docker, Make::Podman] {
@@ -46,6 +47,7 @@ impl Bed {
             ("HOMEOSTAT_TEST_IMAGE", image::NAME.to_owned()),
             ("HOMEOSTAT_TEST_PROMETHEUS_BIN", text(program("prometheus")?)?),
             ("HOMEOSTAT_TEST_ALERTMANAGER_BIN", text(program("prometheus-alertmanager")?)?),
+            ("HOMEOSTAT_TEST_PYTHON", text(python::install()?)?),
             ("HOMEOSTAT_TEST_XTASK", text(own)?),
         ];
         if let Some(client) = packages::find("docker") {

@@ -20,13 +20,14 @@ use crate::{
 };
 
 /// Each target, and the dictionary of words that its inputs are made of, if there is one.
-const TARGETS: [(&str, Option<&str>); 7] = [
+const TARGETS: [(&str, Option<&str>); 8] = [
     ("policy", Some("policy")),
     ("policy_test", Some("policy")),
     ("expression", Some("policy")),
     ("script", Some("script")),
     ("json_line", None),
     ("alertmanager", None),
+    ("cloud_event", None),
     ("journal", None),
 ];
 

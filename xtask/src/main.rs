@@ -20,6 +20,7 @@ mod image;
 mod interrupt;
 mod packages;
 mod process;
+mod python;
 mod run;
 mod stage;
 mod stages;

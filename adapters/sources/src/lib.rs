@@ -1,17 +1,18 @@
-//! Brings samples and events from elsewhere: Alertmanager's webhook and JSON lines.
+//! Brings samples and events from elsewhere: Alertmanager's webhook, CloudEvents over HTTP, and JSON lines.
 //!
 //! ```text
-//!   POST a body -> payload -> alert --+                +-- not seen before? --+
-//!                                     +--> mapping ----+                      +--> sink
-//!   file, stdin -> lines --> line ----+    resource id +-- labels changed? ---+
-//!                              \--> a recording, in virtual time: read_all
+//!   POST -> admission -+-> payload -> alert --+                +-- not seen before? --+
+//!                      +-> content -> event --+--> mapping ----+                      +--> sink
+//!   file, stdin -> lines ---> line, event ----+    resource id +-- labels changed? ---+
+//!                                \--> a recording, in virtual time: read_all
 //! ```
 //!
 //! Whatever comes in is about one resource. Where it does not say so itself, the [`Mapping`] finds the resource in what it
-//! does say. Alerts and lines are read by one code each, live and from a recording.
+//! does say. Alerts, events and lines are read by one code each, live and from a recording.
 //!
 //! Invariant: one bad alert or line is refused alone, with what is wrong, where and what to do next; the others go on.
 //! Invariant: nothing grows with what comes in: bodies, lines, memories and warnings are bounded.
+//! Invariant: what is sent on is remembered, and nothing else; what comes again is not sent on again.
 //! Invariant: it knows no policy, no plan and no adapter; it acts on nothing.
 
 mod admission;
