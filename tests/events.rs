@@ -15,8 +15,8 @@ mod tests {
     };
 
     const POLICY: &str = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: failed-disk}\nspec:\n  \
-                          select: {kind: host}\n  on: disk.failed\n  when: event.disk.slot < 5\n  \
-                          then:\n    - notify: {message: \"the disk ${event.disk.model} of ${resource} failed\"}\n";
+                          select: {kind: host}\n  on: disk.failed\n  when: event.slot < 5\n  \
+                          then:\n    - notify: {message: \"the disk ${event.model} of ${resource} failed\"}\n";
 
     const SPEC: &str = "events: [disk.failed]\nsources:\n  - cloudEvents: {name: smart, tokenFile: token}\n  \
                         - alertmanager: {}\n";
@@ -43,7 +43,7 @@ mod tests {
         let folder = scratch();
         let program = start(folder.path());
         let event = r#"{"specversion": "1.0", "id": "1", "source": "/smart", "type": "disk.failed", "subject": "host/h1",
-            "data": {"disk": {"slot": 1, "model": "M1"}}}"#;
+            "data": {"slot": 1, "model": "M1"}}"#;
         let (path, json) = ("/webhook/cloudevents", ("Content-Type", "application/cloudevents+json"));
         let token = ("Authorization", "Bearer s3cret");
         assert_eq!(program.post_with(path, &[json], event).0, 401);
@@ -52,8 +52,8 @@ mod tests {
             let answer = program.post_with(path, &[json, token], event);
             assert_eq!(answer, (202, format!("{{\"accepted\":{taken},\"repeated\":{repeated},\"refused\":[]}}")));
         }
-        program.wait_for("notification", || program.entries("planFinished").first().map(drop));
-        assert_eq!((counted(&program, "smart"), program.entries("planMade").len()), ((1.0, 2.0), 1));
+        program.wait_for("notification", || program.entries("notified").first().map(drop));
+        assert_eq!((counted(&program, "smart"), program.entries("notified").len()), ((1.0, 2.0), 1));
         let refusals = ["unauthorized", "malformed", "busy"].map(|reason| refused(&program, "smart", reason));
         assert_eq!(refusals, [1.0, 1.0, 0.0]);
         assert_eq!(program.metric("homeostat_source_received_total{source=\"smart\"}"), 5.0);
@@ -67,7 +67,12 @@ mod tests {
         let path = folder.path().to_str().unwrap();
         fs::write(folder.path().join("failed-disk.yaml"), POLICY.replace("kind: host", "kind: container")).unwrap();
         for (events, sources, status, parts) in [
-            ("", "alertmanager: {}", 1, vec!["homeostat::policy::unknown_event", "disk.failed", "under `events`"]),
+            (
+                "",
+                "alertmanager: {}",
+                1,
+                vec!["homeostat::policy::unknown_event", "disk.failed", "known: `alert.firing`"],
+            ),
             ("  events: [disk.faled]\n", "alertmanager: {}", 1, vec!["did you mean `disk.faled`"]),
             ("  events: [disk failed]\n", "alertmanager: {}", 1, vec!["homeostat.yaml", "disk failed"]),
             ("  events: [disk.failed]\n", "cloudEvents: {}", 0, vec!["no problem"]),
@@ -107,7 +112,7 @@ mod tests {
         assert!(send("binary", "guess").starts_with("401 "));
         // What each says was read the same, whatever the mode.
         let hosts = ["structured-1", "binary-1", "batched-1", "batched-2"];
-        program.wait_for("four notifications", || (program.entries("planFinished").len() == 4).then_some(()));
+        program.wait_for("four notifications", || (program.entries("notified").len() == 4).then_some(()));
         assert_eq!(counted(&program, "smart"), (4.0, 4.0));
         let recording = fs::read_to_string(folder.path().join("recording.jsonl")).unwrap();
         let note = "Euro € 😀 \\\"95 %\\\"";

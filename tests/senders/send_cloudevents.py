@@ -22,7 +22,7 @@ def event(number, mode):
         "datacontenttype": "application/json",
         "comexamplenote": 'Euro € 😀 "95 %"',
     }
-    return CloudEvent(attributes, {"disk": {"slot": number, "model": "M 1"}, "spare": False})
+    return CloudEvent(attributes, {"slot": number, "model": "M 1", "spare": False})
 
 
 def message(mode):
