@@ -16,8 +16,10 @@ use std::{
 
 use homeostat_configuration::KIND;
 use homeostat_container::ContainerConfig;
-use homeostat_model::{AdapterName, Duration, Kind, MetricDescription, MetricName, Unit};
-use homeostat_sources::{AlertmanagerConfig, JsonLinesConfig, PromqlConfig, RemoteWriteConfig, ScrapeConfig};
+use homeostat_model::{AdapterName, Duration, EventType, Kind, MetricDescription, MetricName, Unit};
+use homeostat_sources::{
+    AlertmanagerConfig, CloudEventsConfig, JsonLinesConfig, PromqlConfig, RemoteWriteConfig, ScrapeConfig,
+};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 pub(crate) use loaded::{Loaded, Read};
@@ -58,6 +60,9 @@ pub(crate) struct Configuration {
     /// Metrics that no adapter provides but a source does.
     #[serde(default)]
     pub(crate) metrics: Vec<DeclaredMetric>,
+    /// Types of events that no adapter brings but a source does. Those of alerts are known.
+    #[serde(default)]
+    pub(crate) events: Vec<EventType>,
     /// What to act on.
     #[serde(default)]
     pub(crate) adapters: Vec<AdapterConfig>,
@@ -102,6 +107,8 @@ pub(crate) struct DatacentreConfig {
 pub(crate) enum SourceConfig {
     /// Alertmanager's webhook.
     Alertmanager(AlertmanagerConfig),
+    /// CloudEvents over HTTP.
+    CloudEvents(CloudEventsConfig),
     /// JSON lines from a file or standard input.
     JsonLines(JsonLinesConfig),
     /// What a Prometheus writes.
@@ -144,6 +151,7 @@ impl SourceConfig {
     pub(crate) fn route(&self) -> Option<&str> {
         match self {
             Self::Alertmanager(config) => Some(config.path.as_str()),
+            Self::CloudEvents(config) => Some(config.path.as_str()),
             Self::RemoteWrite(config) => Some(config.path.as_str()),
             Self::JsonLines(_) | Self::Scrape(_) | Self::Promql(_) => None,
         }
@@ -155,7 +163,7 @@ impl SourceConfig {
             Self::RemoteWrite(config) => config.mapping.metrics(),
             Self::Scrape(config) => config.metrics(),
             Self::Promql(config) => config.metrics(),
-            Self::Alertmanager(_) | Self::JsonLines(_) => BTreeMap::new(),
+            Self::Alertmanager(_) | Self::CloudEvents(_) | Self::JsonLines(_) => BTreeMap::new(),
         }
     }
 
@@ -165,7 +173,7 @@ impl SourceConfig {
             Self::RemoteWrite(config) => config.mapping.kinds(),
             Self::Scrape(config) => config.mapping().kinds(),
             Self::Promql(config) => config.kinds(),
-            Self::Alertmanager(_) | Self::JsonLines(_) => BTreeSet::new(),
+            Self::Alertmanager(_) | Self::CloudEvents(_) | Self::JsonLines(_) => BTreeSet::new(),
         }
     }
 }

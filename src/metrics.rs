@@ -1,5 +1,7 @@
 //! What homeostat measures of itself, for Prometheus.
 
+mod intakes;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -9,7 +11,8 @@ use std::{
 };
 
 use homeostat_model::{Entry, Mode, PlanResult, StepResult};
-use homeostat_sources::{Counted, SourceCounts};
+use homeostat_sources::{Counted, Intake, SourceCounts};
+use intakes::Intakes;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
@@ -48,7 +51,8 @@ pub(crate) struct AdapterLabel {
     adapter: String,
 }
 
-/// Everything that is counted. Labels are names of policies and adapters only, so their number is bounded by the configuration.
+/// Everything that is counted. Labels are names of policies, adapters and sources only, so their number is bounded by the
+/// configuration.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -71,6 +75,7 @@ pub(crate) struct Metrics {
     adapter_up: Family<AdapterLabel, Gauge<i64, AtomicI64>>,
     connects: Family<AdapterLabel, Counter<u64, AtomicU64>>,
     sources: Sources,
+    intakes: Intakes,
 }
 
 /// The numbers of the sources that count for themselves, as long as they run.
@@ -123,6 +128,7 @@ impl Metrics {
             adapter_up: Family::default(),
             connects: Family::default(),
             sources: Sources::default(),
+            intakes: Intakes::default(),
         };
         metrics.register();
         metrics.registry.register_collector(Box::new(metrics.sources.clone()));
@@ -161,6 +167,12 @@ impl Metrics {
         );
         registry.register("adapter_up", "Whether the adapter is connected", self.adapter_up.clone());
         registry.register("adapter_connects", "Times the adapter connected", self.connects.clone());
+        registry.register_collector(Box::new(self.intakes.clone()));
+    }
+
+    /// Where the source called `name` counts what came in. Sources of the same name share it.
+    pub(crate) fn intake(&self, name: &str) -> Arc<Intake> {
+        self.intakes.of(name)
     }
 
     /// Counts a decision.

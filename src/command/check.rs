@@ -5,7 +5,7 @@ mod examined;
 use std::{io::Write, process::ExitCode, sync::Arc};
 
 use homeostat_decide::{CompileError, Rule};
-use homeostat_model::{AdapterName, Capabilities, EventType, KindCapability};
+use homeostat_model::{AdapterName, Capabilities, EventType};
 use homeostat_policy::{Catalogue, Policy, Problem, SourceText, UnknownMetrics};
 use homeostat_script::Sandbox;
 
@@ -72,31 +72,26 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
 
 /// What all adapters and sources together could provide.
 pub(crate) fn everything(unknown: UnknownMetrics) -> Catalogue {
-    with_alerts(Catalogue::new(unknown), &[datacentre(), container()])
+    with_alerts(Catalogue::new(unknown).with(&datacentre()).with(&container()))
 }
 
 /// What the adapters and sources of a configuration provide.
 pub(crate) fn catalogue(configuration: &Configuration, unknown: UnknownMetrics) -> Catalogue {
-    let capabilities: Vec<Capabilities> = configuration
-        .adapters
-        .iter()
-        .map(|adapter| match adapter {
+    let mut catalogue = Catalogue::new(unknown);
+    for adapter in &configuration.adapters {
+        catalogue = catalogue.with(&match adapter {
             AdapterConfig::Datacentre(_) => datacentre(),
             AdapterConfig::Container(_) => container(),
-        })
-        .collect();
-    let alerts = configuration.sources.iter().any(|source| matches!(source, SourceConfig::Alertmanager(_)));
-    let catalogue = Catalogue::new(unknown);
-    let mut catalogue = if alerts {
-        with_alerts(catalogue, &capabilities)
-    } else {
-        capabilities.iter().fold(catalogue, |catalogue, one| catalogue.with(one))
-    };
+        });
+    }
+    if configuration.sources.iter().any(|source| matches!(source, SourceConfig::Alertmanager(_))) {
+        catalogue = with_alerts(catalogue);
+    }
     for source in &configuration.sources {
         for (name, description) in source.metrics() {
             catalogue = catalogue.with_metric(name, description);
         }
-        if !capabilities.is_empty() {
+        if !configuration.adapters.is_empty() {
             // Without an adapter, resources of any kind may come from anywhere.
             catalogue = catalogue.with(&kinds(source));
         }
@@ -105,22 +100,13 @@ pub(crate) fn catalogue(configuration: &Configuration, unknown: UnknownMetrics) 
         let description = homeostat_model::MetricDescription { unit: metric.unit, help: String::new() };
         catalogue = catalogue.with_metric(metric.name.clone(), description);
     }
-    catalogue
+    configuration.events.iter().cloned().fold(catalogue, Catalogue::with_event)
 }
 
-/// The capabilities, and the events of alerts on every kind among them.
-fn with_alerts(catalogue: Catalogue, capabilities: &[Capabilities]) -> Catalogue {
-    let events: std::collections::BTreeSet<EventType> =
-        homeostat_sources::ALERT_EVENTS.iter().filter_map(|name| EventType::new(name).ok()).collect();
-    let alerts = |one: &Capabilities| Capabilities {
-        adapter: one.adapter.clone(),
-        kinds: one
-            .kinds
-            .keys()
-            .map(|kind| (kind.clone(), KindCapability { events: events.clone(), ..KindCapability::default() }))
-            .collect(),
-    };
-    capabilities.iter().fold(catalogue, |catalogue, one| catalogue.with(one).with(&alerts(one)))
+/// The events that alerts become may happen to anything.
+fn with_alerts(catalogue: Catalogue) -> Catalogue {
+    let events = homeostat_sources::ALERT_EVENTS.iter().filter_map(|name| EventType::new(name).ok());
+    events.fold(catalogue, Catalogue::with_event)
 }
 
 /// That resources of the kinds that a source names exist, with the events that it tells of; nothing can be done to them.

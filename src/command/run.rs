@@ -195,7 +195,10 @@ fn start_source(
     Ok(match loaded.configuration.sources.get(number) {
         None => Router::new(),
         Some(SourceConfig::Alertmanager(config)) => {
-            homeostat_sources::alertmanager(config.clone(), sink.clone(), *clock)
+            homeostat_sources::alertmanager(config.clone(), feed.inlet(&config.name, config.token.as_ref())?)
+        }
+        Some(SourceConfig::CloudEvents(config)) => {
+            homeostat_sources::cloud_events(config.clone(), feed.inlet(&config.name, config.token.as_ref())?)
         }
         Some(SourceConfig::RemoteWrite(config)) => {
             let (route, counts) = homeostat_sources::remote_write(config.clone(), sink.clone(), *clock);
@@ -207,7 +210,8 @@ fn start_source(
             if config.path != Path::new("-") {
                 config.path = loaded.resolve(&config.path);
             }
-            running(Box::new(JsonLines::new(config, *clock)))
+            let intake = metrics.intake(&config.name);
+            running(Box::new(JsonLines::new(config, *clock, intake)))
         }
         Some(SourceConfig::Scrape(config)) => {
             let mut config = config.clone();
@@ -217,9 +221,7 @@ fn start_source(
             running(Box::new(source))
         }
         Some(SourceConfig::Promql(config)) => {
-            let mut config = config.clone();
-            config.resolve(|path| loaded.resolve(path));
-            let source = Promql::new(config, *clock);
+            let source = Promql::new(config.clone(), *clock);
             metrics.add_source(&source.counts());
             running(Box::new(source))
         }

@@ -207,14 +207,15 @@ impl Loaded {
 
     /// Files of JSON lines that cannot be read and are not waited for.
     pub(crate) fn unreadable_inputs(&self) -> Vec<Flaw> {
-        let lines = self.configuration.sources.iter().enumerate().filter_map(|(number, source)| match source {
+        let files = self.configuration.sources.iter().enumerate().filter_map(|(number, source)| match source {
             SourceConfig::JsonLines(config) => self.unreadable_input(number, config),
             SourceConfig::Alertmanager(_)
+            | SourceConfig::CloudEvents(_)
             | SourceConfig::RemoteWrite(_)
             | SourceConfig::Scrape(_)
             | SourceConfig::Promql(_) => None,
         });
-        lines.collect()
+        files.collect()
     }
 
     fn unreadable_input(&self, number: usize, config: &JsonLinesConfig) -> Option<Flaw> {

@@ -10,7 +10,7 @@ use super::Configuration;
 const ID: &str = "https://homeostat.dev/schema/configuration/v1alpha1.json";
 
 /// What the fields are for; their form is asked of the types.
-const DESCRIPTIONS: [(&str, &str); 9] = [
+const DESCRIPTIONS: [(&str, &str); 10] = [
     ("policies", "Policy files and folders of them, seen from the main file's folder"),
     ("listen", "Where to listen for HTTP: an IP address and a port; 127.0.0.1:9393 unless given"),
     ("journal", "The journal's folder; without it the journal ends with the program"),
@@ -18,6 +18,7 @@ const DESCRIPTIONS: [(&str, &str); 9] = [
     ("until", "When to end by itself, counted from the start, such as 25m"),
     ("traces", "Where traces of plans are sent, by OTLP over HTTP"),
     ("metrics", "Metrics that no adapter provides but a source does"),
+    ("events", "Types of events that no adapter brings but a source does; those of alerts are known"),
     ("adapters", "What to act on"),
     ("sources", "What else to listen to"),
 ];

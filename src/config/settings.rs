@@ -154,6 +154,7 @@ impl SourceConfig {
     fn in_force(&self) -> (&'static str, Json) {
         match self {
             Self::Alertmanager(config) => ("alertmanager", json!({"name": config.name, "path": config.path.as_str()})),
+            Self::CloudEvents(config) => ("cloudEvents", json!({"name": config.name, "path": config.path.as_str()})),
             Self::JsonLines(config) => ("jsonLines", json!({"name": config.name, "follow": config.follow})),
             Self::RemoteWrite(config) => ("remoteWrite", json!({"name": config.name, "path": config.path.as_str()})),
             Self::Scrape(config) => ("scrape", config.defaults()),

@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use homeostat_port::{Clock, ObservationSink};
+use homeostat_port::{Clock, ObservationSink, Secret};
+use homeostat_sources::{Inlet, Token};
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,18 @@ pub(crate) struct Feed {
     pub(crate) sink: ObservationSink,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Feed {
+    /// What the source called `name`, which listens, is given.
+    ///
+    /// # Errors
+    /// When what `token` refers to is no token.
+    pub(crate) fn inlet(&self, name: &str, token: Option<&Secret>) -> Result<Inlet, Failure> {
+        let token = token.map(Token::read).transpose();
+        let token = token.map_err(|error| Failure::new(format!("source {name}: {error}")))?;
+        Ok(Inlet { sink: self.sink.clone(), clock: self.clock, intake: self.metrics.intake(name), token })
+    }
 }
 
 /// Starts the source of that number in the configuration: its tasks are to end at the token, its routes are returned.

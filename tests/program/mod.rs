@@ -86,6 +86,13 @@ impl Program {
         answer(request.send(body)).expect("no answer")
     }
 
+    /// Status and body of a POST with headers of its own.
+    pub(crate) fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let request = agent().post(self.url(path));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        answer(request.send(body)).expect("no answer")
+    }
+
     /// The value of a metric of homeostat's own, 0 when it is not there yet.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.get("/metrics").expect("no metrics");

@@ -82,11 +82,16 @@ pub(super) fn get(port: u16, path: &str) -> Option<String> {
 pub(crate) struct Alertmanager(Daemon);
 
 impl Alertmanager {
-    /// Starts one that sends to `webhook`, such as `http://127.0.0.1:9095/alertmanager`.
+    /// Starts one that sends to `webhook`, such as `http://127.0.0.1:9095/alertmanager`, each alert by itself.
     pub(crate) fn start(webhook: &str) -> Self {
+        Self::grouping(webhook, "...")
+    }
+
+    /// The same, for alerts with an equal `label` together: all of them again when one is new.
+    pub(crate) fn grouping(webhook: &str, label: &str) -> Self {
         let folder = folder("alertmanager");
         let settings = format!(
-            "route:\n  receiver: homeostat\n  group_by: ['...']\n  group_wait: 100ms\n  group_interval: 1s\n\
+            "route:\n  receiver: homeostat\n  group_by: ['{label}']\n  group_wait: 100ms\n  group_interval: 1s\n\
              \x20 repeat_interval: 1h\nreceivers:\n  - name: homeostat\n    webhook_configs:\n      - url: '{webhook}'\n\
              \x20       send_resolved: true\n"
         );
@@ -99,6 +104,17 @@ impl Alertmanager {
                 "--cluster.listen-address=".into(),
             ]
         }))
+    }
+
+    /// Tells it of alerts, as Prometheus does: a list in JSON.
+    pub(crate) fn tell(&self, alerts: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.0.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let head = "POST /api/v2/alerts HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json";
+        write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{alerts}", alerts.len()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
     }
 
     /// `127.0.0.1:PORT`

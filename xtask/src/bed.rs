@@ -6,7 +6,7 @@ use crate::{
     engine::{Engine, Make},
     image,
     interrupt::Interrupt,
-    packages, process,
+    packages, process, python,
     run::Run,
     senders, sweep,
 };
@@ -24,6 +24,7 @@ impl Bed {
     /// Installs what is missing, removes what killed runs left, and starts.
     pub(crate) fn start() -> Result<Self, String> {
         packages::install()?;
+        python::install()?;
         sweep::abandoned(false);
         let bed = Self { run: Run::create()?, stays: false };
         for make in [Make::Docker, Make::Podman] {
@@ -48,6 +49,7 @@ impl Bed {
             ("HOMEOSTAT_TEST_ALERTMANAGER_BIN", text(program("prometheus-alertmanager")?)?),
             ("HOMEOSTAT_TEST_NODE_EXPORTER_BIN", text(program("prometheus-node-exporter")?)?),
             ("HOMEOSTAT_TEST_REMOTE_WRITE_BIN", text(senders::remote_write()?)?),
+            ("HOMEOSTAT_TEST_PYTHON", text(python::install()?)?),
             ("HOMEOSTAT_TEST_XTASK", text(own)?),
         ];
         if let Some(client) = packages::find("docker") {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Each target, and the dictionary of words that its inputs are made of, if there is one.
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     ("policy", Some("policy")),
     ("policy_test", Some("policy")),
     ("expression", Some("policy")),
@@ -28,6 +28,7 @@ const TARGETS: [Target; 10] = [
     ("json_line", None),
     ("alertmanager", None),
     ("remote_write", None),
+    ("cloud_event", None),
     ("journal", None),
     ("exposition", None),
     ("configuration", Some("configuration")),

@@ -21,6 +21,7 @@ mod image;
 mod interrupt;
 mod packages;
 mod process;
+mod python;
 mod run;
 mod senders;
 mod stage;

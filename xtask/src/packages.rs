@@ -25,8 +25,9 @@ const NEEDED: [(&str, &str); 12] = [
     ("prometheus-node-exporter", "prometheus-node-exporter"),
 ];
 
-/// Its program is called like that of the package `busybox`, which is not statically linked: so the package is asked for.
-const STATIC_SHELL: &str = "busybox-static";
+/// Packages that are asked for by name. The program of the first is called like that of the package `busybox`, which is not
+/// statically linked; the second brings no program of its own.
+const ASKED_FOR: [&str; 2] = ["busybox-static", "python3-venv"];
 
 /// Folders that a root shell does not always have in its PATH.
 const MORE_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
@@ -74,10 +75,8 @@ pub(crate) fn install() -> Result<(), String> {
 fn missing() -> Vec<&'static str> {
     let mut missing: Vec<_> = NEEDED.iter().filter(|(_, it)| find(it).is_none()).map(|(package, _)| *package).collect();
     let status =
-        output_of(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", STATIC_SHELL]));
-    if status.as_deref() != Ok("installed") {
-        missing.push(STATIC_SHELL);
-    }
+        |package| output_of(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]));
+    missing.extend(ASKED_FOR.into_iter().filter(|package| status(package).as_deref() != Ok("installed")));
     missing
 }
 

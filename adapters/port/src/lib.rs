@@ -27,5 +27,5 @@ pub use adapter::{Adapter, AdapterError, ApplyError, Probe, Refusal};
 pub use clock::Clock;
 pub use execute::execute;
 pub use secret::{MAX_SECRET_BYTES, Secret, SecretError, SecretText};
-pub use sink::{Closed, ObservationSink, Progress, ProgressSink};
+pub use sink::{Closed, ObservationSink, Progress, ProgressSink, Room};
 pub use source::{Source, SourceError};

@@ -46,10 +46,29 @@ impl ObservationSink {
         Ok(())
     }
 
+    /// Waits for room for one observation, and keeps it: what is sent into it does not wait.
+    ///
+    /// # Errors
+    /// [`Closed`] when nobody listens any more.
+    pub async fn reserve(&self) -> Result<Room<'_>, Closed> {
+        self.0.reserve().await.map(Room).map_err(|_| Closed)
+    }
+
     /// How many observations would be taken at once; 0 means that a sender has to wait.
     #[must_use]
     pub fn room(&self) -> usize {
         self.0.capacity()
+    }
+}
+
+/// Room for one observation. Given back when it is dropped unused.
+#[derive(Debug)]
+pub struct Room<'a>(mpsc::Permit<'a, Observation>);
+
+impl Room<'_> {
+    /// Sends at once.
+    pub fn send(self, observation: Observation) {
+        self.0.send(observation);
     }
 }
 

@@ -1,18 +1,10 @@
-//! What a source shows at a door: a name with a password, or a token. Secrets stand in files of their own.
-
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+//! What a source shows at a door: a name with a password, or a token.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use homeostat_port::{Secret, SecretError};
 use hyper::header::HeaderValue;
 use serde::Deserialize;
 use thiserror::Error;
-
-/// Longest secret: tokens of clusters have a few kB.
-const MAX_SECRET_BYTES: u64 = 1 << 16;
 
 /// Credentials of a source; none unless given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,35 +14,35 @@ pub(crate) enum Access {
     Open,
     /// A name with a password.
     Basic(BasicAuth),
-    /// A token, in a file.
-    Bearer(PathBuf),
+    /// A token.
+    Bearer(Secret),
 }
 
-/// A name, and a file with the password.
+/// A name and a password.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct BasicAuth {
     username: String,
-    password_file: PathBuf,
+    password: Secret,
 }
 
 /// Credentials that cannot be shown.
 #[derive(Debug, Error)]
 pub(crate) enum AccessError {
-    #[error("cannot read {path}: {error}; check the path and its permissions")]
-    Unreadable { path: PathBuf, error: io::Error },
-    #[error("{0} has to hold one line of text, of at most {MAX_SECRET_BYTES} bytes")]
-    NotASecret(PathBuf),
+    #[error(transparent)]
+    Unreadable(#[from] SecretError),
+    #[error("{0} has to be one line of text")]
+    NotALine(Secret),
 }
 
 /// Both sorts of credentials are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("it has both `basicAuth` and `bearerTokenFile`; leave one of them out")]
+#[error("it has both `basicAuth` and `bearerToken`; leave one of them out")]
 pub(crate) struct TwoCredentials;
 
 impl Access {
     /// From the two fields of a configuration.
-    pub(crate) fn new(basic: Option<BasicAuth>, bearer: Option<PathBuf>) -> Result<Self, TwoCredentials> {
+    pub(crate) fn new(basic: Option<BasicAuth>, bearer: Option<Secret>) -> Result<Self, TwoCredentials> {
         match (basic, bearer) {
             (None, None) => Ok(Self::Open),
             (Some(basic), None) => Ok(Self::Basic(basic)),
@@ -59,45 +51,23 @@ impl Access {
         }
     }
 
-    /// Makes paths absolute.
-    pub(crate) fn resolve(&mut self, absolute: &impl Fn(&Path) -> PathBuf) {
-        match self {
-            Self::Open => {}
-            Self::Basic(basic) => basic.password_file = absolute(&basic.password_file),
-            Self::Bearer(file) => *file = absolute(file),
-        }
-    }
-
     /// The value of the header `Authorization`. Read anew each time: secrets are replaced while we run.
     ///
     /// # Errors
-    /// [`AccessError`] when a file does not hold a secret.
+    /// [`AccessError`] when there is no secret, or none that can be sent.
     pub(crate) fn header(&self) -> Result<Option<HeaderValue>, AccessError> {
-        let (file, text) = match self {
+        let (secret, text) = match self {
             Self::Open => return Ok(None),
-            Self::Basic(BasicAuth { username, password_file }) => {
-                let credentials = format!("{username}:{}", secret(password_file)?);
-                (password_file, format!("Basic {}", BASE64_STANDARD.encode(credentials)))
+            Self::Basic(BasicAuth { username, password }) => {
+                let credentials = format!("{username}:{}", password.read()?.expose());
+                (password, format!("Basic {}", BASE64_STANDARD.encode(credentials)))
             }
-            Self::Bearer(file) => (file, format!("Bearer {}", secret(file)?)),
+            Self::Bearer(token) => (token, format!("Bearer {}", token.read()?.expose())),
         };
-        let mut header = HeaderValue::from_str(&text).map_err(|_| AccessError::NotASecret(file.clone()))?;
+        let mut header = HeaderValue::from_str(&text).map_err(|_| AccessError::NotALine(secret.clone()))?;
         header.set_sensitive(true);
         Ok(Some(header))
     }
-}
-
-fn secret(path: &Path) -> Result<String, AccessError> {
-    let unreadable = |error| AccessError::Unreadable { path: path.to_owned(), error };
-    let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
-    let line = text.trim_end_matches(['\n', '\r']);
-    let fits = u64::try_from(text.len()).is_ok_and(|length| length <= MAX_SECRET_BYTES);
-    if !fits || line.is_empty() || line.contains('\n') {
-        return Err(AccessError::NotASecret(path.to_owned()));
-    }
-    Ok(line.to_owned())
 }
 
 #[cfg(test)]
@@ -105,17 +75,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_come_from_files_and_are_read_anew() {
+    fn secrets_are_read_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
-        let basic = BasicAuth { username: "scraper".into(), password_file: path.clone() };
-        let (basic, bearer) = (Access::Basic(basic), Access::Bearer(path.clone()));
-        assert!(basic.header().unwrap_err().to_string().contains("cannot read"));
+        let basic = BasicAuth { username: "scraper".into(), password: Secret::from_file(&path) };
+        let (basic, bearer) = (Access::Basic(basic), Access::Bearer(Secret::from_file(&path)));
+        assert!(basic.header().unwrap_err().to_string().contains("cannot be read"));
         for (content, as_basic, as_bearer) in [
             ("open sesame\n", Some("Basic c2NyYXBlcjpvcGVuIHNlc2FtZQ=="), Some("Bearer open sesame")),
             ("next", Some("Basic c2NyYXBlcjpuZXh0"), Some("Bearer next")),
             ("", None, None),
-            ("two\nlines", None, None),
+            ("two\nlines", Some("Basic c2NyYXBlcjp0d28KbGluZXM="), None),
             (&"x".repeat(70_000), None, None),
         ] {
             std::fs::write(&path, content).unwrap();
@@ -130,8 +100,8 @@ mod tests {
 
     #[test]
     fn one_sort_of_credentials_is_enough() {
-        let basic = BasicAuth { username: "a".into(), password_file: "b".into() };
+        let basic = BasicAuth { username: "a".into(), password: Secret::from_environment("B") };
         assert_eq!(Access::new(None, None), Ok(Access::Open));
-        assert_eq!(Access::new(Some(basic), Some("c".into())), Err(TwoCredentials));
+        assert_eq!(Access::new(Some(basic), Some(Secret::from_environment("C"))), Err(TwoCredentials));
     }
 }

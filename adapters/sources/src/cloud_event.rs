@@ -1,20 +1,20 @@
-//! CloudEvents 1.0 in structured JSON, as one line.
+//! One CloudEvent 1.0 in the JSON event format, wherever it came from: a line, or a request in any of the three modes.
 //!
 //! `subject` is the resource's id, or the mapping finds it. `type`, `time` and `source` with `id` are the event's; the members of
 //! `data` are its attributes, nested ones under names joined by dots. `source`, `subject` and extension attributes are attributes
-//! too, where `data` has none of that name. Lists and binary data are not read.
+//! too, where `data` has none of that name.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::borrow::Cow;
 
 use homeostat_model::{Attributes, Value};
-use serde_json::Value as Json;
 
 use crate::{
     LineError, LineProblem, Mapping,
+    event_data::{self, MAX_ATTRIBUTES},
     line::{Line, Said, near_miss},
     mapping::{Item, shortened},
     names::Names,
-    object::{Field, Object, described, json_error, scalar_text},
+    object::{Field, Object, described},
     scan,
     time::{TimeUnit, read_time},
 };
@@ -25,13 +25,6 @@ const SPEC_VERSION: &str = "1.0";
 /// What CloudEvents defines besides extensions.
 const DEFINED: [&str; 10] =
     ["specversion", "id", "source", "type", "time", "subject", "data", "data_base64", "datacontenttype", "dataschema"];
-
-/// Attributes of one event, the least nested first: more than a person writes conditions about, and enough for the events of
-/// known systems. The others are left out.
-const MAX_ATTRIBUTES: usize = 256;
-
-/// Levels of nesting below `data` that are flattened; deeper ones are left out, as their names would be unreadable.
-const MAX_DEPTH: usize = 8;
 
 struct EventItem<'a>(&'a Object<'a>);
 
@@ -58,7 +51,7 @@ impl Item for EventItem<'_> {
 
 /// Reads an event that is known to have a `specversion`.
 pub(crate) fn read(text: &str, object: &Object<'_>, mapping: &Mapping, names: &mut Names) -> Result<Line, LineError> {
-    let required = |name: &'static str| match object.get(name) {
+    let required = |name: &'static str| match object.get(name).filter(|field| !field.is_null()) {
         Some(field) => Ok((field, text_of(text, field)?)),
         None => Err(LineError::whole(LineProblem::Missing(name))),
     };
@@ -68,6 +61,7 @@ pub(crate) fn read(text: &str, object: &Object<'_>, mapping: &Mapping, names: &m
     }
     for field in &object.0 {
         check_name(text, field)?;
+        check_type(text, field)?;
     }
     let (id, source) = (required("id")?.1, required("source")?.1);
     let (field, event_type) = required("type")?;
@@ -83,9 +77,8 @@ pub(crate) fn read(text: &str, object: &Object<'_>, mapping: &Mapping, names: &m
         Some(field) if !field.is_null() => LineError::at(text, field.value_at(text), unplaced),
         _ => LineError::whole(unplaced),
     })?;
-    // An id is unique within its source only.
     let id = [source.as_ref(), "#", id.as_ref()].concat();
-    let said = Said::Event { event_type, id, attributes: attributes(text, object)? };
+    let said = Said::Event { event_type, id, source_bytes: source.len(), attributes: attributes(text, object)? };
     Ok(Line { resource, time, said })
 }
 
@@ -102,145 +95,55 @@ fn check_name(text: &str, field: &Field<'_>) -> Result<(), LineError> {
     Err(LineError::at(text, field.name_at(text), LineProblem::UnknownKey { key: shortened(name), help }))
 }
 
-fn text_of<'a>(text: &str, field: &Field<'a>) -> Result<Cow<'a, str>, LineError> {
-    if let Some(value) = scan::text(field.value).filter(|value| !value.is_empty()) {
-        return Ok(Cow::Borrowed(value));
+/// Attributes that are texts where they are given, and extensions, which are scalars.
+fn check_type(text: &str, field: &Field<'_>) -> Result<(), LineError> {
+    if field.is_null() {
+        return Ok(());
     }
-    match serde_json::from_str::<String>(field.value) {
-        Ok(value) if !value.is_empty() => Ok(Cow::Owned(value)),
-        found => {
-            let found = if found.is_ok() { "empty" } else { described(field.value) };
-            let problem = LineProblem::WrongType {
-                what: format!("`{}`", field.name),
-                found,
-                wanted: "a text with something in it",
-            };
-            Err(LineError::at(text, field.value_at(text), problem))
+    match field.name.as_ref() {
+        "id" | "source" | "type" | "subject" | "datacontenttype" | "dataschema" => text_of(text, field).map(|_| ()),
+        "data_base64" if !field.value.starts_with('"') => Err(wrong_type(text, field, "a text in Base64")),
+        name if !DEFINED.contains(&name) && field.value.starts_with(['{', '[']) => {
+            Err(wrong_type(text, field, "a text, a number or a truth; other details belong into `data`"))
         }
+        _ => Ok(()),
     }
 }
 
-fn attributes(text: &str, object: &Object<'_>) -> Result<Attributes, LineError> {
-    let mut attributes = match object.get("data") {
-        Some(data) => match plain(data.value) {
-            Some(attributes) => attributes,
-            None => any(text, data)?,
-        },
-        None => Attributes::new(),
+pub(crate) fn wrong_type(text: &str, field: &Field<'_>, wanted: &'static str) -> LineError {
+    let problem = LineProblem::WrongType { what: format!("`{}`", field.name), found: described(field.value), wanted };
+    LineError::at(text, field.value_at(text), problem)
+}
+
+/// A text with something in it, and without control characters.
+pub(crate) fn text_of<'a>(text: &str, field: &Field<'a>) -> Result<Cow<'a, str>, LineError> {
+    let value = match scan::text(field.value) {
+        Some(value) => Some(Cow::Borrowed(value)),
+        None => serde_json::from_str::<String>(field.value).ok().map(Cow::Owned),
     };
+    let found = match value {
+        Some(value) if !value.is_empty() && !value.contains(char::is_control) => return Ok(value),
+        Some(value) if value.is_empty() => "empty",
+        Some(_) => "a text with control characters",
+        None => described(field.value),
+    };
+    let (what, wanted) = (format!("`{}`", field.name), "a text with something in it");
+    Err(LineError::at(text, field.value_at(text), LineProblem::WrongType { what, found, wanted }))
+}
+
+/// The details of an event: what its data says, then what else is said of it, as many as are allowed.
+fn attributes(text: &str, object: &Object<'_>) -> Result<Attributes, LineError> {
+    let mut attributes = event_data::attributes(text, object)?;
     let is_context = |name: &str| matches!(name, "source" | "subject") || !DEFINED.contains(&name);
-    for field in object.0.iter().filter(|field| is_context(&field.name)) {
-        if attributes.len() < MAX_ATTRIBUTES && !attributes.contains_key(&field.name) {
-            let value = match scan::scalar(field.value) {
+    for field in object.0.iter().filter(|field| is_context(&field.name) && !field.is_null()) {
+        if attributes.len() < MAX_ATTRIBUTES && !attributes.contains_key(field.name.as_ref()) {
+            let value: Option<Value> = match scan::scalar(field.value) {
                 Some(value) => value,
-                None if scalar_text(field.value).is_some() => scalar(&tree(text, field)?),
-                None => None,
+                None => event_data::scalar_of(text, field)?,
             };
             attributes.extend(value.map(|value| (field.name.clone().into_owned(), value)));
         }
     }
+    event_data::bound(&mut attributes);
     Ok(attributes)
-}
-
-/// The attributes in `data` when it is an object of scalars and other such objects, as it mostly is. `None` when it is something
-/// else, has a name twice, more names than are taken, or is nested too deeply.
-fn plain(data: &str) -> Option<Attributes> {
-    let mut attributes = Attributes::new();
-    add_plain(&mut attributes, "", data, 1)?;
-    Some(attributes)
-}
-
-fn add_plain(attributes: &mut Attributes, prefix: &str, object: &str, depth: usize) -> Option<()> {
-    let members = Object::plain(object).filter(|members| depth <= MAX_DEPTH && members.twice().is_none())?;
-    for member in &members.0 {
-        let name = [prefix, &member.name].concat();
-        if member.value.starts_with('{') {
-            add_plain(attributes, &(name + "."), member.value, depth + 1)?;
-        } else if let Some(value) = scan::scalar(member.value)?
-            && (attributes.len() >= MAX_ATTRIBUTES || attributes.insert(name, value).is_some())
-        {
-            return None;
-        }
-    }
-    Some(())
-}
-
-/// The same of any `data`.
-fn any(text: &str, data: &Field<'_>) -> Result<Attributes, LineError> {
-    Ok(match tree(text, data)? {
-        Json::Object(data) => flattened(data),
-        data => scalar(&data).map(|value| ("data".to_owned(), value)).into_iter().collect(),
-    })
-}
-
-fn tree(text: &str, field: &Field<'_>) -> Result<Json, LineError> {
-    serde_json::from_str(field.value).map_err(|error| {
-        let (message, at) = json_error(field.value, &error);
-        let problem = LineProblem::Unusable { what: format!("`{}`", field.name), problem: message };
-        LineError::at(text, field.value_at(text) + at, problem)
-    })
-}
-
-/// The scalar members of `data`, level by level, as many as are allowed.
-fn flattened(data: serde_json::Map<String, Json>) -> Attributes {
-    let mut attributes = Attributes::new();
-    let mut waiting: VecDeque<(usize, String, Json)> = data.into_iter().map(|(name, value)| (1, name, value)).collect();
-    while let Some((depth, name, value)) = waiting.pop_front() {
-        if attributes.len() >= MAX_ATTRIBUTES {
-            break;
-        }
-        match value {
-            Json::Object(members) if depth < MAX_DEPTH => {
-                waiting
-                    .extend(members.into_iter().map(|(member, value)| (depth + 1, format!("{name}.{member}"), value)));
-            }
-            value => attributes.extend(scalar(&value).map(|value| (name, value))),
-        }
-    }
-    attributes
-}
-
-fn scalar(value: &Json) -> Option<Value> {
-    match value {
-        Json::Bool(value) => Some(Value::Bool(*value)),
-        Json::Number(value) => value.as_f64().map(Value::Number),
-        Json::String(value) => Some(Value::Text(value.clone())),
-        Json::Null | Json::Array(_) | Json::Object(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_data_is_read_as_any_other() {
-        let many: Vec<String> = (0..300).map(|number| format!("\"k{number}\":{number}")).collect();
-        for (data, is_plain) in [
-            (r#"{}"#, true),
-            (r#"{"cpu":0.5,"a":"b","yes":true,"no":false,"none":null,"zero":-0,"big":18446744073709551616}"#, true),
-            (r#"{"b":1,"a":2,"":3,"ü":"ü"}"#, true),
-            (r#"{"a":1,"a":2}"#, false),
-            (r#"{"a":null,"a":2}"#, false),
-            (r#"{"a":{"b":1},"a":2}"#, false),
-            (r#"{"a":2,"a":null}"#, false),
-            (r#"{"a":{"b":1,"c":{"d":"x","e":null}},"b":{}}"#, true),
-            (r#"{"a":{"b":1},"a.b":2}"#, false),
-            (r#"{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":1}}}}}}}}"#, true),
-            (r#"{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":{"i":1}}}}}}}}}"#, false),
-            (r#"{"a":[1]}"#, false),
-            (r#"{"a":"\n"}"#, false),
-            (r#"{"a":1e999}"#, false),
-            (r#""text""#, false),
-            (&format!("{{{}}}", many.join(",")), false),
-        ] {
-            let text = format!("{{\"data\":{data}}}");
-            let object = Object::read(&text).unwrap();
-            let found = plain(data);
-            assert_eq!(found.is_some(), is_plain, "{data}");
-            if let Some(found) = found {
-                assert_eq!(found, any(&text, object.get("data").unwrap()).unwrap(), "{data}");
-            }
-        }
-    }
 }

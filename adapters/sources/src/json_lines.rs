@@ -8,8 +8,10 @@
 //! or look at the file after nobody listens any more, and [`JsonLines`] does not wait for it.
 
 use std::{
+    fmt::Display,
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -20,12 +22,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Mapping,
+    Intake, Mapping, Reason,
     complaint::Complaints,
     follow,
     labels::SentLabels,
     line::{Line, Said},
     reader::Lines,
+    seen::Seen,
 };
 
 /// Lines that were read and are not sent yet: enough that the thread and the engine seldom wait for each other.
@@ -68,13 +71,15 @@ fn default_name() -> String {
 pub struct JsonLines {
     config: JsonLinesConfig,
     clock: Clock,
+    intake: Arc<Intake>,
 }
 
 impl JsonLines {
-    /// A source that reads what `config` says; lines without a time have the `clock`'s.
+    /// A source that reads what `config` says; lines without a time have the `clock`'s. What became of them is counted in
+    /// `intake`.
     #[must_use]
-    pub fn new(config: JsonLinesConfig, clock: Clock) -> Self {
-        Self { config, clock }
+    pub fn new(config: JsonLinesConfig, clock: Clock, intake: Arc<Intake>) -> Self {
+        Self { config, clock, intake }
     }
 
     fn failed(&self, reason: String) -> SourceError {
@@ -90,7 +95,7 @@ impl Source for JsonLines {
 
     async fn run(&self, sink: &ObservationSink, stop: &CancellationToken) -> Result<(), SourceError> {
         let (sender, mut receiver) = mpsc::channel(CHANNEL_LINES);
-        let pump = Pump::new(self.config.clone(), self.clock, sender);
+        let pump = Pump::new(self.config.clone(), self.clock, self.intake.clone(), sender);
         // Not one of the runtime's threads: those are waited for when the program ends.
         std::thread::Builder::new()
             .name("json-lines".into())
@@ -120,6 +125,8 @@ pub(crate) struct Pump {
     clock: Clock,
     sender: mpsc::Sender<Result<Vec<Observation>, String>>,
     labels: SentLabels,
+    seen: Seen,
+    intake: Arc<Intake>,
     complaints: Complaints,
 }
 
@@ -145,9 +152,14 @@ impl From<io::Error> for Ended {
 }
 
 impl Pump {
-    fn new(config: JsonLinesConfig, clock: Clock, sender: mpsc::Sender<Result<Vec<Observation>, String>>) -> Self {
+    fn new(
+        config: JsonLinesConfig,
+        clock: Clock,
+        intake: Arc<Intake>,
+        sender: mpsc::Sender<Result<Vec<Observation>, String>>,
+    ) -> Self {
         let complaints = Complaints::new(&config.name, clock);
-        Self { config, clock, sender, labels: SentLabels::default(), complaints }
+        Self { config, clock, sender, labels: SentLabels::default(), seen: Seen::default(), intake, complaints }
     }
 
     fn run(mut self) {
@@ -207,25 +219,38 @@ impl Pump {
             None => return Ok(()),
             Some(Ok(line)) => line,
             Some(Err(error)) => {
-                self.complaints.refused(&error);
+                self.refuse(error.reason(), &error);
                 return if self.is_heard() { Ok(()) } else { Err(Unheard) };
             }
         };
         let now = self.clock.now();
         if self.config.follow && is_stale(&line, now) {
             let number = lines.number();
-            self.complaints.refused(&format!(
+            let why = format!(
                 "line {number}: the event is older than {STALE_EVENT}, and may have been answered before the program started; \
                  look at old events with `homeostat backtest`"
-            ));
+            );
+            self.refuse(Reason::Stale, &why);
+            return Ok(());
+        }
+        let key = line.key();
+        if key.as_ref().is_some_and(|key| self.seen.contains(key)) {
+            self.intake.repeat(1);
             return Ok(());
         }
         let mut observations = line.observations(now);
         observations.retain(|observation| self.labels.is_new(observation, now));
-        if observations.is_empty() {
-            return Ok(());
+        if !observations.is_empty() {
+            self.sender.blocking_send(Ok(observations)).map_err(|_| Unheard)?;
         }
-        self.sender.blocking_send(Ok(observations)).map_err(|_| Unheard)
+        self.intake.forget(key.map_or(0, |key| self.seen.insert(key)));
+        self.intake.took(1);
+        Ok(())
+    }
+
+    fn refuse(&mut self, reason: Reason, why: &dyn Display) {
+        self.intake.refuse(reason, 1);
+        self.complaints.refused(why);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     names::Names,
     object::{Field, Object, described, json_error, scalar_text},
     scan,
+    seen::Key,
     time::read_time,
 };
 
@@ -34,13 +35,13 @@ pub(crate) struct Line {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Said {
     /// The metrics are in the order of their names.
-    Samples {
-        labels: Option<BTreeMap<String, String>>,
-        metrics: Vec<(MetricName, f64)>,
-    },
+    Samples { labels: Option<BTreeMap<String, String>>, metrics: Vec<(MetricName, f64)> },
     Event {
         event_type: EventType,
+        /// Its source and its own id, joined by `#`.
         id: String,
+        /// The length of its source in bytes.
+        source_bytes: usize,
         attributes: Attributes,
     },
 }
@@ -68,6 +69,14 @@ pub(crate) fn read(text: &str, mapping: &Mapping, names: &mut Names) -> Result<O
 }
 
 impl Line {
+    /// What names it, when it is an event: an id is unique within its source only.
+    pub(crate) fn key(&self) -> Option<Key> {
+        match &self.said {
+            Said::Event { id, source_bytes, .. } => Some(Key::new(*source_bytes, id)),
+            Said::Samples { .. } => None,
+        }
+    }
+
     /// What the engine is told; `otherwise` is the time when the line gives none.
     pub(crate) fn observations(self, otherwise: Timestamp) -> Vec<Observation> {
         let Self { resource, time, said } = self;
@@ -80,7 +89,7 @@ impl Line {
                 });
                 labels.into_iter().chain(samples).collect()
             }
-            Said::Event { event_type, id, attributes } => {
+            Said::Event { event_type, id, attributes, .. } => {
                 vec![Observation::Event(Event { resource, event_type, time, id, attributes })]
             }
         }
@@ -92,10 +101,13 @@ fn object(text: &str) -> Result<Object<'_>, LineError> {
         Some(object) => object,
         None => any_object(text)?,
     };
-    match object.twice() {
-        Some(field) => Err(twice(text, field)),
-        None => Ok(object),
-    }
+    said_once(text, &object)?;
+    Ok(object)
+}
+
+/// Refuses an object that says something twice.
+pub(crate) fn said_once(text: &str, object: &Object<'_>) -> Result<(), LineError> {
+    object.twice().map_or(Ok(()), |field| Err(twice(text, field)))
 }
 
 /// The object that `text` is, however it is written, or what it is instead.

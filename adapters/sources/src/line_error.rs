@@ -5,7 +5,7 @@ use std::fmt;
 use homeostat_model::InvalidName;
 use thiserror::Error;
 
-use crate::{Unplaced, object::column_of, reader::MAX_LINE_BYTES};
+use crate::{Reason, Unplaced, object::column_of, reader::MAX_LINE_BYTES};
 
 /// A line was refused. Nothing of it was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct LineError {
     pub column: Option<usize>,
     /// What is wrong.
     pub problem: LineProblem,
+    /// The byte in which the problem begins.
+    pub(crate) byte: Option<usize>,
 }
 
 /// What can be wrong with a line, and what helps.
@@ -24,6 +26,9 @@ pub enum LineProblem {
     /// It is too long to be read.
     #[error("the line is longer than {MAX_LINE_BYTES} bytes; write one sample or event a line")]
     TooLong,
+    /// An event is too large.
+    #[error("the event is larger than {MAX_LINE_BYTES} bytes; leave out what nobody decides on, or send where it is")]
+    TooLarge,
     /// It is not UTF-8.
     #[error("the line is not UTF-8; convert the file, as with `iconv -t utf-8`")]
     NotText,
@@ -62,6 +67,9 @@ pub enum LineProblem {
     /// Something that has to be there is not.
     #[error("the event has no `{0}`; CloudEvents have specversion, id, source and type")]
     Missing(&'static str),
+    /// It has its data twice.
+    #[error("the event has both `data` and `data_base64`; leave one of them out")]
+    TwoData,
     /// A version of CloudEvents that is not known.
     #[error("CloudEvents version {0} is not known; `specversion` has to be \"1.0\"")]
     SpecVersion(String),
@@ -78,21 +86,37 @@ pub enum LineProblem {
     },
     /// It is not known what it is about.
     #[error(transparent)]
-    Unplaced(#[from] Unplaced),
+    Unplaced(Box<Unplaced>),
     /// The system could not read on. No line follows.
     #[error("cannot read on: {0}")]
     Unreadable(String),
 }
 
+impl From<Unplaced> for LineProblem {
+    fn from(unplaced: Unplaced) -> Self {
+        Self::Unplaced(Box::new(unplaced))
+    }
+}
+
 impl LineError {
     /// A problem of the line as a whole.
     pub(crate) fn whole(problem: impl Into<LineProblem>) -> Self {
-        Self { line: None, column: None, problem: problem.into() }
+        Self { line: None, column: None, problem: problem.into(), byte: None }
     }
 
     /// A problem at a byte of `text`.
     pub(crate) fn at(text: &str, byte: usize, problem: impl Into<LineProblem>) -> Self {
-        Self { line: None, column: Some(column_of(text, byte)), problem: problem.into() }
+        Self { line: None, column: Some(column_of(text, byte)), problem: problem.into(), byte: Some(byte) }
+    }
+
+    /// What it is counted as.
+    pub(crate) fn reason(&self) -> Reason {
+        match &self.problem {
+            LineProblem::TooLong | LineProblem::TooLarge => Reason::TooLarge,
+            LineProblem::SpecVersion(_) => Reason::Unsupported,
+            LineProblem::Unplaced(_) => Reason::Unplaced,
+            _ => Reason::Malformed,
+        }
     }
 
     /// The same, of the line with this number.

@@ -8,18 +8,20 @@
 //!
 //! What else there is (receiver, group and common labels) repeats the alerts or is about the notification, and is not read.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use homeostat_model::{Attributes, Event, EventType, Timestamp, Value};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::{
     Mapping,
+    intake::Reason,
     mapping::{Item, shortened},
     names::Names,
     object::{Object, described, json_error, offset},
-    place::{Place, Places},
+    place::Places,
+    refusal::Malformed,
 };
 
 /// The types of the events that alerts become.
@@ -27,34 +29,6 @@ pub const ALERT_EVENTS: [&str; 2] = ["alert.firing", "alert.resolved"];
 
 /// The version that is read, as JSON: a text.
 const VERSION: &str = "\"4\"";
-
-/// What is wrong with a body, or with one of its alerts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Malformed {
-    /// What.
-    #[serde(rename = "error")]
-    pub(crate) what: String,
-    /// Which part of the JSON, such as `alerts[0].labels`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) path: String,
-    /// Where in the body.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub(crate) place: Option<Place>,
-    /// What to do next.
-    pub(crate) help: String,
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.path.as_str(), self.place) {
-            ("", None) => {}
-            ("", Some(Place { line, column })) => write!(f, "line {line}, column {column}: ")?,
-            (path, Some(Place { line, column })) => write!(f, "{path} (line {line}, column {column}): ")?,
-            (path, None) => write!(f, "{path}: ")?,
-        }
-        write!(f, "{}; {}", self.what, self.help)
-    }
-}
 
 /// A body whose alerts are not read yet.
 #[derive(Debug, Deserialize)]
@@ -71,11 +45,9 @@ impl<'a> Payload<'a> {
     /// Reads a body as far as it is the same for all alerts.
     pub(crate) fn read(body: &'a [u8]) -> Result<(&'a str, Self), Malformed> {
         let help = "post the JSON that Alertmanager's webhook_configs sends";
-        let text = std::str::from_utf8(body).map_err(|error| Malformed {
-            what: format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
-            path: String::new(),
-            place: None,
-            help: help.into(),
+        let text = std::str::from_utf8(body).map_err(|error| {
+            let what = format!("the body is not UTF-8 from byte {} on", error.valid_up_to());
+            Malformed::whole(Reason::Malformed, what, help)
         })?;
         let mut places = Places::new(text);
         let whole: Object<'_> = read_part(&mut places, text, "", help)?;
@@ -83,6 +55,7 @@ impl<'a> Payload<'a> {
         if version.is_none_or(|version| version.value != VERSION) {
             let found = version.map_or("not given".into(), |version| shortened(version.value));
             return Err(Malformed {
+                reason: Reason::Unsupported,
                 what: format!("the version is {found}"),
                 path: "version".into(),
                 place: version.map(|version| places.of(version.value_at(text))),
@@ -136,6 +109,7 @@ impl Alert {
         let help = "an alert has status, labels, startsAt and fingerprint, as Alertmanager 0.17 and later send them";
         if !raw.get().starts_with('{') {
             return Err(Malformed {
+                reason: Reason::Malformed,
                 what: format!("the alert is {}, not an object", described(raw.get())),
                 path: format!("alerts[{index}]"),
                 place: Some(places.of(offset(places.body(), raw.get()))),
@@ -151,7 +125,7 @@ impl Alert {
 
     fn malformed(&self, index: usize, part: &str, what: &str, help: &str) -> Malformed {
         let path = format!("alerts[{index}]{part}");
-        Malformed { what: what.into(), path, place: None, help: help.into() }
+        Malformed { path, ..Malformed::whole(Reason::Malformed, what, help) }
     }
 
     /// The event that it is, heard of at `now`.
@@ -162,7 +136,7 @@ impl Alert {
     pub(crate) fn event(&self, index: usize, mapping: &Mapping, now: Timestamp) -> Result<Event, Malformed> {
         let resource = mapping.resource_of(self, &mut Names::forgotten()).map_err(|unplaced| {
             let help = "labels are added in the alerting rule, under `labels:`";
-            self.malformed(index, ".labels", &unplaced.to_string(), help)
+            Malformed { reason: Reason::Unplaced, ..self.malformed(index, ".labels", &unplaced.to_string(), help) }
         })?;
         let [firing, resolved] = ALERT_EVENTS;
         let name = if self.status == Status::Firing { firing } else { resolved };
@@ -226,6 +200,7 @@ fn read_part<'a, T: Deserialize<'a>>(
         let (message, at) = json_error(part, &error);
         let separator = if path.is_empty() || inner.is_empty() || inner.starts_with('[') { "" } else { "." };
         Malformed {
+            reason: Reason::Malformed,
             what: if error.is_data() { message } else { format!("it is not JSON: {message}") },
             path: format!("{path}{separator}{inner}"),
             place: Some(places.of(offset(places.body(), part) + at)),

@@ -15,13 +15,12 @@ mod steps;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use homeostat_model::{Duration, Kind, MetricDescription, MetricName, Unit};
-use homeostat_port::{Clock, ObservationSink, Source, SourceError};
+use homeostat_port::{Clock, ObservationSink, Secret, Source, SourceError};
 use hyper::Uri;
 use serde::Deserialize;
 use thiserror::Error;
@@ -103,7 +102,7 @@ struct Document {
     #[serde(default = "default_body_limit")]
     body_limit_bytes: usize,
     basic_auth: Option<BasicAuth>,
-    bearer_token_file: Option<PathBuf>,
+    bearer_token: Option<Secret>,
     #[serde(skip)]
     access: Access,
     #[serde(default)]
@@ -228,7 +227,7 @@ impl TryFrom<Document> for PromqlConfig {
             return Err(InvalidPromql::CatchUp(catch_up, step));
         }
         endpoint(&document.url, "query")?;
-        document.access = Access::new(document.basic_auth.take(), document.bearer_token_file.take())?;
+        document.access = Access::new(document.basic_auth.take(), document.bearer_token.take())?;
         Ok(Self(document))
     }
 }
@@ -270,11 +269,6 @@ impl PromqlConfig {
         let whole = if self.reads_names() { self.0.mapping.kinds() } else { BTreeSet::new() };
         let ones = self.0.queries.iter().filter_map(|query| query.one.as_ref());
         ones.flat_map(|(_, mapping)| mapping.kinds()).chain(whole).collect()
-    }
-
-    /// Makes the paths of files absolute.
-    pub fn resolve(&mut self, absolute: impl Fn(&Path) -> PathBuf) {
-        self.0.access.resolve(&absolute);
     }
 
     fn reads_names(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::{
     labels::SentLabels,
     line::{self, Line},
     names::Names,
+    seen::Seen,
 };
 
 /// Longest line: a sample of a thousand metrics has 50 kB, and a reader's memory has to stay small.
@@ -101,11 +102,12 @@ pub struct TimedLine {
     pub observations: Vec<Observation>,
 }
 
-/// Reads all lines, in their order; empty ones are passed over. Labels are given when they say something new. Ends after an
-/// error of the reader, and goes on after any other.
+/// Reads all lines, in their order; empty ones are passed over. Labels are given when they say something new, and an event that
+/// comes again is nothing new, as it is live. Ends after an error of the reader, and goes on after any other.
 pub fn read_all<R: BufRead>(reader: R, mapping: &Mapping) -> impl Iterator<Item = Result<TimedLine, LineError>> {
     let mut lines = Lines::default();
     let mut labels = SentLabels::default();
+    let mut seen = Seen::default();
     let mut reader = Some(reader);
     let mut newest = None;
     std::iter::from_fn(move || {
@@ -127,7 +129,12 @@ pub fn read_all<R: BufRead>(reader: R, mapping: &Mapping) -> impl Iterator<Item 
                     let time = line.time;
                     newest = newest.max(time);
                     let now = newest.unwrap_or_default();
-                    let mut observations = line.observations(now);
+                    let key = line.key();
+                    let is_new = key.as_ref().is_none_or(|key| !seen.contains(key));
+                    let mut observations = if is_new { line.observations(now) } else { Vec::new() };
+                    if let Some(key) = key.filter(|_| is_new) {
+                        seen.insert(key);
+                    }
                     observations.retain(|observation| labels.is_new(observation, now));
                     return Some(Ok(TimedLine { number: lines.number(), time, observations }));
                 }

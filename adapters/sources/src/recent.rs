@@ -29,18 +29,21 @@ impl<K: Clone + Eq + Hash, V> Recent<K, V> {
         Some(value)
     }
 
-    /// Remembers `value`, and forgets what was used longest ago when there is no room.
-    pub(crate) fn insert(&mut self, key: K, value: V) {
+    /// Remembers `value`; when there is no room, what was used longest ago is forgotten for it and given back.
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<K> {
         self.clock += 1;
         if let Some((used, _)) = self.values.insert(key.clone(), (self.clock, value)) {
             self.by_use.remove(&used);
         }
         self.by_use.insert(self.clock, key);
-        while self.values.len() > self.capacity
-            && let Some((_, oldest)) = self.by_use.pop_first()
-        {
-            self.values.remove(&oldest);
-        }
+        if self.values.len() > self.capacity { self.forget_oldest() } else { None }
+    }
+
+    /// Forgets what was used longest ago.
+    pub(crate) fn forget_oldest(&mut self) -> Option<K> {
+        let (_, oldest) = self.by_use.pop_first()?;
+        self.values.remove(&oldest);
+        Some(oldest)
     }
 }
 
@@ -54,9 +57,9 @@ mod tests {
         recent.insert("a", 1);
         recent.insert("b", 2);
         assert_eq!(recent.get(&"a"), Some(&mut 1));
-        recent.insert("c", 3);
+        assert_eq!(recent.insert("c", 3), Some("b"));
         assert_eq!((recent.get(&"a").copied(), recent.get(&"b").copied()), (Some(1), None));
-        recent.insert("c", 4);
+        assert_eq!(recent.insert("c", 4), None);
         assert_eq!((recent.get(&"a").copied(), recent.get(&"c").copied()), (Some(1), Some(4)));
         for number in 0..1000 {
             recent.insert("d", number);

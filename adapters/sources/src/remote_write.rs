@@ -77,7 +77,7 @@ pub struct RemoteWriteConfig {
 
 impl Default for RemoteWriteConfig {
     fn default() -> Self {
-        let path = WebhookPath::constant("/api/v1/write");
+        let path = WebhookPath::by_default("/api/v1/write");
         Self { name: "remote-write".into(), path, mapping: SeriesMapping::default() }
     }
 }

@@ -20,7 +20,7 @@ use std::{
 
 use async_trait::async_trait;
 use homeostat_model::{Duration, MetricDescription, MetricName, Unit};
-use homeostat_port::{Clock, ObservationSink, Source, SourceError};
+use homeostat_port::{Clock, ObservationSink, Secret, Source, SourceError};
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -97,7 +97,7 @@ struct Document {
     #[serde(default = "yes")]
     honor_timestamps: bool,
     basic_auth: Option<BasicAuth>,
-    bearer_token_file: Option<PathBuf>,
+    bearer_token: Option<Secret>,
     #[serde(skip)]
     access: Access,
     #[serde(default)]
@@ -162,7 +162,7 @@ impl TryFrom<Document> for ScrapeConfig {
         if let Some(timeout) = document.timeout.filter(|timeout| timeout.is_zero() || *timeout > document.interval) {
             return Err(InvalidScrape::Timeout(timeout, document.interval));
         }
-        document.access = Access::new(document.basic_auth.take(), document.bearer_token_file.take())?;
+        document.access = Access::new(document.basic_auth.take(), document.bearer_token.take())?;
         // The path as well: an address is only whole with it.
         for address in &document.targets {
             address.with_path(&document.path)?;
@@ -199,7 +199,6 @@ impl ScrapeConfig {
 
     /// Makes the paths of files absolute.
     pub fn resolve(&mut self, absolute: impl Fn(&Path) -> PathBuf) {
-        self.0.access.resolve(&absolute);
         if let Some(file) = &mut self.0.targets_file {
             *file = absolute(file);
         }

@@ -54,8 +54,12 @@ impl Mistake {
             },
             Self::YamlSyntax { .. } => "check the quotes, brackets and indentation here and just before".into(),
             Self::ExpressionSyntax { expected, .. } => format!("add {expected}, or remove what is too much"),
-            Self::UnknownKind { .. } | Self::UnknownEvent { .. } | Self::UnknownMetric { .. } => {
+            Self::UnknownKind { .. } | Self::UnknownMetric { .. } => {
                 "check its name, or connect the system that provides it".into()
+            }
+            Self::UnknownEvent { .. } => {
+                "check its name, connect the system that reports it, or name it under `events` of the configuration"
+                    .into()
             }
             Self::UnknownAttribute { .. } => "check its name; texts are written in double quotes".into(),
             Self::ImpossibleResponse { .. } => "choose another response, or connect a system that can do it".into(),

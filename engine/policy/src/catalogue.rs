@@ -23,13 +23,14 @@ pub struct Catalogue {
     unknown_metrics: UnknownMetrics,
     kinds: BTreeMap<Kind, KindCapability>,
     declared: BTreeMap<MetricName, MetricDescription>,
+    declared_events: BTreeSet<EventType>,
 }
 
 impl Catalogue {
     /// Nothing yet.
     #[must_use]
     pub fn new(unknown_metrics: UnknownMetrics) -> Self {
-        Self { unknown_metrics, kinds: BTreeMap::new(), declared: BTreeMap::new() }
+        Self { unknown_metrics, kinds: BTreeMap::new(), declared: BTreeMap::new(), declared_events: BTreeSet::new() }
     }
 
     /// Adds what one adapter offers. Where two describe a metric with different units, its numbers compare with any.
@@ -54,6 +55,13 @@ impl Catalogue {
     #[must_use]
     pub fn with_metric(mut self, name: MetricName, description: MetricDescription) -> Self {
         self.declared.insert(name, description);
+        self
+    }
+
+    /// Adds a type of events that may happen to resources of any kind.
+    #[must_use]
+    pub fn with_event(mut self, event: EventType) -> Self {
+        self.declared_events.insert(event);
         self
     }
 
@@ -124,8 +132,10 @@ impl Catalogue {
     /// Whether `event` can happen to resources of `kind`; else, what may have been meant.
     pub(crate) fn check_event(&self, kind: &str, event: &str) -> Result<(), Option<String>> {
         match self.kinds.get(kind).filter(|_| !self.allows_unknown()) {
-            Some(known) if !known.events.contains(event) => {
-                Err(hint(event, known.events.iter().map(EventType::as_str)))
+            Some(known) if !known.events.contains(event) && !self.declared_events.contains(event) => {
+                let names: BTreeSet<&str> =
+                    known.events.iter().chain(&self.declared_events).map(EventType::as_str).collect();
+                Err(hint(event, names))
             }
             _ => Ok(()),
         }

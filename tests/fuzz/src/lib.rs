@@ -9,6 +9,8 @@
 //!
 //! Here is what several targets share: a data centre for policies to speak of, and what holds of every problem.
 
+pub mod door;
+
 use std::collections::BTreeMap;
 
 use homeostat_model::{

@@ -1,54 +1,56 @@
-//! A webhook's body of any content gets an answer that is JSON, and its good alerts arrive however bad the others are.
+//! Webhook bodies of any content, one after the other, get answers that are JSON; their good alerts arrive however bad the others
+//! are, and arrive once however often they come.
 #![no_main]
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     http::{Request, StatusCode},
 };
+use homeostat_fuzz::door::{Answer, Door};
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink};
-use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, alertmanager};
+use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, Inlet, alertmanager};
 use libfuzzer_sys::fuzz_target;
-use serde_json::Value as Json;
 use tokio::runtime::{Builder, Runtime};
-use tower::ServiceExt;
 
-/// More than the alerts of any body that the fuzzer makes, so that none has to wait.
-const ROOM: usize = 1 << 16;
-/// Longest answer that is read.
-const MAX_ANSWER_BYTES: usize = 64 << 20;
+/// Stands between two bodies; no JSON has it.
+const NEXT_BODY: u8 = 0x1e;
 
 thread_local! {
     static RUNTIME: RefCell<Runtime> = RefCell::new(Builder::new_current_thread().enable_time().build().unwrap());
 }
 
 fuzz_target!(|data: &[u8]| {
-    RUNTIME.with_borrow(|runtime| runtime.block_on(post(data)));
+    RUNTIME.with_borrow(|runtime| runtime.block_on(deliver(data)));
 });
 
-async fn post(body: &[u8]) {
-    let (sink, mut arrived) = ObservationSink::bounded(ROOM);
+async fn deliver(data: &[u8]) {
+    let (sink, arrived) = ObservationSink::bounded(homeostat_fuzz::door::ROOM);
     let clock = Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1);
-    let router = alertmanager(AlertmanagerConfig::default(), sink, clock);
-    let request = Request::post("/webhook/alertmanager").body(Body::from(body.to_vec())).unwrap();
-    let response = router.oneshot(request).await.unwrap();
-    let status = response.status();
-    let answer = to_bytes(response.into_body(), MAX_ANSWER_BYTES).await.unwrap();
-    let answer: Json = serde_json::from_slice(&answer).unwrap();
-    let mut accepted = 0;
-    while let Ok(observation) = arrived.try_recv() {
-        let Observation::Event(event) = observation else { panic!("an alert became {observation:?}") };
-        assert!(ALERT_EVENTS.contains(&event.event_type.as_str()), "{event:?}");
-        accepted += 1;
+    let intake = Arc::default();
+    let inlet = Inlet { sink, clock, intake: Arc::clone(&intake), token: None };
+    let mut door = Door { router: alertmanager(AlertmanagerConfig::default(), inlet), arrived, intake };
+    let first: Vec<Answer> = post_all(&mut door, data).await;
+    let again = post_all(&mut door, data).await;
+    for (one, other) in first.iter().zip(&again) {
+        assert_eq!(one.status, other.status);
+        assert_eq!((other.accepted, other.repeated), (0, one.accepted + one.repeated), "taken twice: {}", other.json);
     }
-    if status == StatusCode::OK {
-        assert_eq!(answer["accepted"], accepted, "{answer}");
-        assert!(answer["refused"].is_array(), "{answer}");
-    } else {
-        assert_eq!((status, accepted), (StatusCode::BAD_REQUEST, 0), "{answer}");
-        assert!(answer["error"].as_str().is_some_and(|what| !what.is_empty()), "{answer}");
-        assert!(answer["help"].as_str().is_some_and(|help| !help.is_empty()), "{answer}");
+}
+
+async fn post_all(door: &mut Door, data: &[u8]) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for body in data.split(|byte| *byte == NEXT_BODY) {
+        let request = Request::post("/webhook/alertmanager").body(Body::from(body.to_vec())).unwrap();
+        let answer = door.send(request).await;
+        assert!(matches!(answer.status, StatusCode::OK | StatusCode::BAD_REQUEST), "{}", answer.json);
+        for observation in &answer.arrived {
+            let Observation::Event(event) = observation else { panic!("an alert became {observation:?}") };
+            assert!(ALERT_EVENTS.contains(&event.event_type.as_str()), "{event:?}");
+        }
+        answers.push(answer);
     }
+    answers
 }

@@ -4,12 +4,13 @@ use std::{
     fs::{self, File, OpenOptions},
     io::Write,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink, Source, SourceError};
-use homeostat_sources::{JsonLines, JsonLinesConfig};
+use homeostat_sources::{Intake, JsonLines, JsonLinesConfig, Reason};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -29,6 +30,7 @@ struct Running {
     receiver: mpsc::Receiver<Observation>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), SourceError>>,
+    intake: Arc<Intake>,
 }
 
 /// Starts a source at the time of 1,000,000 seconds.
@@ -37,12 +39,14 @@ fn start(path: &Path, follow: bool) -> Running {
     let config: JsonLinesConfig = serde_json::from_value(config).unwrap();
     let (sink, receiver) = ObservationSink::bounded(16);
     let stop = CancellationToken::new();
-    let source = JsonLines::new(config, Clock::starting(Timestamp::from_millis(1_000_000_000), 1));
+    let clock = Clock::starting(Timestamp::from_millis(1_000_000_000), 1);
+    let intake = Arc::<Intake>::default();
+    let source = JsonLines::new(config, clock, intake.clone());
     let task = tokio::spawn({
         let stop = stop.clone();
         async move { source.run(&sink, &stop).await }
     });
-    Running { receiver, stop, task }
+    Running { receiver, stop, task, intake }
 }
 
 impl Running {
@@ -145,6 +149,36 @@ async fn old_events_of_a_followed_file_are_passed_over() {
     fs::write(&path, event(1, 1_000_000_000 - 300_001) + &event(2, 1_000_000_000 - 240_000)).unwrap();
     let mut running = start(&path, true);
     assert!(running.next().await.contains("id s#2"));
+    assert_eq!(running.intake.refused(Reason::Stale), 1);
+    running.stopped().await;
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_is_taken_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines");
+    let event = |source: &str, id: &str| {
+        let event =
+            serde_json::json!({"specversion": "1.0", "id": id, "source": source, "type": "t", "subject": "vm/v1"});
+        format!("{event}\n")
+    };
+    let (first, last) = (event("s", "1"), event("s", "9"));
+    let others = event("s", "2") + &event("t", "1") + &event("s#1", "2") + &event("s", "1#2");
+    fs::write(&path, format!("{first}{first}{}{others}no\n{first}", sample(7))).unwrap();
+    let mut running = start(&path, true);
+    let mut came = Vec::new();
+    for _ in 0..6 {
+        came.push(running.next().await.split(" id ").last().unwrap().split(',').next().unwrap().to_owned());
+    }
+    assert_eq!(came, ["s#1", &seen(7), "s#2", "t#1", "s#1#2", "s#1#2"]);
+    // Written anew from its begin, as by a tool that rotates by copying: what was answered is not answered again.
+    File::create(&path).unwrap();
+    sleep(SEVERAL_LOOKS).await;
+    append(&path, &(first + &last));
+    assert!(running.next().await.contains("id s#9"));
+    let intake = &running.intake;
+    assert_eq!((intake.received(), intake.taken(), intake.repeated()), (11, 7, 3));
+    assert_eq!(intake.refused(Reason::Malformed), 1);
     running.stopped().await;
 }
 

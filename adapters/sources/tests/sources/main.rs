@@ -2,7 +2,13 @@
 
 // A test's helper may unwrap as the test itself does: clippy knows it by this attribute.
 #[cfg(test)]
+mod cloud_events;
+#[cfg(test)]
+mod deliveries;
+#[cfg(test)]
 mod follow;
+#[cfg(test)]
+mod hook;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]

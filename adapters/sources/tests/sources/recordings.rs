@@ -54,6 +54,25 @@ fn bad_lines_do_not_stop_the_others_and_times_are_inherited() {
 }
 
 #[test]
+fn an_event_that_comes_again_says_nothing() {
+    let event = |id: &str| {
+        let event = serde_json::json!({"specversion": "1.0", "id": id, "source": "s", "type": "t", "subject": "vm/v1",
+            "time": "1970-01-01T00:00:01Z"});
+        format!("{event}\n")
+    };
+    let text = event("1") + &event("1") + &event("2") + &event("1");
+    expect![[r#"
+        1 at Some(1000)
+            vm/v1 t at 1000, id s#1, {"source": Text("s"), "subject": Text("vm/v1")}
+        2 at Some(1000)
+        3 at Some(1000)
+            vm/v1 t at 1000, id s#2, {"source": Text("s"), "subject": Text("vm/v1")}
+        4 at Some(1000)
+    "#]]
+    .assert_eq(&read(text.as_bytes()));
+}
+
+#[test]
 fn too_long_and_garbled_lines_are_refused_alone() {
     let mut bytes = vec![b' '; (1 << 20) - 1];
     bytes.extend_from_slice(b"\n{\"resource\":\"vm/long");

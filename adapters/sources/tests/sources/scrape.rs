@@ -229,7 +229,7 @@ async fn it_asks_as_a_prometheus_does_and_shows_its_credentials() {
     ];
     let exporter = Exporter::start(Served { headers, body: packed, ..page("") }).await;
     let config = format!(
-        "{{targets: ['http://{}/probe?target=x'], interval: 100ms, bearerTokenFile: {}, mapping: {{keepOthers: true}}}}",
+        "{{targets: ['http://{}/probe?target=x'], interval: 100ms, bearerToken: {{file: {}}}, mapping: {{keepOthers: true}}}}",
         exporter.address,
         folder.path().join("token").display()
     );
@@ -293,7 +293,7 @@ fn a_configuration_that_cannot_work_is_refused() {
         ("{targets: [a], timeout: 0s}", "the timeout 0s is longer than the interval 15s, or nothing"),
         ("{targets: ['https://a']}", "TLS is not built in"),
         ("{targets: [a], path: 'x y'}", "is not an address"),
-        ("{targets: [a], bearerTokenFile: a, basicAuth: {username: a, passwordFile: b}}", "leave one of them out"),
+        ("{targets: [a], bearerToken: {file: a}, basicAuth: {username: a, password: {file: b}}}", "leave one of them out"),
         ("{targets: [a], target: b}", "unknown field"),
     ] {
         let error = serde_saphyr::from_str::<ScrapeConfig>(config).unwrap_err().to_string();

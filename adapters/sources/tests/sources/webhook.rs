@@ -1,11 +1,11 @@
 //! The webhook, over a real socket.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use expect_test::{Expect, expect};
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink};
-use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, alertmanager};
+use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, Inlet, Intake, alertmanager};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -31,6 +31,7 @@ const GOOD: &str = r#"{
 struct Hook {
     address: SocketAddr,
     receiver: mpsc::Receiver<Observation>,
+    intake: Arc<Intake>,
 }
 
 struct Answer {
@@ -44,11 +45,13 @@ struct Answer {
 async fn serve(config: &str, capacity: usize) -> Hook {
     let config: AlertmanagerConfig = serde_json::from_str(config).unwrap();
     let (sink, receiver) = ObservationSink::bounded(capacity);
-    let router = alertmanager(config, sink, Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1));
+    let clock = Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1);
+    let intake = Arc::<Intake>::default();
+    let router = alertmanager(config, Inlet { sink, clock, intake: intake.clone(), token: None });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Hook { address, receiver }
+    Hook { address, receiver, intake }
 }
 
 impl Hook {
@@ -421,6 +424,37 @@ async fn without_room_the_sender_is_asked_to_come_again_and_nothing_is_lost_or_d
     let answer = hook.post(GOOD.replace("22:13:20", "22:13:21")).await;
     assert_eq!(answer.status, 503);
     assert!(answer.body.contains("shutting down"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn of_a_group_that_comes_again_what_is_new_is_taken() {
+    let mut hook = serve("{}", 16).await;
+    let alert = |vm: &str, status: &str, starts: &str| serde_json::json!({"status": status, "labels": {"vm": vm}, "startsAt": starts, "fingerprint": vm, "endsAt": starts});
+    let (first, later) = ("2023-11-14T22:13:20Z", "2023-11-14T22:50:00Z");
+    let (a, b) = (alert("a", "firing", first), alert("b", "firing", first));
+    let resolved = |vm| alert(vm, "resolved", first);
+    for (alerts, expected) in [
+        (vec![a.clone()], vec!["vm/a alert.firing"]),
+        (vec![a.clone()], vec![]),
+        (vec![a.clone(), b.clone()], vec!["vm/b alert.firing"]),
+        (vec![resolved("a"), b.clone()], vec!["vm/a alert.resolved"]),
+        (vec![resolved("a"), b.clone(), b.clone()], vec![]),
+        (vec![alert("a", "firing", later), resolved("b")], vec!["vm/a alert.firing", "vm/b alert.resolved"]),
+    ] {
+        let body = serde_json::json!({"version": "4", "alerts": alerts});
+        let answer = hook.post(serde_json::to_vec(&body).unwrap()).await;
+        let repeated = alerts.len() - expected.len();
+        let (accepted, told_of) =
+            (expected.len(), format!("{{\"accepted\":{},\"repeated\":{repeated},\"refused\":[]}}", expected.len()));
+        assert_eq!((answer.status, answer.body.as_str()), (200, told_of.as_str()), "{body}");
+        let came: Vec<String> = hook.received().iter().map(told).collect();
+        assert!(
+            came.len() == accepted && came.iter().zip(&expected).all(|(one, begin)| one.starts_with(begin)),
+            "{came:?}"
+        );
+    }
+    let intake = &hook.intake;
+    assert_eq!((intake.received(), intake.taken(), intake.repeated()), (11, 5, 6));
 }
 
 #[tokio::test]
