@@ -63,7 +63,7 @@ fn a_response_may_have_a_pause_of_its_own() {
     let pauses: Vec<_> = policy.then.iter().map(|rung| rung.cooldown).collect();
     assert_eq!(pauses, [Some(Duration::from_mins(10)), Some(Duration::ZERO), None]);
     assert_eq!(policy.recurs_within(), Duration::from_mins(20));
-    let long = file("crash.yaml", &text.replace("10m", "8d"));
+    let long = file("crash.yaml", text.replace("10m", "8d"));
     let problems = load_all(&[long]).problems;
     assert!(problems.len() == 1 && problems[0].to_string().contains("`cooldown`"), "{problems:?}");
 }
