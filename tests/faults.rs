@@ -47,7 +47,7 @@ mod tests {
         program.write_policy("broken.yaml", &WATCH.replace("name: watch", "name: broken").replace("last(", "lst("));
         program.wait_for("refusal", || (program.metric(failures) >= 1.0).then_some(()));
         let log = program.log();
-        for part in ["broken.yaml", "lst", "last", "stay in force"] {
+        for part in ["broken.yaml", "lst", "last", "stays in force"] {
             assert!(log.contains(part), "no {part} in\n{log}");
         }
         assert_eq!(program.metric("homeostat_policies"), 2.0);

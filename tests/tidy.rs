@@ -162,7 +162,7 @@ fn every_crate_opens_with_its_picture_and_its_invariants() {
     let mut heads = Vec::new();
     for (name, _) in ARROWS.iter().filter(|(name, _)| *name != "xtask") {
         let room = name.trim_start_matches("homeostat-");
-        let places = [format!("engine/{room}"), format!("adapters/{room}"), room.to_owned()];
+        let places = [format!("engine/{room}"), format!("adapters/{room}"), format!("src/{room}"), room.to_owned()];
         heads
             .push(places.iter().map(|place| root().join(place).join("src/lib.rs")).find(|path| path.exists()).unwrap());
     }

@@ -172,7 +172,8 @@ proptest! {
             for resource in centre.snapshot() {
                 let hosts = centre.effects().running_on(&resource.id);
                 let expected = match resource.state() {
-                    Some("running" | "migrating") => vec![resource.on.clone().unwrap()],
+                    // One that is paused is there all the same: it must run nowhere else.
+                    Some("running" | "migrating" | "paused") => vec![resource.on.clone().unwrap()],
                     // A dead host runs nothing, one that is out of reach goes on; nobody outside knows which.
                     Some("unknown") => continue,
                     _ => vec![],
