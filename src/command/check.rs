@@ -5,7 +5,7 @@ mod examined;
 use std::{io::Write, process::ExitCode, sync::Arc};
 
 use homeostat_decide::{CompileError, Rule};
-use homeostat_model::{AdapterName, Capabilities, EventType};
+use homeostat_model::{AdapterName, Capabilities, EventType, KindCapability};
 use homeostat_policy::{Catalogue, Policy, Problem, SourceText, UnknownMetrics};
 use homeostat_script::Sandbox;
 
