@@ -293,7 +293,10 @@ fn a_configuration_that_cannot_work_is_refused() {
         ("{targets: [a], timeout: 0s}", "the timeout 0s is longer than the interval 15s, or nothing"),
         ("{targets: ['https://a']}", "TLS is not built in"),
         ("{targets: [a], path: 'x y'}", "is not an address"),
-        ("{targets: [a], bearerToken: {file: a}, basicAuth: {username: a, password: {file: b}}}", "leave one of them out"),
+        (
+            "{targets: [a], bearerToken: {file: a}, basicAuth: {username: a, password: {file: b}}}",
+            "leave one of them out",
+        ),
         ("{targets: [a], target: b}", "unknown field"),
     ] {
         let error = serde_saphyr::from_str::<ScrapeConfig>(config).unwrap_err().to_string();
