@@ -107,10 +107,20 @@ pub(super) fn input_end(tokens: &Tokens<'_>, at: usize) -> usize {
 fn attribute_end(tokens: &Tokens<'_>, at: usize) -> usize {
     let indexed = tokens.is(at + 1, "[") && matches!(tokens.kind(at + 2), Some(TokenKind::Text(_)));
     match tokens.word(at) {
-        Some("labels" | "event" | "capacity") if tokens.is(at + 1, ".") && tokens.word(at + 2).is_some() => at + 3,
+        Some("labels" | "capacity") if tokens.is(at + 1, ".") && tokens.word(at + 2).is_some() => at + 3,
+        Some("event") if tokens.is(at + 1, ".") && tokens.word(at + 2).is_some() => detail_end(tokens, at + 3),
         Some("labels" | "event") if indexed && tokens.is(at + 3, "]") => at + 4,
         _ => at + 1,
     }
+}
+
+/// The end of a detail of an event, of whose name there may be more at `end`: details that lie within another are called
+/// `disk.slot`. What is called is a function of Rhai's.
+fn detail_end(tokens: &Tokens<'_>, mut end: usize) -> usize {
+    while tokens.is(end, ".") && tokens.word(end + 1).is_some() && !tokens.is(end + 2, "(") {
+        end += 2;
+    }
+    end
 }
 
 /// The end of the set that begins at the word `at`: behind its argument, if it has one.

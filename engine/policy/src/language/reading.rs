@@ -160,7 +160,11 @@ impl<'t, 'a> Reader<'t, 'a> {
         let part = match self.tokens.kind(range.start + 2) {
             _ if range.len() == 1 => None,
             Some(TokenKind::Text(text)) => Some(text.clone()),
-            _ => self.tokens.word(range.start + 2).map(ToOwned::to_owned),
+            _ => {
+                let words: Vec<&str> =
+                    (range.start + 2..range.end).step_by(2).filter_map(|at| self.tokens.word(at)).collect();
+                Some(words.join(".")).filter(|words| !words.is_empty())
+            }
         };
         // `labels.contains(..)`: a call, not a label of that name.
         let part = part.filter(|_| !self.tokens.is(range.end, "("));

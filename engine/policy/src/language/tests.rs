@@ -140,6 +140,10 @@ fn logic_over_signals_is_native() {
         expect!["(&& (!= event.exitCode 0) (< (- capacity.vcpus) (- 2)))"],
     );
     check(
+        r#"event.disk.slot.number > 3 && event["disk.slot"] == 1 && event.disk.name.contains("s")"#,
+        expect![[r#"(&& (> event.disk.slot.number 3) (== event.disk.slot 1) {in0.contains("s") | event.disk.name})"#]],
+    );
+    check(
         r#"1 - 2 - 3 * 4 / 2 < last("n")"#,
         expect!["(< (Subtract (Subtract 1 2) (Divide (Multiply 3 4) 2)) last(n))"],
     );
