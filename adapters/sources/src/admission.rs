@@ -235,17 +235,6 @@ pub(crate) struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    /// Sends an observation as soon as there is room.
-    ///
-    /// # Errors
-    /// [`Refusal`] when there is none in time. What was sent before stays sent.
-    #[expect(dead_code, reason = "for sources of samples")]
-    pub(crate) async fn take(&mut self, observation: Observation) -> Result<(), Refusal> {
-        self.room().await?.send(observation);
-        self.admission.intake().took(1);
-        Ok(())
-    }
-
     /// Sends an observation that was not sent before under the same `key`, as soon as there is room. Whether it did.
     ///
     /// # Errors
