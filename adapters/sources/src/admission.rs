@@ -14,7 +14,7 @@
 //! Invariant: what is remembered as taken was sent.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -37,6 +37,7 @@ use tokio::{
 use crate::{
     complaint::Complaints,
     intake::{Intake, Reason},
+    lock::lock,
     refusal::{Answer, Refusal},
     seen::{Key, Seen},
     token::Token,
@@ -271,11 +272,6 @@ impl<'a> Turn<'a> {
 /// How long so many bytes may take to arrive.
 fn time_for(bytes: usize) -> Duration {
     BODY_TIMEOUT + Duration::from_secs(u64::try_from(bytes / BODY_BYTES_A_SECOND).unwrap_or(u64::MAX))
-}
-
-/// What a panic of somebody else left is whole: nothing in here panics half-way.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Units that so many bytes take; also an empty body takes one.

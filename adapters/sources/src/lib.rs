@@ -37,6 +37,7 @@ mod json_lines;
 mod labels;
 mod line;
 mod line_error;
+mod lock;
 mod mapping;
 mod media_type;
 mod names;

@@ -15,7 +15,7 @@ mod steps;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use async_trait::async_trait;
@@ -32,6 +32,7 @@ use crate::{
     access::{Access, BasicAuth, TwoCredentials},
     complaint::Complaints,
     http::Http,
+    lock::lock,
     series_mapping::InvalidRule,
     target::{Address, InvalidAddress},
     template::Template,
@@ -299,12 +300,12 @@ struct Server {
 
 impl Server {
     fn complaints(&self) -> MutexGuard<'_, Complaints> {
-        self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.complaints)
     }
 
     /// Tells of a warning that was not told before.
     fn warn(&self, expression: &str, warning: &str) {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warned = lock(&self.warned);
         if warned.len() >= MAX_WARNINGS {
             warned.clear();
         }

@@ -18,7 +18,7 @@ mod negotiation;
 mod tally;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -40,6 +40,7 @@ use tokio::{
 use crate::{
     SeriesMapping, WebhookPath,
     complaint::Complaints,
+    lock::lock,
     series::SeriesReader,
     source_counts::{Counted, SourceCounts},
     write_request::{self, Message, Unreadable},
@@ -184,7 +185,7 @@ impl Receiver {
     /// The observations in a body, and what became of each sample.
     fn read(&self, message: Message, body: &[u8]) -> Result<(Vec<Observation>, Tally), Refusal> {
         let (mut observations, mut tally) = (Vec::new(), Tally::default());
-        let mut reader = locked(&self.series);
+        let mut reader = lock(&self.series);
         let ignored = write_request::read(message, body, |series| match series.labels {
             Ok(labels) => {
                 let mut known = reader.series(labels);
@@ -214,7 +215,7 @@ impl Receiver {
         if tally.complaints.is_empty() {
             return;
         }
-        let mut complaints = locked(&self.complaints);
+        let mut complaints = lock(&self.complaints);
         for (why, count) in &tally.complaints {
             complaints.refused(why);
             complaints.also(count.saturating_sub(1));
@@ -237,12 +238,7 @@ struct Untold<'a> {
 impl Drop for Untold<'_> {
     fn drop(&mut self) {
         if !self.given {
-            locked(self.series).tell_again();
+            lock(self.series).tell_again();
         }
     }
-}
-
-/// Nothing that is done under a lock here can fail half way.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

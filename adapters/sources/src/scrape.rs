@@ -15,7 +15,7 @@ mod watch;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use async_trait::async_trait;
@@ -31,6 +31,7 @@ use crate::{
     access::{Access, BasicAuth, TwoCredentials},
     complaint::Complaints,
     http::Http,
+    lock::lock,
     series::SeriesReader,
     target::{Address, InvalidAddress, MAX_TARGETS, Target, TargetGroup, read_groups},
 };
@@ -232,11 +233,11 @@ struct Site {
 
 impl Site {
     fn reader(&self) -> MutexGuard<'_, SeriesReader> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.reader)
     }
 
     fn complaints(&self) -> MutexGuard<'_, Complaints> {
-        self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.complaints)
     }
 }
 

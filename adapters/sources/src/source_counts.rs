@@ -1,9 +1,8 @@
 //! What a source counts, for metrics.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Mutex};
+
+use crate::lock::lock;
 
 /// Something that sources count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +37,7 @@ impl SourceCounts {
 
     /// Adds to some numbers, all at once.
     pub fn add(&self, what: impl IntoIterator<Item = (Counted, &'static str, u64)>) {
-        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut numbers = lock(&self.numbers);
         for (counted, label, more) in what {
             *numbers.entry((counted, label)).or_default() += more;
         }
@@ -47,6 +46,6 @@ impl SourceCounts {
     /// The numbers by what is counted and its label, in order.
     #[must_use]
     pub fn all(&self) -> BTreeMap<(Counted, &'static str), u64> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.numbers).clone()
     }
 }

@@ -4,6 +4,8 @@ use axum::http::{HeaderMap, Uri, header};
 use homeostat_port::{Secret, SecretError, SecretText};
 use thiserror::Error;
 
+use crate::percent;
+
 /// Longest token: as long as signed ones get. One that is longer is another file.
 const MAX_BYTES: usize = 8 * 1024;
 
@@ -51,7 +53,7 @@ impl Token {
             // Two ways at once are no way: RFC 6750, section 2.
             (Some(_), Some(_)) | (None, None) => false,
             (Some(shown), None) => self.0.is(shown),
-            (None, Some(shown)) => self.0.is(&unescaped(shown.as_bytes())),
+            (None, Some(shown)) => self.0.is(&percent::decoded(shown.as_bytes())),
         }
     }
 }
@@ -60,11 +62,6 @@ impl Token {
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii())
-}
-
-/// What is percent-encoded in a URL.
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    crate::percent::decoded(text)
 }
 
 #[cfg(test)]
