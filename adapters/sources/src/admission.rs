@@ -243,10 +243,10 @@ impl<'a> Turn<'a> {
     pub(crate) async fn take_once(&mut self, key: Key, observation: Observation) -> Result<bool, Refusal> {
         let admission = self.admission;
         // What is known needs no room. The memory is never locked while somebody waits for room.
-        if !lock(&admission.seen).contains(&key) {
+        if !lock(&admission.seen).contains(key) {
             let room = self.room().await?;
             let mut seen = lock(&admission.seen);
-            if !seen.contains(&key) {
+            if !seen.contains(key) {
                 room.send(observation);
                 admission.intake().forget(seen.insert(key));
                 admission.intake().took(1);

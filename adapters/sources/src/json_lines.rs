@@ -234,7 +234,7 @@ impl Pump {
             return Ok(());
         }
         let key = line.key();
-        if key.as_ref().is_some_and(|key| self.seen.contains(key)) {
+        if key.is_some_and(|key| self.seen.contains(key)) {
             self.intake.repeat(1);
             return Ok(());
         }

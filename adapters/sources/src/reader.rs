@@ -130,11 +130,9 @@ pub fn read_all<R: BufRead>(reader: R, mapping: &Mapping) -> impl Iterator<Item 
                     newest = newest.max(time);
                     let now = newest.unwrap_or_default();
                     let key = line.key();
-                    let is_new = key.as_ref().is_none_or(|key| !seen.contains(key));
+                    let is_new = key.is_none_or(|key| !seen.contains(key));
                     let mut observations = if is_new { line.observations(now) } else { Vec::new() };
-                    if let Some(key) = key.filter(|_| is_new) {
-                        seen.insert(key);
-                    }
+                    key.filter(|_| is_new).map(|key| seen.insert(key));
                     observations.retain(|observation| labels.is_new(observation, now));
                     return Some(Ok(TimedLine { number: lines.number(), time, observations }));
                 }

@@ -1,49 +1,44 @@
-//! A memory of bounded size that forgets what was used longest ago.
+//! A memory of bounded size that forgets what was not used for long.
+//!
+//! Two halves, a young one and an old one: what is used is in the young one. When that is full, it becomes the old one, and what
+//! is still in the old one by then is forgotten, all at once. So a use costs a look or two and nothing is kept in order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Remembers at most `capacity` values by their keys.
+/// Remembers at most `capacity` values by their keys, and at least the half of it that was used last.
 #[derive(Debug)]
 pub(crate) struct Recent<K, V> {
-    capacity: usize,
-    clock: u64,
-    values: HashMap<K, (u64, V)>,
-    /// The keys by when they were last used.
-    by_use: BTreeMap<u64, K>,
+    half: usize,
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
 }
 
-impl<K: Clone + Eq + Hash, V> Recent<K, V> {
+impl<K: Eq + Hash, V> Recent<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, clock: 0, values: HashMap::new(), by_use: BTreeMap::new() }
+        Self { half: capacity.div_ceil(2), young: HashMap::new(), old: HashMap::new() }
     }
 
     /// The value of `key`, which counts as used by that.
     pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
-        let (used, value) = self.values.get_mut(key)?;
-        if let Some(key) = self.by_use.remove(used) {
-            self.clock += 1;
-            *used = self.clock;
-            self.by_use.insert(self.clock, key);
+        if !self.young.contains_key(key) {
+            let (key, value) = self.old.remove_entry(key)?;
+            self.insert(key, value);
         }
-        Some(value)
+        self.young.get_mut(key)
     }
 
-    /// Remembers `value`; when there is no room, what was used longest ago is forgotten for it and given back.
-    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<K> {
-        self.clock += 1;
-        if let Some((used, _)) = self.values.insert(key.clone(), (self.clock, value)) {
-            self.by_use.remove(&used);
+    /// Remembers `value`; gives how many others were forgotten for it.
+    pub(crate) fn insert(&mut self, key: K, value: V) -> usize {
+        let mut forgotten = 0;
+        self.old.remove(&key);
+        if self.young.len() == self.half && !self.young.contains_key(&key) {
+            std::mem::swap(&mut self.young, &mut self.old);
+            forgotten = self.young.len();
+            self.young.clear();
         }
-        self.by_use.insert(self.clock, key);
-        if self.values.len() > self.capacity { self.forget_oldest() } else { None }
-    }
-
-    /// Forgets what was used longest ago.
-    pub(crate) fn forget_oldest(&mut self) -> Option<K> {
-        let (_, oldest) = self.by_use.pop_first()?;
-        self.values.remove(&oldest);
-        Some(oldest)
+        self.young.insert(key, value);
+        forgotten
     }
 }
 
@@ -52,18 +47,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forgets_what_was_used_longest_ago() {
-        let mut recent = Recent::new(2);
-        recent.insert("a", 1);
-        recent.insert("b", 2);
-        assert_eq!(recent.get(&"a"), Some(&mut 1));
-        assert_eq!(recent.insert("c", 3), Some("b"));
-        assert_eq!((recent.get(&"a").copied(), recent.get(&"b").copied()), (Some(1), None));
-        assert_eq!(recent.insert("c", 4), None);
-        assert_eq!((recent.get(&"a").copied(), recent.get(&"c").copied()), (Some(1), Some(4)));
-        for number in 0..1000 {
-            recent.insert("d", number);
+    fn forgets_what_was_not_used_for_long() {
+        let mut recent = Recent::new(4);
+        for (number, forgotten) in [(1, 0), (2, 0), (3, 0), (4, 0)] {
+            assert_eq!(recent.insert(number, number), forgotten, "{number}");
         }
-        assert_eq!((recent.values.len(), recent.by_use.len()), (2, 2));
+        assert_eq!(recent.get(&2), Some(&mut 2));
+        assert_eq!(recent.insert(5, 5), 0);
+        assert_eq!([1, 2, 5].map(|number| recent.get(&number).is_some()), [false, true, true]);
+    }
+
+    #[test]
+    fn is_bounded_and_keeps_the_newest_half() {
+        let mut recent = Recent::new(10);
+        let mut forgotten = 0;
+        for number in 0..1000 {
+            forgotten += recent.insert(number, ());
+            assert!(recent.young.len() + recent.old.len() <= 10);
+            assert!(
+                (number - 4..=number)
+                    .filter(|number| *number >= 0)
+                    .all(|number| { recent.young.contains_key(&number) || recent.old.contains_key(&number) })
+            );
+        }
+        assert_eq!(forgotten + recent.young.len() + recent.old.len(), 1000);
+    }
+
+    #[test]
+    fn a_new_value_takes_the_place_of_the_one_before() {
+        let mut recent = Recent::new(2);
+        for number in 0..100 {
+            assert_eq!((recent.insert("a", number), recent.insert("b", number)), (0, 0));
+        }
+        assert_eq!((recent.get(&"a").copied(), recent.old.len() + recent.young.len()), (Some(99), 2));
     }
 }
