@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerConfig, ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, NetworkingConfig,
+    ContainerConfig, ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, ImageConfig,
+    NetworkingConfig,
 };
 use homeostat_model::IdempotencyKey;
 
@@ -109,10 +110,42 @@ impl Blueprint {
         self
     }
 
+    /// The same without what the container has from its image, whose own description is `image`: it gets that of the image that
+    /// it is made from.
+    pub(crate) fn without(mut self, image: ImageConfig) -> Self {
+        let body = &mut self.body;
+        // An entry point of one's own leaves nothing of the image's command.
+        if unlike(&mut body.entrypoint, image.entrypoint) {
+            unlike(&mut body.cmd, image.cmd);
+        }
+        unlike(&mut body.user, image.user);
+        unlike(&mut body.working_dir, image.working_dir);
+        unlike(&mut body.healthcheck, image.healthcheck);
+        unlike(&mut body.stop_signal, image.stop_signal);
+        unlike(&mut body.shell, image.shell);
+        for (own, images) in [
+            (&mut body.env, image.env),
+            (&mut body.exposed_ports, image.exposed_ports),
+            (&mut body.volumes, image.volumes),
+            (&mut body.on_build, image.on_build),
+        ] {
+            let images = images.unwrap_or_default();
+            own.iter_mut().for_each(|own| own.retain(|one| !images.contains(one)));
+        }
+        let labels = image.labels.unwrap_or_default();
+        body.labels.iter_mut().for_each(|own| own.retain(|name, value| labels.get(name) != Some(value)));
+        self
+    }
+
     /// The same, from another image.
     pub(crate) fn with_image(mut self, image: &str) -> Self {
         self.body.image = Some(image.into());
         self
+    }
+
+    /// Whether the engine removes it by itself when it ends.
+    pub(crate) fn goes_when_it_ends(&self) -> bool {
+        self.body.host_config.as_ref().and_then(|host| host.auto_remove).unwrap_or(false)
     }
 
     /// What keeps it from being made on another host; `None` when nothing is known to.
@@ -145,6 +178,14 @@ impl Blueprint {
         let named = self.body.networking_config.iter().flat_map(|config| config.endpoints_config.iter().flatten());
         named.map(|(name, _)| name.as_str()).filter(|name| !EVERYWHERE.contains(name)).collect()
     }
+}
+
+/// Takes `own` away if it is as the image has it; whether nothing of one's own is left.
+fn unlike<T: PartialEq>(own: &mut Option<T>, images: Option<T>) -> bool {
+    if *own == images {
+        *own = None;
+    }
+    own.is_none()
 }
 
 /// Volumes without a name of their own are bound by the name that the engine gave them, so that they are not made anew.
@@ -214,6 +255,36 @@ mod tests {
         assert_eq!(networks["shop"].aliases.as_deref(), Some(&["web".to_owned()][..]));
         assert_eq!(networks["shop"].ip_address, None);
         assert_eq!(blueprint.needs_networks(), ["shop"]);
+    }
+
+    #[test]
+    fn what_comes_from_the_image_is_left_to_the_image() {
+        for (own, image, left) in [
+            (
+                r#""Env": ["PATH=/bin", "A=1"], "Cmd": ["serve"], "WorkingDir": "/app", "Labels": {"v": "1", "tier": "web"}"#,
+                r#""Env": ["PATH=/bin", "V=1"], "Cmd": ["serve"], "WorkingDir": "/app", "Labels": {"v": "1"}"#,
+                r#""Env": ["A=1"], "Labels": {"tier": "web"}"#,
+            ),
+            // Of a command that was given, only the entry point is the image's.
+            (
+                r#""Entrypoint": ["/start"], "Cmd": ["mine"], "User": "me""#,
+                r#""Entrypoint": ["/start"], "Cmd": ["serve"], "User": "app""#,
+                r#""Cmd": ["mine"], "User": "me""#,
+            ),
+            // With an entry point that was given, nothing of the image's command is heard.
+            (
+                r#""Entrypoint": ["/mine"], "Cmd": ["serve"], "StopSignal": "SIGHUP", "ExposedPorts": {"80/tcp": {}}"#,
+                r#""Entrypoint": ["/start"], "Cmd": ["serve"], "StopSignal": "SIGHUP", "ExposedPorts": {"80/tcp": {}}"#,
+                r#""Entrypoint": ["/mine"], "Cmd": ["serve"], "ExposedPorts": {}"#,
+            ),
+        ] {
+            let of = |config: &str| {
+                let json = format!(r#"{{"Config": {{"Image": "web:1", {config}}}, "HostConfig": {{}}}}"#);
+                Blueprint::of(&inspected(&json)).unwrap()
+            };
+            let image = serde_json::from_str(&format!("{{{image}}}")).unwrap();
+            assert_eq!(of(own).without(image).body, of(left).body, "{own}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bollard::{
     Docker,
     container::CreateCheckpointOptions,
     errors::Error,
-    models::{ContainerCreateBody, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum},
+    models::{ContainerCreateBody, ContainerUpdateBody, ImageConfig, RestartPolicy, RestartPolicyNameEnum},
     query_parameters::{
         CreateContainerOptions, DownloadFromContainerOptions, ImportImageOptions, RemoveContainerOptions,
         RenameContainerOptions, StartContainerOptions, UploadToContainerOptions,
@@ -97,6 +97,13 @@ impl Connection {
         let (docker, _) = self.client().await?;
         let found = self.found(docker.inspect_image(name), &format!("look for the image {name}")).await?;
         Ok(found.and_then(|image| image.id))
+    }
+
+    /// What the image `id` says of the containers that are made from it; `None` when there is no such image.
+    pub(crate) async fn image_config(&self, id: &str) -> Result<Option<ImageConfig>, AdapterError> {
+        let (docker, _) = self.client().await?;
+        let found = self.found(docker.inspect_image(id), &format!("look for the image {id}")).await?;
+        Ok(found.and_then(|image| image.config))
     }
 
     /// What 404 says is `None`.

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     config::{HostConfig, TlsConfig},
-    happening::{Happening, Told},
+    happening::{Happening, Told, is_stopped_by},
 };
 
 /// For calls that only read, or write a number: an engine answers in milliseconds, a badly overloaded one in seconds.
@@ -43,6 +43,9 @@ const READ_AGAIN: Duration = Duration::from_millis(100);
 
 /// An end of time that has not passed when the engine begins to answer.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+
+/// Events that Docker remembers.
+const HISTORY_KEPT: usize = 256;
 
 /// No container has this id: a digest of only zeros does not come up. Asking to change it tells whether an engine knows
 /// how to change containers at all.
@@ -270,26 +273,60 @@ impl Connection {
         Ok(restarts.into_iter().filter_map(|event| event.time).max())
     }
 
-    /// Whether somebody asked the engine to end the container, as far back as `since`, if the engine remembers it.
-    pub(crate) async fn end_was_asked_for(&self, id: &str, since: jiff::Timestamp) -> Result<bool, AdapterError> {
+    /// Whether somebody asked the engine to end the container since `since`; `None` when it does not remember as much.
+    pub(crate) async fn end_was_asked_for(
+        &self,
+        id: &str,
+        since: jiff::Timestamp,
+    ) -> Result<Option<bool>, AdapterError> {
         let (_, facts) = self.client().await?;
-        let asked = |event: &EventMessage| {
-            Told::of(event, facts.engine == "podman").is_some_and(|told| told.happening == Happening::EndRequested)
-        };
-        Ok(self.history(id, since, &["kill", "stop", "restart"]).await?.iter().any(asked))
+        for event in self.history(id, since, &["kill", "stop", "restart"]).await? {
+            match Told::of(&event, facts.engine == "podman").map(|told| told.happening) {
+                Some(Happening::EndRequested) => return Ok(Some(true)),
+                Some(Happening::Poked(signal)) if self.stops_by(id, signal).await? => return Ok(Some(true)),
+                _ => {}
+            }
+        }
+        if facts.engine == "podman" {
+            return Ok(Some(false));
+        }
+        let all = self.past(jiff::Timestamp::UNIX_EPOCH, HashMap::new()).await?;
+        let oldest = all.iter().filter_map(|event| event.time).min();
+        let reaches = all.len() < HISTORY_KEPT || oldest.is_some_and(|oldest| oldest <= since.as_second());
+        Ok(reaches.then_some(false))
     }
 
-    /// What the engine remembers of a container's events with these names. Docker keeps the last 256 events of its own run.
+    /// Whether the container is stopped by `signal`, which others are not.
+    pub(crate) async fn stops_by(&self, id: &str, signal: &str) -> Result<bool, AdapterError> {
+        let inspected = self.inspect(id).await?;
+        let own = inspected.and_then(|inspected| inspected.config?.stop_signal);
+        Ok(own.is_some_and(|own| is_stopped_by(&own, signal)))
+    }
+
+    /// What the engine remembers of a container's events with these names.
     async fn history(
         &self,
         id: &str,
         since: jiff::Timestamp,
         names: &[&str],
     ) -> Result<Vec<EventMessage>, AdapterError> {
-        let (docker, facts) = self.client().await?;
         let mut filters = only_containers();
         filters.insert("container".into(), vec![id.into()]);
         filters.insert("event".into(), names.iter().map(|name| (*name).to_owned()).collect());
+        let wanted = |event: &EventMessage| {
+            event.actor.as_ref().and_then(|actor| actor.id.as_deref()) == Some(id)
+                && event.action.as_deref().is_some_and(|action| names.contains(&action))
+        };
+        Ok(self.past(since, filters).await?.into_iter().filter(wanted).collect())
+    }
+
+    /// What the engine remembers. Docker keeps the last [`HISTORY_KEPT`] events of its own run.
+    async fn past(
+        &self,
+        since: jiff::Timestamp,
+        filters: HashMap<String, Vec<String>>,
+    ) -> Result<Vec<EventMessage>, AdapterError> {
+        let (docker, facts) = self.client().await?;
         let now = self.time().await?;
         // Podman 4.3 gives nothing at all when the end has passed already, so it is asked to wait for it.
         let until = if facts.engine == "podman" { now.checked_add(SOON).unwrap_or(now) } else { now };
@@ -297,11 +334,7 @@ impl Connection {
         let options = EventsOptions { since: Some(engine_time(since)), until, filters: Some(filters) };
         let all = docker.events(Some(options)).collect::<Vec<_>>();
         let events = self.within(QUICK, "read past events", async { Ok(all.await) }).await?;
-        let wanted = |event: &EventMessage| {
-            event.actor.as_ref().and_then(|actor| actor.id.as_deref()) == Some(id)
-                && event.action.as_deref().is_some_and(|action| names.contains(&action))
-        };
-        Ok(events.into_iter().flatten().filter(wanted).collect())
+        Ok(events.into_iter().flatten().collect())
     }
 
     /// The engine's clock.

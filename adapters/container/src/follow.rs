@@ -50,6 +50,7 @@ impl Follower<'_> {
             tokio::select! {
                 event = events.next() => match event {
                     Some(Ok(event)) => {
+                        host.heard(event.time);
                         if let Some(told) = Told::of(&event, follower.facts.engine == "podman") {
                             follower.handle(told).await?;
                         }
@@ -100,8 +101,15 @@ impl Follower<'_> {
     /// Takes in one event: the container as it is now first, then what happened to it.
     async fn handle(&mut self, told: Told) -> Result<(), End> {
         let Told { id, name, happening, event_id } = told;
-        if happening == Happening::EndRequested {
-            self.host.requests.note(&id);
+        let ends = match happening {
+            Happening::EndRequested => Some(true),
+            Happening::Poked(signal) => Some(self.host.connection.stops_by(&id, signal).await?),
+            _ => None,
+        };
+        if let Some(ends) = ends {
+            if ends {
+                self.host.requests.note(&id);
+            }
             return Ok(());
         }
         // What is being moved ends and begins as the move has it: nothing of that is news.
@@ -230,12 +238,14 @@ impl Follower<'_> {
         self.facts.engine == "docker"
     }
 
-    /// Whether an end that nobody saw was asked for, by the engine's own history of the container's last life. An engine that
-    /// was started anew has no history, but while it was away nobody could ask it either.
+    /// Whether an end that nobody saw was asked for, by the engine's own history of the container's last life, or since it was
+    /// listened to last. An engine that was started anew has no history, but while it was away nobody could ask it either.
     async fn asked_unseen(&self, container: Option<&Container>, id: &str) -> Option<bool> {
-        let began = container?.started_at.parse().ok()?;
-        match self.host.connection.end_was_asked_for(id, began).await {
-            Ok(asked) => (asked || self.always_tells()).then_some(asked),
+        let began: jiff::Timestamp = container?.started_at.parse().ok()?;
+        let unheard = self.host.heard_last().map_or(began, |heard| heard.max(began));
+        match self.host.connection.end_was_asked_for(id, unheard).await {
+            Ok(Some(false)) if !self.always_tells() => None,
+            Ok(asked) => asked,
             Err(error) => {
                 tracing::warn!(adapter = %self.host.adapter, container = %id, %error, "its history cannot be read");
                 None

@@ -15,9 +15,18 @@ const REQUEST_HOLDS: Duration = Duration::from_secs(600);
 /// Requests that are remembered; a stop of every container of a full host fits.
 const MAX_REQUESTS: usize = 2048;
 
-/// Signals that are sent to have something done, and not to have the container end: HUP, USR1, USR2, CHLD, CONT, STOP,
-/// TSTP, URG, WINCH.
-const POKES: [&str; 9] = ["1", "10", "12", "17", "18", "19", "20", "23", "28"];
+/// Signals that are sent to have something done, and not to have the container end, unless it is stopped by one of them.
+const POKES: [(&str, &str); 9] = [
+    ("1", "HUP"),
+    ("10", "USR1"),
+    ("12", "USR2"),
+    ("17", "CHLD"),
+    ("18", "CONT"),
+    ("19", "STOP"),
+    ("20", "TSTP"),
+    ("23", "URG"),
+    ("28", "WINCH"),
+];
 
 /// What happened to a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +45,14 @@ pub(crate) enum Happening {
     Removed,
     /// Somebody asked the engine to end it.
     EndRequested,
+    /// Somebody sent it this signal, by its number, which ends few containers.
+    Poked(&'static str),
+}
+
+/// Whether a container that is stopped by `stop_signal` (`SIGHUP`, `HUP` or `1`) is stopped by the poke `number`.
+pub(crate) fn is_stopped_by(stop_signal: &str, number: &str) -> bool {
+    let name = POKES.iter().find(|(poke, _)| *poke == number).map(|(_, name)| *name);
+    stop_signal == number || name.is_some_and(|name| stop_signal.trim_start_matches("SIG").eq_ignore_ascii_case(name))
 }
 
 impl Happening {
@@ -51,7 +68,7 @@ impl Happening {
             Self::Unpaused => "container.unpaused",
             Self::Resized => "container.resized",
             Self::Removed => "container.removed",
-            Self::Renamed | Self::EndRequested => return None,
+            Self::Renamed | Self::EndRequested | Self::Poked(_) => return None,
         })
     }
 }
@@ -89,8 +106,10 @@ impl Told {
             "update" => Happening::Resized,
             "rename" => Happening::Renamed,
             "destroy" | "remove" => Happening::Removed,
-            "kill" if attribute("signal").is_some_and(|signal| POKES.contains(&signal.as_str())) => return None,
-            "kill" => Happening::EndRequested,
+            "kill" => {
+                let poke = attribute("signal").and_then(|signal| POKES.iter().find(|(number, _)| number == signal));
+                poke.map_or(Happening::EndRequested, |(number, _)| Happening::Poked(number))
+            }
             // Docker tells of these when they are done, Podman when they begin.
             "stop" | "restart" if podman => Happening::EndRequested,
             _ => Happening::Health(action.strip_prefix("health_status: ")?.to_owned()),
@@ -147,7 +166,7 @@ mod tests {
             ("die", r#""exitCode": "much""#, false, died(None)),
             ("kill", r#""signal": "15""#, false, Some(Happening::EndRequested)),
             ("kill", r#""signal": "37""#, false, Some(Happening::EndRequested)),
-            ("kill", r#""signal": "1""#, false, None),
+            ("kill", r#""signal": "1""#, false, Some(Happening::Poked("1"))),
             ("kill", "", true, Some(Happening::EndRequested)),
             ("stop", "", true, Some(Happening::EndRequested)),
             ("stop", "", false, None),
@@ -160,6 +179,21 @@ mod tests {
             ("top", "", false, None),
         ] {
             assert_eq!(told(action, attributes, podman), wanted, "{action} {attributes} podman={podman}");
+        }
+    }
+
+    #[test]
+    fn a_poke_ends_what_is_stopped_by_it() {
+        for (stop_signal, number, wanted) in [
+            ("SIGHUP", "1", true),
+            ("HUP", "1", true),
+            ("1", "1", true),
+            ("SIGWINCH", "28", true),
+            ("SIGTERM", "1", false),
+            ("", "1", false),
+            ("SIGUSR1", "12", false),
+        ] {
+            assert_eq!(is_stopped_by(stop_signal, number), wanted, "{stop_signal} {number}");
         }
     }
 

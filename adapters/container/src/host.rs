@@ -1,7 +1,10 @@
 //! One engine and the host it runs on.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,6 +32,8 @@ pub(crate) struct Host {
     pub(crate) sample_every: Duration,
     pub(crate) requests: Requests,
     memory: Mutex<Memory>,
+    /// The engine's time of the newest event that came, in seconds; 0 when none has.
+    heard: AtomicI64,
 }
 
 impl Host {
@@ -49,12 +54,24 @@ impl Host {
             sample_every: Duration::from_millis(config.sample_every.as_millis()),
             requests: Requests::default(),
             memory: Mutex::default(),
+            heard: AtomicI64::default(),
         }
     }
 
     /// What was last seen of it.
     pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An event of that time has come, by the engine's clock in seconds.
+    pub(crate) fn heard(&self, time: Option<i64>) {
+        self.heard.fetch_max(time.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// When the newest event that came was, by the engine's clock.
+    pub(crate) fn heard_last(&self) -> Option<jiff::Timestamp> {
+        let seconds = self.heard.load(Ordering::Relaxed);
+        jiff::Timestamp::from_second(seconds).ok().filter(|_| seconds > 0)
     }
 
     /// The container that the engine calls `name`, and that is called `id` unless it has been given another id.

@@ -76,6 +76,14 @@ impl<'a> Replacement<'a> {
         let inspected = inspected.ok_or_else(|| Refusal { reason: format!("there is no {}", command.resource) })?;
         let blueprint = Blueprint::of(&inspected)
             .ok_or_else(|| Refusal { reason: format!("the engine does not say how {} was made", command.resource) })?;
+        if blueprint.goes_when_it_ends() {
+            let reason =
+                format!("the engine removes {} when it ends (--rm), so there is no way back", command.resource);
+            return Err(Refusal { reason });
+        }
+        // Of an image that is gone nobody knows what it said.
+        let said = source.host.connection.image_config(&blueprint.image_id).await.map_err(refusal)?;
+        let blueprint = blueprint.without(said.unwrap_or_default());
         let plan = Self { command, source, target, target_facts, blueprint, image, live };
         if plan.is_elsewhere()
             && let Some(reason) = plan.blueprint.bound_to_host(&inspected)

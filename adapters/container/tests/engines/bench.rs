@@ -13,7 +13,10 @@ use std::{
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     models::{ContainerCreateBody, ContainerInspectResponse, EventMessage, HostConfig},
-    query_parameters::{CreateContainerOptions, LogsOptions, RemoveContainerOptions},
+    query_parameters::{
+        CommitContainerOptions, CreateContainerOptions, KillContainerOptions, LogsOptions, RemoveContainerOptions,
+        RemoveImageOptions,
+    },
 };
 use futures_util::StreamExt;
 use homeostat_container::{ContainerAdapter, ContainerConfig};
@@ -120,6 +123,41 @@ impl Bench {
         id
     }
 
+    /// Gives the test's image with `changes`, as lines of a Dockerfile, the name `image`.
+    pub(crate) async fn commit(&self, image: &str, changes: &[&str]) {
+        let from = self.create(OBEDIENT, HostConfig::default(), 5).await;
+        let options = CommitContainerOptions {
+            container: Some(from.name().into()),
+            repo: Some(image.into()),
+            changes: Some(changes.join("\n")),
+            ..CommitContainerOptions::default()
+        };
+        self.docker.commit_container(options, bollard::models::ContainerConfig::default()).await.unwrap();
+        self.remove(&from).await;
+    }
+
+    pub(crate) async fn remove_image(&self, image: &str) {
+        self.docker.remove_image(image, None::<RemoveImageOptions>, None).await.unwrap();
+    }
+
+    /// Makes a container that runs `script` and is otherwise as `body` says, and starts it.
+    pub(crate) async fn start_with(&self, script: &str, body: ContainerCreateBody) -> ResourceId {
+        let name = format!("test-{}-{}", std::process::id(), number());
+        let body = ContainerCreateBody {
+            image: body.image.or_else(|| Some(variable("HOMEOSTAT_TEST_IMAGE"))),
+            cmd: Some(vec!["sh".into(), "-c".into(), script.into()]),
+            host_config: Some(HostConfig { network_mode: Some("none".into()), ..HostConfig::default() }),
+            ..body
+        };
+        let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
+        self.docker.create_container(Some(options), body).await.unwrap();
+        self.made.lock().unwrap().push(name.clone());
+        let id: ResourceId = format!("container/{name}").parse().unwrap();
+        self.run(&id).await;
+        self.ready(&id, 1).await;
+        id
+    }
+
     /// From now on the container of this name is removed at the end, also if it was made on another engine.
     pub(crate) fn adopt(&self, id: &ResourceId) {
         self.made.lock().unwrap().push(id.name().into());
@@ -168,6 +206,12 @@ impl Bench {
     pub(crate) async fn crash(&self, id: &ResourceId) {
         let pid = self.inspect(id).await.state.unwrap().pid.unwrap();
         kill(pid);
+    }
+
+    /// Sends the container a signal through the engine.
+    pub(crate) async fn signal(&self, id: &ResourceId, signal: &str) {
+        let options = KillContainerOptions { signal: signal.into() };
+        self.docker.kill_container(id.name(), Some(options)).await.unwrap();
     }
 
     /// How often the engine says that `action` happened to the container, within the last ten minutes.
@@ -289,6 +333,11 @@ impl Watch {
     }
 
     /// How it ends by itself.
+    pub(crate) async fn end_now(self) {
+        self.stop.cancel();
+        self.end().await.unwrap();
+    }
+
     pub(crate) async fn end(mut self) -> Result<(), AdapterError> {
         let drained = async {
             while self.received.recv().await.is_some() {}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bollard::{
-    models::{HostConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum},
+    models::{ContainerCreateBody, HostConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum},
     query_parameters::{DownloadFromContainerOptions, RenameContainerOptions},
 };
 use futures_util::TryStreamExt;
@@ -155,6 +155,42 @@ async fn a_container_is_made_anew_with_its_volumes_and_what_does_not_work_leaves
         bench.remove(&id).await;
         let _ = bench.docker.remove_volume(&volume, None::<bollard::query_parameters::RemoveVolumeOptions>).await;
     }
+}
+
+/// An image that is given anew under the same name: the container follows it in all that it was not given of its own.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the test bed: cargo xtask test"]
+async fn a_container_that_is_made_anew_follows_its_image() {
+    let bench = Bench::shared("HOMEOSTAT_TEST_DOCKER");
+    let adapter = bench.adapter();
+    let image = format!("localhost/follows-{}", std::process::id());
+    bench.commit(&image, &["ENV VERSION=1", "ENV KEPT=1", "WORKDIR /one"]).await;
+    let own = Some(vec!["OWN=mine".into(), "KEPT=own".into()]);
+    let body = ContainerCreateBody { image: Some(image.clone()), env: own, ..ContainerCreateBody::default() };
+    let id = bench.start_with(OBEDIENT, body).await;
+    bench.commit(&image, &["ENV VERSION=2", "ENV KEPT=2", "WORKDIR /two"]).await;
+    let result = done(&*adapter, &step(&id, Action::Recreate { image: None })).await;
+    assert!(matches!(&result, StepResult::Done { .. }), "{result:?}");
+    let config = bench.inspect(&id).await.config.unwrap();
+    let env = config.env.unwrap_or_default();
+    for (entry, is_there) in [("VERSION=2", true), ("VERSION=1", false), ("OWN=mine", true), ("KEPT=own", true)] {
+        assert_eq!(env.iter().any(|one| one == entry), is_there, "{entry}: {env:?}");
+    }
+    assert_eq!(config.working_dir.as_deref(), Some("/two"));
+    bench.remove(&id).await;
+    bench.remove_image(&image).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the test bed: cargo xtask test"]
+async fn what_the_engine_removes_when_it_ends_is_not_replaced() {
+    let bench = Bench::shared("HOMEOSTAT_TEST_DOCKER");
+    let adapter = bench.adapter();
+    let id = bench.start(OBEDIENT, HostConfig { auto_remove: Some(true), ..HostConfig::default() }).await;
+    let result = done(&*adapter, &step(&id, Action::Recreate { image: None })).await;
+    assert!(matches!(&result, StepResult::Refused { reason } if reason.contains("--rm")), "{result:?}");
+    assert_eq!(all_of(&bench, &id).await, [format!("{} running", id.name())]);
+    bench.remove(&id).await;
 }
 
 /// The program crashed in the middle of a move: what another one finds, it brings to an end.

@@ -91,6 +91,37 @@ fn event(seen: Observation) -> Option<homeostat_model::Event> {
     if let Observation::Event(event) = seen { Some(event) } else { None }
 }
 
+/// Docker remembers 256 events. What it has forgotten may have been a wish that the container ends.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the test bed: cargo xtask test"]
+async fn what_the_engine_has_forgotten_is_not_taken_for_not_asked() {
+    let bench = Bench::shared("HOMEOSTAT_TEST_DOCKER");
+    let adapter = bench.adapter();
+    let (stopped, busy) =
+        (bench.start(OBEDIENT, HostConfig::default()).await, bench.start(OBEDIENT, HostConfig::default()).await);
+    for (others, requested) in [(0, Some(Value::Bool(true))), (130, None)] {
+        let mut watch = Watch::start(adapter.clone());
+        watch.find("snapshot", snapshot).await;
+        // So that it is known until when events were heard.
+        bench.docker.pause_container(busy.name()).await.unwrap();
+        watch.find("pause", event).await;
+        bench.docker.unpause_container(busy.name()).await.unwrap();
+        watch.find("going on", event).await;
+        watch.end_now().await;
+        bench.docker.stop_container(stopped.name(), None).await.unwrap();
+        for _ in 0..others {
+            bench.docker.pause_container(busy.name()).await.unwrap();
+            bench.docker.unpause_container(busy.name()).await.unwrap();
+        }
+        let mut watch = Watch::start(adapter.clone());
+        let died = watch.find("death", |seen| event(seen).filter(|event| event.resource == stopped)).await;
+        assert_eq!(died.event_type.as_str(), "container.died");
+        assert_eq!(died.attributes.get("requested"), requested.as_ref(), "after {others} other events");
+        watch.end_now().await;
+        bench.run(&stopped).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the test bed: cargo xtask test"]
 async fn docker_comes_back_and_a_death_meanwhile_is_told() {

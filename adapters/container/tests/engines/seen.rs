@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bollard::models::HostConfig;
+use bollard::models::{ContainerCreateBody, HostConfig};
 use homeostat_model::{Attributes, Event, Observation, ResourceId, Value};
 use homeostat_port::Adapter;
 
@@ -44,6 +44,14 @@ async fn docker_tells_a_crash_from_a_stop() {
     let died = watch.find("stop", event_of(&resource, "container.died")).await;
     assert_eq!(text(&died.attributes), "exitCode=0 missed=false oomKilled=false requested=true");
 
+    // A signal that has something done is no wish that it ends: what it dies of is something else.
+    bench.run(&resource).await;
+    bench.ready(&resource, 3).await;
+    bench.signal(&resource, "SIGUSR1").await;
+    bench.crash(&resource).await;
+    let died = watch.find("poke", event_of(&resource, "container.died")).await;
+    assert!(text(&died.attributes).ends_with("requested=false"), "{died:?}");
+
     bench.run(&resource).await;
     bench.remove(&resource).await;
     watch.find("removal", event_of(&resource, "container.removed")).await;
@@ -54,6 +62,21 @@ async fn docker_tells_a_crash_from_a_stop() {
         })
         .await;
     assert!(adapter.discover().await.unwrap().iter().all(|found| found.id != resource));
+}
+
+/// Such as a web server that ends in good order at a signal that others take for something else.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the test bed: cargo xtask test"]
+async fn a_stop_by_a_signal_of_its_own_was_asked_for() {
+    let bench = Bench::shared("HOMEOSTAT_TEST_DOCKER");
+    let mut watch = Watch::start(bench.adapter());
+    watch.find("snapshot", |seen| matches!(seen, Observation::Inventory(_)).then_some(())).await;
+    let body = ContainerCreateBody { stop_signal: Some("SIGWINCH".into()), ..ContainerCreateBody::default() };
+    let resource = bench.start_with("trap 'exit 3' WINCH; echo ready; sleep 100000 & wait", body).await;
+    bench.docker.stop_container(resource.name(), None).await.unwrap();
+    let died = watch.find("stop", event_of(&resource, "container.died")).await;
+    assert_eq!(text(&died.attributes), "exitCode=3 missed=false oomKilled=false requested=true");
+    bench.remove(&resource).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
