@@ -17,6 +17,7 @@ use std::{
 use homeostat_configuration::KIND;
 use homeostat_container::ContainerConfig;
 use homeostat_model::{AdapterName, Duration, EventType, Kind, MetricDescription, MetricName, Unit};
+use homeostat_port::Secret;
 use homeostat_sources::{
     AlertmanagerConfig, CloudEventsConfig, JsonLinesConfig, PromqlConfig, RemoteWriteConfig, ScrapeConfig,
 };
@@ -154,6 +155,15 @@ impl SourceConfig {
             Self::CloudEvents(config) => Some(config.path.as_str()),
             Self::RemoteWrite(config) => Some(config.path.as_str()),
             Self::JsonLines(_) | Self::Scrape(_) | Self::Promql(_) => None,
+        }
+    }
+
+    /// What those who send to it have to show, if they do.
+    pub(crate) fn token(&self) -> Option<&Secret> {
+        match self {
+            Self::Alertmanager(config) => config.token.as_ref(),
+            Self::CloudEvents(config) => config.token.as_ref(),
+            Self::RemoteWrite(_) | Self::JsonLines(_) | Self::Scrape(_) | Self::Promql(_) => None,
         }
     }
 

@@ -103,6 +103,50 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_is_no_token_keeps_what_is_in_force() {
+        let folder = scratch();
+        let token = folder.path().join("token");
+        fs::write(&token, "first").unwrap();
+        let program = Program::start(folder.path(), "sources: [{alertmanager: {path: /first, token: {file: token}}}]");
+        assert_eq!(program.metric(GAUGE), 1.0);
+        for time in 1..3 {
+            fs::write(&token, "a b").unwrap();
+            program.hang_up();
+            wait(&program, "refusal", || logged(&program, "is no token") == time);
+            assert_eq!(program.metric(GAUGE), 0.0);
+            assert_eq!(program.post("/first", "?").0, 401, "the webhook is there, and asks for the token");
+        }
+        fs::write(&token, "second").unwrap();
+        wait(&program, "recovery", || program.metric(GAUGE) == 1.0);
+        program.stop();
+    }
+
+    #[test]
+    fn a_folder_of_policies_that_takes_anothers_place_is_followed() {
+        let folder = scratch();
+        let path = |name: &str| -> PathBuf { folder.path().join(name) };
+        let policy = |name: &str| {
+            format!(
+                "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {{name: {name}}}\nspec:\n  select: {{kind: vm}}\n  \
+                 when: last(\"cpu\") > 1\n  then: [{{notify: {{message: hot}}}}]\n"
+            )
+        };
+        let program =
+            Program::start(folder.path(), "metrics: [{name: cpu}]\nsources: [{alertmanager: {path: /first}}]");
+        program.write_policy("one.yaml", &policy("one"));
+        wait(&program, "the first policy", || program.metric("homeostat_policies") == 1.0);
+        fs::create_dir(path("new")).unwrap();
+        fs::write(path("new/one.yaml"), policy("one")).unwrap();
+        fs::write(path("new/two.yaml"), policy("two")).unwrap();
+        fs::rename(path("policies"), path("old")).unwrap();
+        fs::rename(path("new"), path("policies")).unwrap();
+        wait(&program, "the other folder", || program.metric("homeostat_policies") == 2.0);
+        fs::write(path("policies/three.yaml"), policy("three")).unwrap();
+        wait(&program, "a change in it", || program.metric("homeostat_policies") == 3.0);
+        program.stop();
+    }
+
+    #[test]
     fn a_mounted_config_map_is_followed_when_its_link_is_swapped() {
         let folder = scratch();
         let path = |name: &str| -> PathBuf { folder.path().join(name) };

@@ -173,6 +173,8 @@ fn adapters(loaded: &Loaded, scenario: Option<Scenario>, clock: Clock) -> Result
                 }
             }
             AdapterConfig::Container(config) => {
+                let mut config = config.clone();
+                config.resolve(|path| loaded.resolve(path));
                 let adapter = ContainerAdapter::connect(config.clone())
                     .map_err(|error| Failure::new(format!("adapter {}: {error}", config.name)))?;
                 adapters.push(Arc::new(adapter));

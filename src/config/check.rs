@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use homeostat_configuration::{FoundSecret, Origins, Place, Problem};
+use homeostat_sources::Token;
 
 use super::{AdapterConfig, Configuration};
 
@@ -44,6 +45,16 @@ pub(super) fn check(configuration: &Configuration, origins: &Origins, complete: 
     let routes = crate::api::PATHS.into_iter().map(|path| ("spec.listen".to_owned(), path)).chain(routes);
     let help = "give each source a `path` of its own, and none of homeostat's";
     problems.each_once(routes, "duplicate_path", "two listen on", help);
+    for (number, secret) in sources.iter().enumerate().filter_map(|(number, source)| Some((number, source.token()?))) {
+        // One that cannot be read at all is told with the other secrets.
+        if let Err(error) = Token::read(secret)
+            && secret.read().is_ok()
+        {
+            let error = error.to_string();
+            let (why, help) = error.split_once("; ").unwrap_or((&error, "give another one"));
+            problems.add(&named(origins, "sources", number, "token"), "token", why.to_owned(), help);
+        }
+    }
     let declared = metrics.iter().enumerate();
     let declared = declared.map(|(number, metric)| (format!("spec.metrics[{number}].name"), metric.name.as_str()));
     problems.each_once(declared, "duplicate_metric", "two metrics are called", "keep one of them");

@@ -223,13 +223,24 @@ impl Loaded {
             return None;
         }
         let path = self.resolve(&config.path);
-        let (why, help) = match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => ("it is a folder".to_owned(), "give a file of JSON lines, or -"),
-            Ok(_) => return None,
+        let (why, help) = match fs::metadata(&path).and_then(|metadata| readable(&path, &metadata)) {
+            Ok(false) => ("it is a folder".to_owned(), "give a file of JSON lines, or -"),
+            Ok(true) => return None,
             Err(error) if config.follow && error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => (error.to_string(), "check the path; with `follow: true` the file is waited for"),
+            Err(error) => (
+                error.to_string(),
+                "check the path and its permissions; with `follow: true` a file that is not there is waited for",
+            ),
         };
         let message = format!("source {} cannot read {}: {why}", config.name, path.display());
         Some(self.flaw(&format!("spec.sources[{number}].jsonLines.path"), "unreadable", message, help))
     }
+}
+
+/// Whether it is something to read, and no folder. A pipe is not opened: that would wait for its writer.
+fn readable(path: &Path, metadata: &fs::Metadata) -> io::Result<bool> {
+    if metadata.is_file() {
+        fs::File::open(path)?;
+    }
+    Ok(!metadata.is_dir())
 }

@@ -35,7 +35,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Keeps what is in force as the files say, until `stop`.
 ///
 /// # Errors
-/// [`Failure`] when the files cannot be watched, or a source fails.
+/// [`Failure`] when the files cannot be watched.
 pub(crate) async fn reload(
     mut reader: Reader,
     mut sources: Sources,
@@ -54,7 +54,10 @@ pub(crate) async fn reload(
                 sources.end().await;
                 return Ok(());
             }
-            failure = sources.failed() => return Err(failure),
+            failure = sources.failed() => {
+                tracing::error!("a source has ended, the others go on; it is started again when its configuration changes:\n{failure}");
+                continue;
+            }
             asked = next(&mut noticed, &mut hangup) => asked,
         };
         let found = tokio::task::block_in_place(|| reader.look(asked));
@@ -80,6 +83,7 @@ pub(crate) async fn reload(
                     && let Err(failure) = configure(&mut sources, &loaded, &waiting)
                 {
                     metrics.configuration_is(false);
+                    reader.not_in_force();
                     tracing::error!("a source cannot be started, the others go on:\n{failure}");
                 }
             }
@@ -182,7 +186,7 @@ pub(crate) struct Refused {
 }
 
 /// What can change only when homeostat is started again.
-const FIXED: [&str; 5] = ["adapters", "listen", "journal", "speed", "until"];
+const FIXED: [&str; 6] = ["adapters", "listen", "journal", "traces", "speed", "until"];
 
 impl Reader {
     /// Begins with what was loaded at the start: a configuration with `policies`, which have these `texts`.
@@ -251,6 +255,12 @@ impl Reader {
             loaded.map(|loaded| self.reconfigure(loaded))
         });
         Ok(Found::New(Box::new(New { message, configuration })))
+    }
+
+    /// What was found last could not be put into force: it is as new when it is found again.
+    fn not_in_force(&mut self) {
+        self.written.values = Value::Null;
+        self.seen = None;
     }
 
     /// A configuration whose files can be read, with the adapters that run: by them policies are checked.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -10,10 +11,13 @@ use tokio::sync::mpsc;
 
 use crate::report::Failure;
 
+/// How a folder is watched, and which one it is: another one may be given its name.
+type Folder = (RecursiveMode, Option<(u64, u64)>);
+
 /// Watches folders, others when it is told to.
 pub(super) struct Watcher {
     notices: mpsc::Sender<()>,
-    folders: BTreeMap<PathBuf, RecursiveMode>,
+    folders: BTreeMap<PathBuf, Folder>,
     /// Kept for what it does until it goes.
     _watching: Option<RecommendedWatcher>,
 }
@@ -29,7 +33,9 @@ impl Watcher {
     /// # Errors
     /// [`Failure`] when they cannot be watched; those before still are.
     pub(super) fn watch(&mut self, paths: &[PathBuf]) -> Result<(), Failure> {
-        let folders = folders(paths);
+        let identity = |folder: &Path| folder.metadata().ok().map(|found| (found.dev(), found.ino()));
+        let folders: BTreeMap<PathBuf, Folder> =
+            folders(paths).into_iter().map(|(folder, mode)| (folder.clone(), (mode, identity(&folder)))).collect();
         if folders == self.folders {
             return Ok(());
         }
@@ -42,7 +48,7 @@ impl Watcher {
             }
         })
         .map_err(|error| Failure::new(format!("cannot watch the files: {error}")))?;
-        for (folder, mode) in &folders {
+        for (folder, (mode, _)) in &folders {
             watcher
                 .watch(folder, *mode)
                 .map_err(|error| Failure::new(format!("cannot watch {}: {error}", folder.display())))?;

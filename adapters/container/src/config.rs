@@ -1,6 +1,9 @@
 //! What a person writes to have engines driven.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use homeostat_model::{AdapterName, Duration};
 use serde::{Deserialize, Serialize};
@@ -82,6 +85,17 @@ pub struct TlsConfig {
     pub cert: PathBuf,
     /// Our certificate's key.
     pub key: PathBuf,
+}
+
+impl ContainerConfig {
+    /// Sees every path as `resolve` does.
+    pub fn resolve(&mut self, resolve: impl Fn(&Path) -> PathBuf) {
+        for tls in self.tls.iter_mut().chain(self.hosts.iter_mut().filter_map(|host| host.tls.as_mut())) {
+            for path in [&mut tls.ca, &mut tls.cert, &mut tls.key] {
+                *path = resolve(path);
+            }
+        }
+    }
 }
 
 impl Default for ContainerConfig {

@@ -11,7 +11,7 @@
 
 use std::{
     fs::{self, File, Metadata},
-    io::{self, BufReader, ErrorKind, Seek, SeekFrom},
+    io::{self, BufReader, Seek, SeekFrom},
     os::unix::fs::MetadataExt,
     path::Path,
     time::Duration,
@@ -35,23 +35,22 @@ enum Look {
     Replaced,
 }
 
-/// Reads the file at `path` until nobody listens any more.
+/// Reads the file at `path` until nobody listens any more. One that may not be read, as right after it was rotated, is waited for
+/// like one that is not there.
 pub(crate) fn follow(pump: &mut Pump, path: &Path) -> Result<(), Ended> {
-    let mut told = false;
+    let mut told = None;
     loop {
         match File::open(path) {
             Ok(file) => {
-                told = false;
+                told = None;
                 read_until_replaced(pump, path, file)?;
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                if !told {
-                    tracing::warn!(source = %pump.name(), path = %path.display(), "the file is not there; waiting for it");
-                    told = true;
+            Err(error) => {
+                if told.replace(error.kind()) != Some(error.kind()) {
+                    tracing::warn!(source = %pump.name(), path = %path.display(), %error, "the file cannot be opened; waiting for it");
                 }
                 wait(pump)?;
             }
-            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -80,8 +79,8 @@ fn read_until_replaced(pump: &mut Pump, path: &Path, file: File) -> Result<(), E
 fn look(path: &Path, reader: &mut BufReader<File>) -> io::Result<Look> {
     let at_path = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Look::Same),
-        Err(error) => return Err(error),
+        // Gone, or out of reach: what is open is read on.
+        Err(_) => return Ok(Look::Same),
     };
     let open = reader.get_ref().metadata()?;
     let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());

@@ -105,6 +105,26 @@ async fn a_file_that_is_not_there_is_an_error_unless_it_is_followed() {
     running.stopped().await;
 }
 
+/// As between a rotation and the change of the new file's owner; a link to itself cannot be opened by root either.
+#[tokio::test]
+async fn a_followed_file_that_cannot_be_opened_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines");
+    std::os::unix::fs::symlink("lines", &path).unwrap();
+    let mut running = start(&path, true);
+    sleep(SEVERAL_LOOKS).await;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, sample(1)).unwrap();
+    assert_eq!(running.next().await, seen(1));
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("lines", &path).unwrap();
+    sleep(SEVERAL_LOOKS).await;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, sample(2)).unwrap();
+    assert_eq!(running.next().await, seen(2));
+    running.stopped().await;
+}
+
 #[tokio::test]
 async fn a_growing_file_is_followed_through_half_lines_truncation_and_rotation() {
     let folder = tempfile::tempdir().unwrap();
