@@ -3,20 +3,22 @@
 //! Two halves, a young one and an old one: what is used is in the young one. When that is full, it becomes the old one, and what
 //! is still in the old one by then is forgotten, all at once. So a use costs a look or two and nothing is kept in order.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hash, RandomState},
+};
 
 /// Remembers at most `capacity` values by their keys, and at least the half of it that was used last.
 #[derive(Debug)]
-pub(crate) struct Recent<K, V> {
+pub(crate) struct Recent<K, V, S = RandomState> {
     half: usize,
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: HashMap<K, V, S>,
+    old: HashMap<K, V, S>,
 }
 
-impl<K: Eq + Hash, V> Recent<K, V> {
+impl<K: Eq + Hash, V, S: BuildHasher + Default> Recent<K, V, S> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { half: capacity.div_ceil(2), young: HashMap::new(), old: HashMap::new() }
+        Self { half: capacity.div_ceil(2), young: HashMap::default(), old: HashMap::default() }
     }
 
     /// The value of `key`, which counts as used by that.
@@ -48,7 +50,7 @@ mod tests {
 
     #[test]
     fn forgets_what_was_not_used_for_long() {
-        let mut recent = Recent::new(4);
+        let mut recent = Recent::<_, _>::new(4);
         for (number, forgotten) in [(1, 0), (2, 0), (3, 0), (4, 0)] {
             assert_eq!(recent.insert(number, number), forgotten, "{number}");
         }
@@ -59,7 +61,7 @@ mod tests {
 
     #[test]
     fn is_bounded_and_keeps_the_newest_half() {
-        let mut recent = Recent::new(10);
+        let mut recent = Recent::<_, _>::new(10);
         let mut forgotten = 0;
         for number in 0..1000 {
             forgotten += recent.insert(number, ());
@@ -75,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_new_value_takes_the_place_of_the_one_before() {
-        let mut recent = Recent::new(2);
+        let mut recent = Recent::<_, _>::new(2);
         for number in 0..100 {
             assert_eq!((recent.insert("a", number), recent.insert("b", number)), (0, 0));
         }

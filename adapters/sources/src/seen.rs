@@ -1,7 +1,7 @@
 //! What was taken before, so that it is not taken twice.
 
 use std::{
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
     sync::LazyLock,
 };
 
@@ -15,7 +15,7 @@ const REMEMBERED: usize = 32_768;
 static SECRETS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
 
 /// Names something that a sender may send again, in 128 bits however long its name is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key([u64; 2]);
 
 impl Key {
@@ -25,9 +25,34 @@ impl Key {
     }
 }
 
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [first, _] = self.0;
+        state.write_u64(first);
+    }
+}
+
+/// A key is a hash already.
+#[derive(Debug, Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
 /// Remembers what was taken.
 #[derive(Debug)]
-pub(crate) struct Seen(Recent<Key, ()>);
+pub(crate) struct Seen(Recent<Key, (), BuildHasherDefault<Itself>>);
 
 impl Default for Seen {
     fn default() -> Self {

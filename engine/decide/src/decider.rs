@@ -349,20 +349,21 @@ fn push(
     touched: &mut Vec<(usize, bool)>,
 ) -> Result<(), SampleRefused> {
     one.heard = one.heard.max(at);
-    let Tracked { shape, series, marks, .. } = one;
+    let Tracked { shape, series, windows, marks, .. } = one;
     let Some(place) = shape.series_of(metric) else { return Ok(()) };
-    let parts = (shape.layout(place), shape.readers.get(place), series.get_mut(place));
-    let (Some(layout), Some(readers), Some(series)) = parts else { return Ok(()) };
+    let windows = shape.windows_of(place).and_then(|range| windows.get_mut(range));
+    let parts = (shape.layout(place), shape.readers.get(place), series.get_mut(place), windows);
+    let (Some(layout), Some(readers), Some(series), Some(windows)) = parts else { return Ok(()) };
     // What has left the windows goes first: its place is taken by what comes.
-    series.advance(layout, at);
-    if series.push(layout, sample.time, sample.value) == Pushed::TooLate {
+    series.advance(layout, windows, at);
+    if series.push(layout, windows, sample.time, sample.value) == Pushed::TooLate {
         return Err(SampleRefused::TooLate);
     }
     let fresh = series.newest().is_some_and(|newest| newest + readers.fresh_for > at);
     if everything || !fresh {
         touched.extend(readers.thresholds.cells().map(|cell| (cell, false)));
     } else {
-        let given = |window: &usize| series.value(layout, *window, at).map_or(Given::Nothing, Given::Number);
+        let given = |window: &usize| series.value(layout, windows, *window, at).map_or(Given::Nothing, Given::Number);
         readers.thresholds.meet(given, marks.any(), |cell, holds| touched.push((cell, holds)));
     }
     touched.extend(readers.others.iter().map(|cell| (*cell, false)));

@@ -80,8 +80,8 @@ impl Decider {
 
     fn advance_place(&mut self, at: Timestamp, number: usize, place: usize) {
         let Some(one) = self.tracked.get_mut(number) else { return };
-        if let (Some(series), Some(layout)) = (one.series.get_mut(place), one.shape.layout(place)) {
-            series.advance(layout, at);
+        if let Some((series, layout, windows)) = one.series_mut(place) {
+            series.advance(layout, windows, at);
         }
     }
 

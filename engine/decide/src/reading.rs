@@ -62,10 +62,9 @@ pub(crate) struct Moment<'a> {
 impl Tracked {
     /// The value of a window of one of its series.
     pub(crate) fn window(&self, series: usize, window: usize, moment: Moment<'_>) -> Operand<'static> {
-        let known = self.series.get(series).zip(self.shape.layout(series));
-        let Some((series, layout)) = known else { return Operand::Unknown };
+        let Some((series, layout, windows)) = self.series(series) else { return Operand::Unknown };
         if matches!(layout.windows().get(window), Some((Function::Absent, _))) {
-            let (absent, until) = series.absent(layout, window, moment.now);
+            let (absent, until) = series.absent(layout, windows, window, moment.now);
             moment.until.note(until);
             return Truth::from(absent).into();
         }
@@ -73,9 +72,9 @@ impl Tracked {
         let Some(fresh_until) = fresh_until.filter(|until| *until > moment.now) else { return Operand::Unknown };
         moment.until.note(Some(fresh_until));
         if moment.asking {
-            series.peek(layout, window, moment.now).into()
+            series.peek(layout, windows, window, moment.now).into()
         } else {
-            series.value(layout, window, moment.now).into()
+            series.value(layout, windows, window, moment.now).into()
         }
     }
 }

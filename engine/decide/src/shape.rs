@@ -3,7 +3,7 @@
 //! Ten thousand VMs under the same policies have one shape. A resource itself then has nothing but its samples, its attributes
 //! and a mark for each policy.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use homeostat_model::{Duration, EventType, Kind, MetricName};
 use homeostat_policy::{Attribute, Clock, Comparison, Function, Input, Of, On, Signal};
@@ -63,6 +63,8 @@ pub(crate) struct Shape {
     pub(crate) cells: Vec<Cell>,
     /// By the number of the metric, in ascending order.
     pub(crate) series: Vec<(usize, Layout)>,
+    /// For each of the series, where its windows begin among those of the resource, and at last where they end.
+    begins: Vec<usize>,
     /// One for each of the series.
     pub(crate) readers: Vec<SeriesReaders>,
     pub(crate) attributes: Vec<Attribute>,
@@ -83,7 +85,12 @@ impl Shape {
         aggregate: impl Fn(usize, &Input) -> usize,
     ) -> Self {
         let (series, attributes) = kept(rules, demand, metrics);
+        let ends = series.iter().scan(0, |end, (_, layout)| {
+            *end += layout.windows().len();
+            Some(*end)
+        });
         let mut shape = Self {
+            begins: std::iter::once(0).chain(ends).collect(),
             rules: rules.iter().map(|(key, _)| *key).collect(),
             cells: Vec::new(),
             readers: series.iter().map(|_| SeriesReaders::default()).collect(),
@@ -124,6 +131,17 @@ impl Shape {
 
     pub(crate) fn layout(&self, series: usize) -> Option<&Layout> {
         self.series.get(series).map(|(_, layout)| layout)
+    }
+
+    /// Where the windows of a series are among those of a resource.
+    #[inline]
+    pub(crate) fn windows_of(&self, series: usize) -> Option<Range<usize>> {
+        Some(*self.begins.get(series)?..*self.begins.get(series + 1)?)
+    }
+
+    /// How many windows a resource has.
+    pub(crate) fn windows(&self) -> usize {
+        self.begins.last().copied().unwrap_or_default()
     }
 
     fn slot(

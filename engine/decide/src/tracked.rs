@@ -5,7 +5,11 @@ use std::sync::Arc;
 use homeostat_model::{Resource, ResourceId, Timestamp, Value};
 use homeostat_policy::Attribute;
 
-use crate::{operand::Reading, shape::Shape, signal::Series};
+use crate::{
+    operand::Reading,
+    shape::Shape,
+    signal::{Layout, Series, Window},
+};
 
 /// A resource that exists.
 #[derive(Debug)]
@@ -14,6 +18,8 @@ pub(crate) struct Tracked {
     pub(crate) shape: Arc<Shape>,
     /// One for each series of the shape.
     pub(crate) series: Box<[Series]>,
+    /// All windows of the series, in their order: see [`Shape::windows_of`].
+    pub(crate) windows: Box<[Window]>,
     /// One for each attribute of the shape.
     pub(crate) attributes: Box<[Reading]>,
     /// For each cell of the shape: whether there is an instance to be remembered.
@@ -91,8 +97,23 @@ impl Marks {
 impl Tracked {
     /// Without anything but a name.
     pub(crate) fn new(id: ResourceId, shape: Arc<Shape>, at: Timestamp) -> Self {
-        let (series, attributes, marks) = (Box::default(), Box::default(), Marks::Few([0, 0]));
-        Self { id, shape, series, attributes, marks, links: None, heard: at }
+        let (series, windows) = (Box::default(), Box::default());
+        let (attributes, marks) = (Box::default(), Marks::Few([0, 0]));
+        Self { id, shape, series, windows, attributes, marks, links: None, heard: at }
+    }
+
+    /// The series at this place, its windows and what is to be known of them.
+    #[inline]
+    pub(crate) fn series(&self, place: usize) -> Option<(&Series, &Layout, &[Window])> {
+        let windows = self.windows.get(self.shape.windows_of(place)?)?;
+        Some((self.series.get(place)?, self.shape.layout(place)?, windows))
+    }
+
+    /// The same, to be kept up.
+    #[inline]
+    pub(crate) fn series_mut(&mut self, place: usize) -> Option<(&mut Series, &Layout, &mut [Window])> {
+        let windows = self.windows.get_mut(self.shape.windows_of(place)?)?;
+        Some((self.series.get_mut(place)?, self.shape.layout(place)?, windows))
     }
 
     pub(crate) fn parent(&self) -> Option<usize> {
@@ -114,21 +135,24 @@ impl Tracked {
     /// Keeps what it has under another shape; series that are new begin at `at`.
     pub(crate) fn take_shape(&mut self, shape: Arc<Shape>, resource: &Resource, at: Timestamp) {
         let old = std::mem::replace(&mut self.shape, shape);
-        let mut before: Vec<Option<Series>> =
-            std::mem::take(&mut self.series).into_vec().into_iter().map(Some).collect();
-        self.series = self
-            .shape
-            .series
-            .iter()
-            .map(|(metric, layout)| {
-                let place = old.series_of(*metric);
-                let known = place.and_then(|place| Some((before.get_mut(place)?.take()?, old.layout(place)?)));
-                match known {
-                    Some((series, old)) => series.relayout(old, layout, at),
-                    None => Series::new(layout, at),
-                }
-            })
-            .collect();
+        let (before, kept) = (std::mem::take(&mut self.series), std::mem::take(&mut self.windows));
+        let mut before: Vec<Option<Series>> = before.into_vec().into_iter().map(Some).collect();
+        let mut windows = Vec::with_capacity(self.shape.windows());
+        let series = self.shape.series.iter().map(|(metric, layout)| {
+            let known = old.series_of(*metric).and_then(|place| {
+                let kept = kept.get(old.windows_of(place)?)?;
+                Some((before.get_mut(place)?.take()?, (old.layout(place)?, kept)))
+            });
+            let Some((series, old)) = known else {
+                windows.extend(layout.begin(at));
+                return Series::new(at);
+            };
+            let (series, own) = series.relayout(old, layout, at);
+            windows.extend(own);
+            series
+        });
+        self.series = series.collect();
+        self.windows = windows.into();
         let marked = |rule: &usize| old.cell_of(*rule).is_some_and(|cell| self.marks.has(cell));
         self.marks = Marks::of(self.shape.rules.iter().map(marked));
         self.read_attributes(resource);

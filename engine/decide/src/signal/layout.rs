@@ -1,7 +1,9 @@
 //! What is kept of one metric, shared by all resources that are watched alike, so that a series itself stays small.
 
-use homeostat_model::Duration;
+use homeostat_model::{Duration, Timestamp};
 use homeostat_policy::Function;
+
+use super::window::Window;
 
 /// The windows over one metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,11 @@ impl Layout {
         };
         let keep = longest(|function| !matches!(function, Function::Last | Function::Absent));
         Self { longest: longest(Function::has_window), keep, windows: windows.into() }
+    }
+
+    /// The windows over nothing yet; from `since` on, absence can be known.
+    pub(crate) fn begin(&self, since: Timestamp) -> impl Iterator<Item = Window> {
+        self.windows.iter().map(move |(function, _)| Window::new(*function, since))
     }
 
     /// In their order.

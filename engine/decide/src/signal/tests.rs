@@ -8,7 +8,54 @@ mod scratch;
 use homeostat_model::{Duration, Timestamp};
 use homeostat_policy::{Function, Millionths};
 
-use super::{LEAD, Layout, Pushed, Series};
+use super::{LEAD, Layout, Pushed, Window};
+
+/// A series with its windows.
+#[derive(Debug)]
+struct Series {
+    samples: super::Series,
+    windows: Vec<Window>,
+}
+
+impl Series {
+    fn new(layout: &Layout, since: Timestamp) -> Self {
+        Self { samples: super::Series::new(since), windows: layout.begin(since).collect() }
+    }
+
+    fn push(&mut self, layout: &Layout, time: Timestamp, value: f64) -> Pushed {
+        self.samples.push(layout, &mut self.windows, time, value)
+    }
+
+    fn advance(&mut self, layout: &Layout, now: Timestamp) {
+        self.samples.advance(layout, &mut self.windows, now);
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        self.samples.newest()
+    }
+
+    fn value(&self, layout: &Layout, window: usize, now: Timestamp) -> Option<f64> {
+        self.samples.value(layout, &self.windows, window, now)
+    }
+
+    fn peek(&self, layout: &Layout, window: usize, now: Timestamp) -> Option<f64> {
+        self.samples.peek(layout, &self.windows, window, now)
+    }
+
+    fn absent(&self, layout: &Layout, window: usize, now: Timestamp) -> (Option<bool>, Option<Timestamp>) {
+        self.samples.absent(layout, &self.windows, window, now)
+    }
+
+    fn relayout(self, old: &Layout, new: &Layout, at: Timestamp) -> Self {
+        let (samples, windows) = self.samples.relayout((old, &self.windows), new, at);
+        Self { samples, windows }
+    }
+
+    /// Samples that are kept, and that there is room for.
+    fn kept(&self) -> (usize, usize) {
+        (self.samples.samples.len(), self.samples.samples.capacity())
+    }
+}
 
 /// All functions but `last` and `absent`; more than one of those with an argument.
 const WINDOWED: [Function; 17] = [

@@ -18,7 +18,7 @@ use super::{
 
 /// What is known of the samples from `start` on.
 #[derive(Debug, Clone)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// The index of the oldest sample inside.
     start: usize,
     state: State,
