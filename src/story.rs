@@ -69,7 +69,12 @@ impl Story {
             }
             Entry::StepDispatched { plan, step, key } => {
                 if let Some(step) = self.plans.get(plan).and_then(|plan| plan.step(*step)) {
-                    line("36", "  step", &format!("{key} {} {}: {}", step.resource, step.action, step.reason));
+                    let undone = key.attempt().filter(|attempt| attempt.undo).and(step.compensation.as_ref());
+                    let (action, reason) = match undone {
+                        Some(compensation) => (compensation, "so that it is as it was"),
+                        None => (&step.action, step.reason.as_str()),
+                    };
+                    line("36", "  step", &format!("{key} {} {action}: {reason}", step.resource));
                 }
             }
             Entry::StepFinished { plan, step, result } => {
@@ -82,6 +87,9 @@ impl Story {
                 };
                 line(colour, "  step", &format!("{plan}/{step} {text}"));
             }
+            Entry::Verifying { plan, that, until } => {
+                line("36", "  verify", &format!("{plan} `{that}`, by {}", clock(*until)));
+            }
             Entry::PlanFinished { plan, result } => {
                 let made = self.plans.remove(plan);
                 let what = made.map_or_else(String::new, |plan| format!(" {} {}", plan.response, plan.subject));
@@ -89,6 +97,9 @@ impl Story {
                     PlanResult::Succeeded => line("32", "plan", &format!("{plan}{what} succeeded")),
                     PlanResult::Failed { step, reason } => {
                         line("31", "plan", &format!("{plan}{what} failed at step {step}: {reason}"));
+                    }
+                    PlanResult::Unverified { reason } => {
+                        line("31", "plan", &format!("{plan}{what} did not help: {reason}"));
                     }
                     PlanResult::Cancelled { reason } => {
                         line("31", "plan", &format!("{plan}{what} called off: {reason}"))

@@ -9,8 +9,8 @@ use std::{
 use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch, earliest};
 use homeostat_guard::Guard;
 use homeostat_model::{
-    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, InventoryChange, Observation, Plan, PlanId,
-    PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
+    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, IdempotencyKey, InventoryChange, Observation,
+    Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
 };
 use homeostat_plan::Run;
 use homeostat_policy::Policy;
@@ -25,8 +25,12 @@ use crate::{
 pub(crate) enum Alarm {
     /// A finding that was held back is to be considered again.
     Reconsider(FindingRef),
-    /// A step should have been reported by now.
-    Overdue(PlanId, homeostat_model::StepId),
+    /// What was begun under this key should have been reported by now.
+    Overdue(PlanId, homeostat_model::StepId, IdempotencyKey),
+    /// A step that has failed may be tried again.
+    TryAgain(PlanId),
+    /// It is looked whether a plan has helped.
+    Look(PlanId),
     /// Resources that only samples and events speak of may have fallen silent.
     Forget,
 }
@@ -51,6 +55,8 @@ pub struct Engine {
     pub(crate) climbed: BTreeMap<FindingRef, Climbed>,
     /// Plans in flight.
     pub(crate) runs: BTreeMap<PlanId, Run>,
+    /// The plans in flight of which it was recorded that it is looked whether they helped.
+    pub(crate) verifying: BTreeSet<PlanId>,
     /// Plans that wait for a person.
     pub(crate) proposals: BTreeMap<PlanId, Plan>,
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
@@ -78,6 +84,7 @@ impl Engine {
             cases: BTreeMap::new(),
             climbed: BTreeMap::new(),
             runs: BTreeMap::new(),
+            verifying: BTreeSet::new(),
             proposals: BTreeMap::new(),
             alarms: BTreeSet::new(),
             plans_made: 0,
@@ -287,7 +294,9 @@ impl Engine {
                 }
                 self.consider(&finding, out);
             }
-            Alarm::Overdue(plan, step) => self.overdue(plan, step, out),
+            Alarm::Overdue(plan, step, key) => self.overdue(plan, step, key, out),
+            Alarm::TryAgain(plan) => self.go_on(plan, out),
+            Alarm::Look(plan) => self.look(plan, out),
             Alarm::Forget => self.forget_silent(out),
         }
     }

@@ -157,6 +157,15 @@ pub enum Entry {
         /// How.
         result: StepResult,
     },
+    /// Every step of a plan is done; now it is looked whether that helped.
+    Verifying {
+        /// The plan.
+        plan: PlanId,
+        /// What has to come about.
+        that: String,
+        /// Until when.
+        until: Timestamp,
+    },
     /// A plan ended.
     PlanFinished {
         /// The plan.
