@@ -161,6 +161,8 @@ mod tests {
             priority: 0,
             effect: "it runs".into(),
             steps: Vec::new(),
+            cost: Default::default(),
+            verification: None,
         }
     }
 

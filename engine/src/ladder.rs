@@ -5,7 +5,7 @@ use homeostat_model::{
     Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, ResourceId, Response, Severity,
     Timestamp, Truth,
 };
-use homeostat_plan::{Draft, Infeasible, Projection, Surroundings};
+use homeostat_plan::{Draft, Infeasible, Projection, Surroundings, lint};
 use homeostat_policy::{Policy, Rung};
 
 use crate::{
@@ -410,7 +410,7 @@ impl Engine {
     }
 }
 
-/// The steps of a response, as its rung wants them.
+/// The steps of a response, as its rung wants them; none when the linter refuses them.
 pub(crate) fn drafted(
     around: &Surroundings<'_>,
     subject: &ResourceId,
@@ -418,5 +418,8 @@ pub(crate) fn drafted(
     response: &Response,
 ) -> Result<Draft, Infeasible> {
     let draft = homeostat_plan::draft(around, subject, response)?;
+    if let Some(first) = lint(around, &draft.steps, None).first() {
+        return Err(Infeasible(format!("the linter refuses the plan: {first}")));
+    }
     Ok(if rung.compensate { draft } else { draft.for_good() })
 }

@@ -11,7 +11,7 @@
 //! counts on both hosts. A place is taken only if it is free in that state.
 //!
 //! A plan is carried out by a [`Run`]: the states of its steps (`step_state.rs` draws them), what may begin, what is undone.
-//! [`Lanes`] bound how much is done at a time.
+//! [`Lanes`] bound how much is done at a time. Before, [`lint()`] looks at every draft with other eyes.
 //!
 //! Invariant: equal inputs give byte-equal drafts; ties between hosts are broken by their ids.
 //! Invariant: a step says everything absolutely; nothing is left for execution to choose.
@@ -24,6 +24,7 @@ mod draft;
 mod evacuate;
 mod fisicalize;
 mod lanes;
+mod lint;
 mod migrate;
 mod placement;
 mod precondition;
@@ -35,6 +36,7 @@ mod step_state;
 
 pub use draft::{Draft, Infeasible, Surroundings, draft};
 pub use lanes::Lanes;
+pub use lint::{Budget, Lint, lint};
 pub use placement::{Demand, NoRoom, Room};
 pub use precondition::unmet;
 pub use projection::Projection;
