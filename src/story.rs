@@ -23,6 +23,11 @@ impl Story {
         self.plans.get(&id)
     }
 
+    /// A plan that was made before the program began, and goes on.
+    pub(crate) fn remember(&mut self, plan: &Plan) {
+        self.plans.insert(plan.id, plan.clone());
+    }
+
     /// The lines that tell `record`; none for what people need not be told.
     pub(crate) fn tell(&mut self, record: &Record) -> String {
         let mut lines = String::new();
@@ -87,6 +92,7 @@ impl Story {
                 };
                 line(colour, "  step", &format!("{plan}/{step} {text}"));
             }
+            Entry::PlanCalledOff { plan, reason } => line("35", "plan", &format!("{plan} is called off: {reason}")),
             Entry::Verifying { plan, that, until } => {
                 line("36", "  verify", &format!("{plan} `{that}`, by {}", clock(*until)));
             }

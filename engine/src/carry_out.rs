@@ -44,6 +44,7 @@ impl Engine {
         let in_doubt = run.in_doubt();
         self.guard.release(id, &in_doubt);
         self.verifying.remove(&id);
+        self.recovered.remove(&id);
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let finding = run.plan().finding();
         if in_doubt.is_empty() {
@@ -58,7 +59,7 @@ impl Engine {
     /// Hands to their adapters what is ready and has a lane, and refuses what is no longer as its plan took it to be.
     fn dispatch_ready(&mut self, id: PlanId, out: &mut Vec<Output>) {
         // A refusal may end what others wait for, and begin what undoes it: each step is refused or begun once.
-        while let Some(run) = self.runs.get(&id) {
+        while let Some(run) = self.runs.get(&id).filter(|_| !self.is_blind(id)) {
             let ready = run.ready(self.now);
             if ready.is_empty() {
                 return;
@@ -262,9 +263,14 @@ impl Engine {
             run.call_off(reason, self.now);
             let key = |deed: Deed| Output::Cancel(IdempotencyKey::of(id, deed.step.id, deed.attempt));
             out.extend(run.running().map(key));
+            if run.result().is_none() {
+                self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned() });
+            }
         } else if self.guard.has_any(id) {
             // It has ended in doubt; a person has looked.
             self.guard.release(id, &BTreeSet::new());
+            let result = PlanResult::Cancelled { reason: reason.to_owned() };
+            self.record(out, Entry::PlanFinished { plan: id, result });
             return self.reconsider_all(out);
         } else {
             let input = format!("calling off plan {id}");

@@ -57,6 +57,8 @@ pub struct Engine {
     pub(crate) runs: BTreeMap<PlanId, Run>,
     /// The plans in flight of which it was recorded that it is looked whether they helped.
     pub(crate) verifying: BTreeSet<PlanId>,
+    /// Plans of an earlier generation, and the adapters that have not described yet what there is.
+    pub(crate) recovered: BTreeMap<PlanId, BTreeSet<AdapterName>>,
     /// Plans that wait for a person.
     pub(crate) proposals: BTreeMap<PlanId, Plan>,
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
@@ -85,6 +87,7 @@ impl Engine {
             climbed: BTreeMap::new(),
             runs: BTreeMap::new(),
             verifying: BTreeSet::new(),
+            recovered: BTreeMap::new(),
             proposals: BTreeMap::new(),
             alarms: BTreeSet::new(),
             plans_made: 0,
@@ -128,6 +131,7 @@ impl Engine {
                 self.capabilities.insert(capabilities.adapter.clone(), capabilities);
             }
             Input::Observed(observation) => self.observe(observation, out),
+            Input::Recovered(open) => self.recover(&open, out),
             Input::Report(report) => self.reported(&report, out),
             Input::Operator(command) => self.command(command, out),
         }
@@ -216,6 +220,10 @@ impl Engine {
                 self.labels.remove(resource);
             }
         }
+        let described = match &change {
+            InventoryChange::Snapshot { adapter, .. } => Some(adapter.clone()),
+            _ => None,
+        };
         let (changed, refused) = self.topology.apply(change);
         for id in refused {
             let owner = self.topology.get(&id).and_then(|resource| resource.adapter.as_ref());
@@ -233,6 +241,9 @@ impl Engine {
             self.decider.resource_changed(self.now, &id, &self.topology, &mut changes);
         }
         self.follow(changes, out);
+        if let Some(adapter) = described {
+            self.described(&adapter, out);
+        }
     }
 
     /// Forgets the resources that no adapter owns and of which nothing was heard for long.
@@ -318,6 +329,7 @@ impl Engine {
                     case.adopt(policy.clone());
                     case.closed = false;
                     self.remember(&finding);
+                    self.take_up(&finding);
                     self.consider_into(&finding, &mut more, out);
                 }
                 Change::Known { finding } => self.consider_into(&finding, &mut more, out),

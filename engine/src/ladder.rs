@@ -347,13 +347,13 @@ impl Engine {
 
     /// A plan has ended, and nobody knows what became of a step: nothing more is done here until a person has looked.
     pub(crate) fn plan_in_doubt(&mut self, finding: &FindingRef, plan: PlanId, out: &mut Vec<Output>) {
+        let reason =
+            format!("what became of a step of plan {plan} is not known; look at its system, then cancel the plan");
+        self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = None;
         case.settled = Some(Settled::HandedOver);
         let closed = case.closed;
-        let reason =
-            format!("what became of a step of plan {plan} is not known; look at its system, then cancel the plan");
-        self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
         let mut changes = Vec::new();
         if closed {
             self.cases.remove(finding);
@@ -366,7 +366,12 @@ impl Engine {
     /// A plan has ended: the ladder goes on, rests, or is done.
     pub(crate) fn plan_ended(&mut self, finding: &FindingRef, result: &PlanResult, out: &mut Vec<Output>) {
         let now = self.now;
-        let Some(case) = self.cases.get_mut(finding) else { return };
+        let Some(case) = self.cases.get_mut(finding) else {
+            // A plan of an earlier generation, whose finding has not opened again.
+            let policy = self.decider.policies().find(|policy| policy.name == finding.policy);
+            let pause = policy.map_or(Duration::ZERO, |policy| policy.cooldown);
+            return self.guard.rest(now, finding, pause);
+        };
         case.plan = None;
         case.hold = None;
         let policy = case.policy.clone();

@@ -52,6 +52,7 @@ impl Ledger {
             | Entry::FindingClosed { .. }
             | Entry::Skipped { .. }
             | Entry::Held { .. }
+            | Entry::PlanCalledOff { .. }
             | Entry::Verifying { .. }
             | Entry::Notified(_)
             | Entry::HandedOver { .. }

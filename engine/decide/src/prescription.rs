@@ -39,6 +39,10 @@ impl Decider {
     /// Whether what the rung of this index of the policy of `finding` is to bring about, written `that`, is so at `at`. `None` when the
     /// policy, or that rung of it, is another one by now.
     pub fn verified(&mut self, at: Timestamp, finding: &FindingRef, rung: usize, that: &str) -> Option<Truth> {
+        if !self.knows(&finding.resource) {
+            // It has not been described yet, or has gone.
+            return Some(Truth::Unknown);
+        }
         let (number, cell) = self.find(finding)?;
         self.freshen(at, number, cell);
         let event = self.instance(number, cell).and_then(|instance| instance.event.clone());

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Duration, InvalidName, Plan, Record, ResourceId};
+use crate::{Duration, InvalidName, ResourceId};
 
 /// What has to be so when a step is dispatched: what its plan took for granted when it was made. What an earlier step of the same
 /// plan brings about is not among it.
@@ -130,15 +130,6 @@ pub struct Verification {
     /// How long it has to hold without a break.
     #[serde(default)]
     pub stable_for: Duration,
-}
-
-/// A plan that was in flight when the engine ended, and all that was recorded of it since it was made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OpenPlan {
-    /// As it was made.
-    pub made: Plan,
-    /// The records of its steps and of its verification, in order.
-    pub history: Vec<Record>,
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_model::{
-    Action, Attempt, IdempotencyKey, Plan, PlanResult, Precondition, ResourceId, Step, StepId, StepResult, Timestamp,
-    Truth,
+    Action, Attempt, Entry, IdempotencyKey, OpenPlan, Plan, PlanResult, Precondition, ResourceId, Step, StepId,
+    StepResult, Timestamp, Truth,
 };
 
 use crate::{
@@ -71,6 +71,46 @@ impl Run {
     pub fn new(plan: Plan) -> Self {
         let states = plan.steps.iter().map(|step| (step.id, StepState::Waiting)).collect();
         Self { plan, states, phase: Phase::Forward, called_off: None, unverified: None }
+    }
+
+    /// A plan as its records say that it is: what ran when they ended runs, and is to be probed. What is looked at is looked at
+    /// anew, from `now` on.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] when the records are not those of this plan.
+    pub fn recovered(open: &OpenPlan, now: Timestamp) -> Result<Self, IllegalTransition> {
+        let mut run = Self::new(open.made.clone());
+        for record in &open.history {
+            match &record.entry {
+                Entry::StepDispatched { step, key, .. } => run.dispatched(*step, key)?,
+                Entry::StepFinished { step, result: StepResult::Refused { reason }, .. }
+                    if run.running_key(*step).is_none() =>
+                {
+                    run.refuse(*step, reason, record.at)?;
+                }
+                Entry::StepFinished { step, result, .. } => run.report(*step, result, record.at)?,
+                Entry::PlanCalledOff { reason, .. } => run.call_off(reason, record.at),
+                _ => {}
+            }
+        }
+        if let (Phase::Verifying { until, since }, Some(wanted)) = (&mut run.phase, &run.plan.verification) {
+            (*until, *since) = (now + wanted.within, None);
+        }
+        Ok(run)
+    }
+
+    /// What its record says: a step was begun, or what undoes it.
+    fn dispatched(&mut self, step: StepId, key: &IdempotencyKey) -> Result<(), IllegalTransition> {
+        let undo = key.attempt().is_some_and(|attempt| attempt.undo);
+        if let (true, Phase::Verifying { .. }, Some(wanted)) = (undo, &self.phase, &self.plan.verification) {
+            self.unverified = Some(format!("`{}` was not so within {}", wanted.that, wanted.within));
+            self.phase = Phase::Backward;
+        }
+        self.begin(step)?;
+        if self.running_key(step).as_ref() == Some(key) {
+            return Ok(());
+        }
+        Err(IllegalTransition { step, state: self.states.get(&step).cloned(), what: "begin under that key" })
     }
 
     /// The plan.
