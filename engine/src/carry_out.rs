@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use homeostat_model::{
     Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Truth,
 };
-use homeostat_plan::{Deed, Lanes, Projection, Run, Surroundings, unmet};
+use homeostat_plan::{Deed, Projection, Run, Surroundings, unmet};
 
 use crate::{Engine, Output, engine::Alarm, ladder::drafted};
 
@@ -64,15 +64,19 @@ impl Engine {
             if ready.is_empty() {
                 return;
             }
-            let mut lanes = self.lanes();
             let mut changed = false;
             for deed in ready {
-                let Deed { step, action, preconditions, .. } = &deed;
+                let Deed { step, preconditions, attempt, .. } = &deed;
+                let key = IdempotencyKey::of(id, step.id, *attempt);
                 let wrong = preconditions.iter().find_map(|one| unmet(&self.topology, &step.resource, one));
                 if let Some(reason) = wrong {
                     changed |= self.refuse(id, step.id, reason, out);
-                } else if lanes.admit(&self.topology, &step.adapter, &step.resource, action) {
-                    changed |= self.dispatch(id, deed, out);
+                } else if self.lanes.admit(&self.topology, id, &key, &deed) {
+                    let begun = self.dispatch(id, deed, out);
+                    if !begun {
+                        self.lanes.leave(&key);
+                    }
+                    changed |= begun;
                 }
             }
             if !changed {
@@ -118,24 +122,6 @@ impl Engine {
         }
     }
 
-    /// The places that are taken by what all plans do. Plans are few, so they are counted anew each time.
-    fn lanes(&self) -> Lanes {
-        let mut lanes = Lanes::default();
-        for Deed { step, action, .. } in self.runs.values().flat_map(Run::running) {
-            lanes.take(&self.topology, &step.adapter, &step.resource, &action);
-        }
-        lanes
-    }
-
-    /// Begins what other plans had no lane for.
-    fn fill_lanes(&mut self, out: &mut Vec<Output>) {
-        let stinted: Vec<PlanId> =
-            self.runs.iter().filter(|(_, run)| !run.ready(self.now).is_empty()).map(|(id, _)| *id).collect();
-        for id in stinted {
-            self.go_on(id, out);
-        }
-    }
-
     /// Looks whether a plan has helped, and looks again soon if that is not settled.
     pub(crate) fn look(&mut self, id: PlanId, out: &mut Vec<Output>) {
         let Some(run) = self.runs.get(&id) else { return };
@@ -178,8 +164,14 @@ impl Engine {
             return self.record(out, Entry::InputRefused { input: format!("report of step {key}"), reason });
         }
         self.record(out, Entry::StepFinished { plan: *plan, step: *step, result: result.clone() });
+        let left = self.lanes.leave(key);
         self.go_on(*plan, out);
-        self.fill_lanes(out);
+        for place in left {
+            // Who waited for it takes it, or waits for something else by now.
+            while let Some(next) = self.lanes.next_in(&place) {
+                self.go_on(next, out);
+            }
+        }
     }
 
     /// No report came in time.

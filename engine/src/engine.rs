@@ -12,7 +12,7 @@ use homeostat_model::{
     AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, IdempotencyKey, InventoryChange, Observation,
     Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
 };
-use homeostat_plan::Run;
+use homeostat_plan::{Lanes, Run};
 use homeostat_policy::Policy;
 
 use crate::{
@@ -55,6 +55,7 @@ pub struct Engine {
     pub(crate) climbed: BTreeMap<FindingRef, Climbed>,
     /// Plans in flight.
     pub(crate) runs: BTreeMap<PlanId, Run>,
+    pub(crate) lanes: Lanes,
     /// The plans in flight of which it was recorded that it is looked whether they helped.
     pub(crate) verifying: BTreeSet<PlanId>,
     /// Plans of an earlier generation, and the adapters that have not described yet what there is.
@@ -86,6 +87,7 @@ impl Engine {
             cases: BTreeMap::new(),
             climbed: BTreeMap::new(),
             runs: BTreeMap::new(),
+            lanes: Lanes::default(),
             verifying: BTreeSet::new(),
             recovered: BTreeMap::new(),
             proposals: BTreeMap::new(),

@@ -10,7 +10,7 @@
 //!   a plan in flight like any other; its resources were its own all the time
 //! ```
 
-use homeostat_model::{AdapterName, Entry, FindingRef, Mode, OpenPlan, PlanId, PlanResult};
+use homeostat_model::{AdapterName, Entry, FindingRef, IdempotencyKey, Mode, OpenPlan, PlanId, PlanResult};
 use homeostat_plan::{Deed, Run};
 
 use crate::{Engine, Output};
@@ -44,6 +44,7 @@ impl Engine {
         let running: Vec<Deed> = run.running().collect();
         self.runs.insert(id, run);
         for deed in running {
+            self.lanes.take(&self.topology, &IdempotencyKey::of(id, deed.step.id, deed.attempt), &deed);
             let command = self.command_of(id, deed);
             out.push(Output::Probe(command));
         }

@@ -35,7 +35,7 @@ mod run;
 mod step_state;
 
 pub use draft::{Draft, Infeasible, Surroundings, draft};
-pub use lanes::Lanes;
+pub use lanes::{Lanes, Place};
 pub use lint::{Budget, Lint, lint};
 pub use placement::{Demand, NoRoom, Room};
 pub use precondition::unmet;
