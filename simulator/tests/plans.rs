@@ -1,6 +1,11 @@
 //! What makes a plan safe while it is carried out: tries, preconditions, verification, undoing, bounds.
 
-#![expect(clippy::unwrap_used, clippy::as_conversions, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod bench;
 

@@ -22,6 +22,7 @@ mod compensation;
 mod cost;
 mod draft;
 mod evacuate;
+mod fingerprint;
 mod fisicalize;
 mod lanes;
 mod lint;
@@ -35,6 +36,7 @@ mod run;
 mod step_state;
 
 pub use draft::{Draft, Infeasible, Surroundings, draft};
+pub use fingerprint::fingerprint;
 pub use lanes::{Lanes, Place};
 pub use lint::{Budget, Lint, lint};
 pub use placement::{Demand, NoRoom, Room};

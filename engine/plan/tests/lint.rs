@@ -1,11 +1,6 @@
 //! What the linter refuses, and that it refuses nothing that drafts make.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, clippy::as_conversions, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 
