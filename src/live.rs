@@ -29,7 +29,7 @@ use std::{
 
 use homeostat_engine::{Engine, Explanation, Input, OperatorCommand, Output};
 use homeostat_journal::Journal;
-use homeostat_model::{Entry, Observation, Record, ResourceId, Timestamp};
+use homeostat_model::{Entry, Observation, OpenPlan, Record, ResourceId, Timestamp};
 use homeostat_policy::Policy;
 use homeostat_port::Clock;
 use tokio::sync::{mpsc, oneshot};
@@ -61,6 +61,8 @@ const BATCH: usize = 256;
 pub(crate) enum Message {
     /// An input.
     Input(Box<Input>),
+    /// Plans that were in flight when the program last ended.
+    Recovered(Vec<OpenPlan>),
     /// New policies, checked, and the files they were read from.
     Policies(Vec<Arc<Policy>>, Vec<RecordedFile>),
     /// A question.
@@ -163,6 +165,10 @@ impl Live {
         match message {
             Message::Input(input) => self.input(*input),
             Message::Policies(policies, files) => self.replace_policies(&policies, files),
+            Message::Recovered(plans) => plans.into_iter().try_for_each(|open| {
+                self.outlets.story.remember(&open.made);
+                self.input(Input::Recovered(Box::new(open)))
+            }),
             Message::Explain(resource, reply) => {
                 let now = self.clock.now();
                 self.engine.advance(now, &mut self.outputs);
@@ -232,6 +238,7 @@ impl Live {
             match output {
                 Output::Record(_) => {}
                 Output::Dispatch(command) => self.dispatcher.dispatch(command),
+                Output::Probe(command) => self.dispatcher.probe(command),
                 Output::Cancel(key) => self.dispatcher.cancel(&key),
                 Output::Notify(notification) => {
                     tracing::warn!(resource = %notification.finding.resource, policy = %notification.finding.policy, message = notification.message, "notification");
@@ -315,7 +322,7 @@ impl Live {
                 self.input(*input)?;
                 self.carry_out_the_last()
             }
-            Message::Policies(..) | Message::Explain(..) | Message::Ping(..) => Ok(()),
+            Message::Recovered(..) | Message::Policies(..) | Message::Explain(..) | Message::Ping(..) => Ok(()),
         }
     }
 

@@ -203,6 +203,7 @@ impl Metrics {
         let result = match result {
             PlanResult::Succeeded => "succeeded",
             PlanResult::Failed { .. } => "failed",
+            PlanResult::Unverified { .. } => "unverified",
             PlanResult::Cancelled { .. } => "cancelled",
         };
         self.plans_finished.get_or_create(&PolicyResult { policy: policy.into(), result: result.into() }).inc();

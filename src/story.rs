@@ -23,6 +23,11 @@ impl Story {
         self.plans.get(&id)
     }
 
+    /// A plan that was made before the program began, and goes on.
+    pub(crate) fn remember(&mut self, plan: &Plan) {
+        self.plans.insert(plan.id, plan.clone());
+    }
+
     /// The lines that tell `record`; none for what people need not be told.
     pub(crate) fn tell(&mut self, record: &Record) -> String {
         let mut lines = String::new();
@@ -69,7 +74,12 @@ impl Story {
             }
             Entry::StepDispatched { plan, step, key } => {
                 if let Some(step) = self.plans.get(plan).and_then(|plan| plan.step(*step)) {
-                    line("36", "  step", &format!("{key} {} {}: {}", step.resource, step.action, step.reason));
+                    let undone = key.attempt().filter(|attempt| attempt.undo).and(step.compensation.as_ref());
+                    let (action, reason) = match undone {
+                        Some(compensation) => (compensation, "so that it is as it was"),
+                        None => (&step.action, step.reason.as_str()),
+                    };
+                    line("36", "  step", &format!("{key} {} {action}: {reason}", step.resource));
                 }
             }
             Entry::StepFinished { plan, step, result } => {
@@ -82,6 +92,10 @@ impl Story {
                 };
                 line(colour, "  step", &format!("{plan}/{step} {text}"));
             }
+            Entry::PlanCalledOff { plan, reason } => line("35", "plan", &format!("{plan} is called off: {reason}")),
+            Entry::Verifying { plan, that, until } => {
+                line("36", "  verify", &format!("{plan} `{that}`, by {}", clock(*until)));
+            }
             Entry::PlanFinished { plan, result } => {
                 let made = self.plans.remove(plan);
                 let what = made.map_or_else(String::new, |plan| format!(" {} {}", plan.response, plan.subject));
@@ -89,6 +103,9 @@ impl Story {
                     PlanResult::Succeeded => line("32", "plan", &format!("{plan}{what} succeeded")),
                     PlanResult::Failed { step, reason } => {
                         line("31", "plan", &format!("{plan}{what} failed at step {step}: {reason}"));
+                    }
+                    PlanResult::Unverified { reason } => {
+                        line("31", "plan", &format!("{plan}{what} did not help: {reason}"));
                     }
                     PlanResult::Cancelled { reason } => {
                         line("31", "plan", &format!("{plan}{what} called off: {reason}"))
@@ -150,6 +167,8 @@ mod tests {
             priority: 0,
             effect: "it runs".into(),
             steps: Vec::new(),
+            cost: Default::default(),
+            verification: None,
         }
     }
 

@@ -101,16 +101,18 @@ impl Traces {
             Entry::StepDispatched { plan, step, key } => {
                 let Some(open) = self.plans.get_mut(plan) else { return };
                 let Some(step) = open.plan.step(*step) else { return };
+                let undone = key.attempt().filter(|attempt| attempt.undo).and(step.compensation.as_ref());
+                let action = undone.unwrap_or(&step.action);
                 let builder = self
                     .tracer
-                    .span_builder(format!("{} {}", step.action.verb(), step.resource))
+                    .span_builder(format!("{} {}", action.verb(), step.resource))
                     .with_kind(SpanKind::Client)
                     .with_start_time(at)
                     .with_attributes([
                         KeyValue::new("homeostat.step", key.to_string()),
                         KeyValue::new("homeostat.resource", step.resource.to_string()),
                         KeyValue::new("homeostat.adapter", step.adapter.to_string()),
-                        KeyValue::new("homeostat.action", step.action.to_string()),
+                        KeyValue::new("homeostat.action", action.to_string()),
                         KeyValue::new("homeostat.reason", step.reason.clone()),
                     ]);
                 open.steps.insert(step.id, builder.start_with_context(&self.tracer, &open.context));
@@ -273,6 +275,7 @@ fn plan_status(result: &PlanResult) -> Status {
     match result {
         PlanResult::Succeeded => Status::Ok,
         PlanResult::Failed { step, reason } => Status::error(format!("step {step}: {reason}")),
+        PlanResult::Unverified { reason } => Status::error(format!("it did not help: {reason}")),
         PlanResult::Cancelled { reason } => Status::error(format!("called off: {reason}")),
     }
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use homeostat_model::{
-    Duration, Entry, FindingRef, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
-    Truth,
+    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Truth,
 };
-use homeostat_plan::{Projection, Run, Surroundings};
+use homeostat_plan::{Deed, Projection, Run, Surroundings, unmet};
 
-use crate::{Engine, Output, engine::Alarm};
+use crate::{Engine, Output, engine::Alarm, ladder::drafted};
 
 /// How long after a step's own timeout its report may still come: the driver probes the system in that time.
-const REPORT_GRACE: Duration = Duration::from_mins(1);
+pub(crate) const REPORT_GRACE: Duration = Duration::from_mins(1);
+/// How often it is looked whether a plan has helped: no source measures more often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Begins a plan whose resources are free.
@@ -22,33 +23,30 @@ impl Engine {
         self.go_on(id, out);
     }
 
-    /// Dispatches what can begin, and ends the plan when nothing is left.
-    fn go_on(&mut self, id: PlanId, out: &mut Vec<Output>) {
-        let Some(run) = self.runs.get_mut(&id) else { return };
-        for step in run.begin() {
-            let key = IdempotencyKey::new(id, step.id);
-            self.record(out, Entry::StepDispatched { plan: id, step: step.id, key: key.clone() });
-            let overdue = self.now + step.timeout.plus(REPORT_GRACE);
-            self.alarms.insert((overdue, Alarm::Overdue(id, step.id)));
-            out.push(Output::Dispatch(StepCommand {
-                plan: id,
-                step: step.id,
-                key,
-                generation: self.generation,
-                adapter: step.adapter,
-                resource: step.resource,
-                action: step.action,
-                timeout: step.timeout,
-            }));
+    /// Dispatches what can begin, looks whether it helped once it is done, and ends the plan when nothing is left.
+    pub(crate) fn go_on(&mut self, id: PlanId, out: &mut Vec<Output>) {
+        self.dispatch_ready(id, out);
+        let Some(run) = self.runs.get(&id) else { return };
+        if let Some(at) = run.next_try().filter(|at| *at > self.now) {
+            self.alarms.insert((at, Alarm::TryAgain(id)));
         }
-        let Some(result) = self.runs.get(&id).and_then(Run::result) else { return };
+        match (run.result(), run.verifying_until()) {
+            (Some(result), _) => self.finish(id, result, out),
+            (None, Some(_)) if !self.verifying.contains(&id) => self.look(id, out),
+            (None, _) => {}
+        }
+    }
+
+    /// A plan is over.
+    fn finish(&mut self, id: PlanId, result: PlanResult, out: &mut Vec<Output>) {
         let Some(run) = self.runs.remove(&id) else { return };
         // What may or may not have been done must not be done again by anybody before a person has looked.
         let in_doubt = run.in_doubt();
         self.guard.release(id, &in_doubt);
+        self.verifying.remove(&id);
+        self.recovered.remove(&id);
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
-        let Plan { policy, subject, .. } = run.plan();
-        let finding = FindingRef { policy: policy.clone(), resource: subject.clone() };
+        let finding = run.plan().finding();
         if in_doubt.is_empty() {
             self.plan_ended(&finding, &result, out);
         } else {
@@ -58,31 +56,128 @@ impl Engine {
         self.reconsider_after(&finding, out);
     }
 
+    /// Hands to their adapters what is ready and has a lane, and refuses what is no longer as its plan took it to be.
+    fn dispatch_ready(&mut self, id: PlanId, out: &mut Vec<Output>) {
+        // A refusal may end what others wait for, and begin what undoes it: each step is refused or begun once.
+        while let Some(run) = self.runs.get(&id).filter(|_| !self.is_blind(id)) {
+            let ready = run.ready(self.now);
+            if ready.is_empty() {
+                return;
+            }
+            let mut changed = false;
+            for deed in ready {
+                let Deed { step, preconditions, attempt, .. } = &deed;
+                let key = IdempotencyKey::of(id, step.id, *attempt);
+                let wrong = preconditions.iter().find_map(|one| unmet(&self.topology, &step.resource, one));
+                if let Some(reason) = wrong {
+                    changed |= self.refuse(id, step.id, reason, out);
+                } else if self.lanes.admit(&self.topology, id, &key, &deed) {
+                    let begun = self.dispatch(id, deed, out);
+                    if !begun {
+                        self.lanes.leave(&key);
+                    }
+                    changed |= begun;
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    fn refuse(&mut self, plan: PlanId, step: StepId, reason: String, out: &mut Vec<Output>) -> bool {
+        let now = self.now;
+        let refused = self.runs.get_mut(&plan).is_some_and(|run| run.refuse(step, &reason, now).is_ok());
+        if refused {
+            self.record(out, Entry::StepFinished { plan, step, result: StepResult::Refused { reason } });
+        }
+        refused
+    }
+
+    fn dispatch(&mut self, plan: PlanId, deed: Deed, out: &mut Vec<Output>) -> bool {
+        let begun = self.runs.get_mut(&plan).is_some_and(|run| run.begin(deed.step.id).is_ok());
+        if begun {
+            let command = self.command_of(plan, deed);
+            self.record(out, Entry::StepDispatched { plan, step: command.step, key: command.key.clone() });
+            out.push(Output::Dispatch(command));
+        }
+        begun
+    }
+
+    /// The deed as its adapter is handed it; its report is awaited from here on.
+    pub(crate) fn command_of(&mut self, plan: PlanId, deed: Deed) -> StepCommand {
+        let Deed { step, attempt, action, .. } = deed;
+        let key = IdempotencyKey::of(plan, step.id, attempt);
+        let overdue = self.now + step.timeout.plus(REPORT_GRACE);
+        self.alarms.insert((overdue, Alarm::Overdue(plan, step.id, key.clone())));
+        StepCommand {
+            plan,
+            step: step.id,
+            key,
+            generation: self.generation,
+            adapter: step.adapter,
+            resource: step.resource,
+            action,
+            timeout: step.timeout,
+        }
+    }
+
+    /// Looks whether a plan has helped, and looks again soon if that is not settled.
+    pub(crate) fn look(&mut self, id: PlanId, out: &mut Vec<Output>) {
+        let Some(run) = self.runs.get(&id) else { return };
+        let Some(until) = run.verifying_until() else { return };
+        let Some(wanted) = run.plan().verification.clone() else { return };
+        let (finding, rung) = (run.plan().finding(), usize::from(run.plan().rung.saturating_sub(1)));
+        if self.verifying.insert(id) {
+            self.record(out, Entry::Verifying { plan: id, that: wanted.that.clone(), until });
+        }
+        let now = self.now;
+        let truth = self.decider.verified(now, &finding, rung, &wanted.that);
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        match truth {
+            Some(truth) => run.verify(truth, now),
+            None => run.give_up_verifying("its policy was changed before it was known whether it helped"),
+        }
+        if run.verifying_until().is_some() {
+            self.alarms.insert(((now + LOOK_EVERY).min(until.max(now + Duration::from_millis(1))), Alarm::Look(id)));
+        } else {
+            self.go_on(id, out);
+        }
+    }
+
     /// Takes in how a step ended.
     pub(crate) fn reported(&mut self, report: &StepReport, out: &mut Vec<Output>) {
         let StepReport { plan, step, key, generation, result } = report;
+        let now = self.now;
         let refusal = if *generation != self.generation {
             Some(format!("it is of generation {}, this is {}", generation.0, self.generation.0))
-        } else if *key != IdempotencyKey::new(*plan, *step) {
-            Some(format!("the key is not that of step {step} of plan {plan}"))
         } else {
             match self.runs.get_mut(plan) {
                 None => Some("the plan is not in flight".to_owned()),
-                Some(run) => run.report(*step, result).err().map(|illegal| illegal.to_string()),
+                Some(run) if run.running_key(*step).is_some_and(|running| running != *key) => {
+                    Some(format!("the key is not that of what is being done in step {step} of plan {plan}"))
+                }
+                Some(run) => run.report(*step, result, now).err().map(|illegal| illegal.to_string()),
             }
         };
         if let Some(reason) = refusal {
             return self.record(out, Entry::InputRefused { input: format!("report of step {key}"), reason });
         }
         self.record(out, Entry::StepFinished { plan: *plan, step: *step, result: result.clone() });
+        let left = self.lanes.leave(key);
         self.go_on(*plan, out);
+        for place in left {
+            // Who waited for it takes it, or waits for something else by now.
+            while let Some(next) = self.lanes.next_in(&place) {
+                self.go_on(next, out);
+            }
+        }
     }
 
     /// No report came in time.
-    pub(crate) fn overdue(&mut self, plan: PlanId, step: StepId, out: &mut Vec<Output>) {
-        let running = self.runs.get(&plan).is_some_and(|run| run.running().any(|running| running == step));
-        if running {
-            let key = IdempotencyKey::new(plan, step);
+    pub(crate) fn overdue(&mut self, plan: PlanId, step: StepId, key: IdempotencyKey, out: &mut Vec<Output>) {
+        let running = self.runs.get(&plan).and_then(|run| run.running_key(step));
+        if running.as_ref() == Some(&key) {
             out.push(Output::Cancel(key.clone()));
             let result = StepResult::Unknown { reason: "no report came".into() };
             self.reported(&StepReport { plan, step, key, generation: self.generation, result }, out);
@@ -111,7 +206,7 @@ impl Engine {
             return self.withdraw(id, out);
         }
         if let Some(plan) = self.proposals.remove(&id) {
-            let finding = FindingRef { policy: plan.policy.clone(), resource: plan.subject.clone() };
+            let finding = plan.finding();
             if let Some(case) = self.cases.get_mut(&finding) {
                 case.hold = None;
             }
@@ -121,17 +216,20 @@ impl Engine {
 
     /// Whether the same plan would be made now: its condition holds, and the same steps are the right ones.
     fn still_right(&mut self, plan: &Plan) -> bool {
-        let finding = FindingRef { policy: plan.policy.clone(), resource: plan.subject.clone() };
+        let finding = plan.finding();
         if self.decider.holds(self.now, &finding) != Truth::True {
             return false;
         }
-        let Some(rung) = self.cases.get(&finding).map(|case| case.rung) else { return false };
-        let prescribed = self.decider.prescribe(self.now, &finding, rung, &mut Vec::new());
+        let Some((policy, index)) = self.cases.get(&finding).map(|case| (case.policy.clone(), case.rung)) else {
+            return false;
+        };
+        let Some(rung) = policy.then.get(index) else { return false };
+        let prescribed = self.decider.prescribe(self.now, &finding, index, &mut Vec::new());
         let Some(homeostat_decide::Prescribed::Do(response)) = prescribed else { return false };
         let projection = Projection::of(self.in_flight());
         let around =
             Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
-        homeostat_plan::draft(&around, &plan.subject, &response).is_ok_and(|draft| draft.steps == plan.steps)
+        drafted(&around, &plan.subject, rung, &response).is_ok_and(|draft| draft.steps == plan.steps)
     }
 
     /// Takes back a plan that waits, and looks at its finding anew.
@@ -139,7 +237,7 @@ impl Engine {
         let Some(plan) = self.proposals.remove(&id) else { return };
         let result = PlanResult::Cancelled { reason: "the situation has changed since it was made".into() };
         self.record(out, Entry::PlanFinished { plan: id, result });
-        let finding = FindingRef { policy: plan.policy, resource: plan.subject };
+        let finding = plan.finding();
         if let Some(case) = self.cases.get_mut(&finding) {
             case.plan = None;
             case.hold = None;
@@ -151,14 +249,20 @@ impl Engine {
     pub(crate) fn call_off(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
         if let Some(plan) = self.proposals.remove(&id) {
             let mut run = Run::new(plan);
-            run.call_off(reason);
+            run.call_off(reason, self.now);
             self.runs.insert(id, run);
         } else if let Some(run) = self.runs.get_mut(&id) {
-            run.call_off(reason);
-            out.extend(run.running().map(|step| Output::Cancel(IdempotencyKey::new(id, step))));
+            run.call_off(reason, self.now);
+            let key = |deed: Deed| Output::Cancel(IdempotencyKey::of(id, deed.step.id, deed.attempt));
+            out.extend(run.running().map(key));
+            if run.result().is_none() {
+                self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned() });
+            }
         } else if self.guard.has_any(id) {
             // It has ended in doubt; a person has looked.
             self.guard.release(id, &BTreeSet::new());
+            let result = PlanResult::Cancelled { reason: reason.to_owned() };
+            self.record(out, Entry::PlanFinished { plan: id, result });
             return self.reconsider_all(out);
         } else {
             let input = format!("calling off plan {id}");

@@ -9,10 +9,10 @@ use std::{
 use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch, earliest};
 use homeostat_guard::Guard;
 use homeostat_model::{
-    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, InventoryChange, Observation, Plan, PlanId,
-    PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
+    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, IdempotencyKey, InventoryChange, Observation,
+    Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
 };
-use homeostat_plan::Run;
+use homeostat_plan::{Lanes, Run};
 use homeostat_policy::Policy;
 
 use crate::{
@@ -25,8 +25,12 @@ use crate::{
 pub(crate) enum Alarm {
     /// A finding that was held back is to be considered again.
     Reconsider(FindingRef),
-    /// A step should have been reported by now.
-    Overdue(PlanId, homeostat_model::StepId),
+    /// What was begun under this key should have been reported by now.
+    Overdue(PlanId, homeostat_model::StepId, IdempotencyKey),
+    /// A step that has failed may be tried again.
+    TryAgain(PlanId),
+    /// It is looked whether a plan has helped.
+    Look(PlanId),
     /// Resources that only samples and events speak of may have fallen silent.
     Forget,
 }
@@ -51,6 +55,11 @@ pub struct Engine {
     pub(crate) climbed: BTreeMap<FindingRef, Climbed>,
     /// Plans in flight.
     pub(crate) runs: BTreeMap<PlanId, Run>,
+    pub(crate) lanes: Lanes,
+    /// The plans in flight of which it was recorded that it is looked whether they helped.
+    pub(crate) verifying: BTreeSet<PlanId>,
+    /// Plans of an earlier generation, and the adapters that have not described yet what there is.
+    pub(crate) recovered: BTreeMap<PlanId, BTreeSet<AdapterName>>,
     /// Plans that wait for a person.
     pub(crate) proposals: BTreeMap<PlanId, Plan>,
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
@@ -78,6 +87,9 @@ impl Engine {
             cases: BTreeMap::new(),
             climbed: BTreeMap::new(),
             runs: BTreeMap::new(),
+            lanes: Lanes::default(),
+            verifying: BTreeSet::new(),
+            recovered: BTreeMap::new(),
             proposals: BTreeMap::new(),
             alarms: BTreeSet::new(),
             plans_made: 0,
@@ -121,6 +133,7 @@ impl Engine {
                 self.capabilities.insert(capabilities.adapter.clone(), capabilities);
             }
             Input::Observed(observation) => self.observe(observation, out),
+            Input::Recovered(open) => self.recover(&open, out),
             Input::Report(report) => self.reported(&report, out),
             Input::Operator(command) => self.command(command, out),
         }
@@ -209,6 +222,10 @@ impl Engine {
                 self.labels.remove(resource);
             }
         }
+        let described = match &change {
+            InventoryChange::Snapshot { adapter, .. } => Some(adapter.clone()),
+            _ => None,
+        };
         let (changed, refused) = self.topology.apply(change);
         for id in refused {
             let owner = self.topology.get(&id).and_then(|resource| resource.adapter.as_ref());
@@ -226,6 +243,9 @@ impl Engine {
             self.decider.resource_changed(self.now, &id, &self.topology, &mut changes);
         }
         self.follow(changes, out);
+        if let Some(adapter) = described {
+            self.described(&adapter, out);
+        }
     }
 
     /// Forgets the resources that no adapter owns and of which nothing was heard for long.
@@ -287,7 +307,9 @@ impl Engine {
                 }
                 self.consider(&finding, out);
             }
-            Alarm::Overdue(plan, step) => self.overdue(plan, step, out),
+            Alarm::Overdue(plan, step, key) => self.overdue(plan, step, key, out),
+            Alarm::TryAgain(plan) => self.go_on(plan, out),
+            Alarm::Look(plan) => self.look(plan, out),
             Alarm::Forget => self.forget_silent(out),
         }
     }
@@ -309,6 +331,7 @@ impl Engine {
                     case.adopt(policy.clone());
                     case.closed = false;
                     self.remember(&finding);
+                    self.take_up(&finding);
                     self.consider_into(&finding, &mut more, out);
                 }
                 Change::Known { finding } => self.consider_into(&finding, &mut more, out),

@@ -1,6 +1,6 @@
 //! What the engine is told.
 
-use homeostat_model::{Capabilities, Observation, PlanId, PolicyName, StepReport};
+use homeostat_model::{Capabilities, Observation, OpenPlan, PlanId, PolicyName, StepReport};
 use serde::{Deserialize, Serialize};
 
 /// One input. Policies come separately: see [`crate::Engine::replace_policies`].
@@ -11,7 +11,10 @@ pub enum Input {
     Capabilities(Capabilities),
     /// Something was seen.
     Observed(Observation),
-    /// A dispatched step has ended.
+    /// A plan of an earlier generation was in flight when its engine ended. Said after the policies were loaded and before anything
+    /// is observed.
+    Recovered(Box<OpenPlan>),
+    /// A dispatched or probed step has ended.
     Report(StepReport),
     /// A person wants something.
     Operator(OperatorCommand),

@@ -2,11 +2,11 @@
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Response, Severity, Timestamp,
-    Truth,
+    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, ResourceId, Response, Severity,
+    Timestamp, Truth,
 };
-use homeostat_plan::{Draft, Projection, Surroundings};
-use homeostat_policy::Policy;
+use homeostat_plan::{Draft, Infeasible, Projection, Surroundings, lint};
+use homeostat_policy::{Policy, Rung};
 
 use crate::{
     Engine, Output,
@@ -180,7 +180,7 @@ impl Engine {
                     self.guard.rest(self.now, finding, rung.cooldown.unwrap_or(policy.cooldown));
                     None
                 }
-                Some(Prescribed::Do(response)) => match homeostat_plan::draft(&around, &finding.resource, &response) {
+                Some(Prescribed::Do(response)) => match drafted(&around, &finding.resource, rung, &response) {
                     Ok(draft) => return Verdict::Plan(draft, response),
                     Err(infeasible) => match self.not_yet(finding, &policy) {
                         Some(verdict) => return verdict,
@@ -255,8 +255,14 @@ impl Engine {
             evidence,
             mode: policy.mode,
             priority: policy.priority,
+            cost: draft.cost(&Surroundings {
+                topology: &self.topology,
+                capabilities: &self.capabilities,
+                projection: &Projection::of(self.in_flight()),
+            }),
             effect: draft.effect,
             steps: draft.steps,
+            verification: policy.then.get(rung).and_then(|rung| rung.verification()),
         };
         // A plan that only waits or is only shown owns nothing.
         if policy.mode == Mode::Auto
@@ -341,13 +347,13 @@ impl Engine {
 
     /// A plan has ended, and nobody knows what became of a step: nothing more is done here until a person has looked.
     pub(crate) fn plan_in_doubt(&mut self, finding: &FindingRef, plan: PlanId, out: &mut Vec<Output>) {
+        let reason =
+            format!("what became of a step of plan {plan} is not known; look at its system, then cancel the plan");
+        self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = None;
         case.settled = Some(Settled::HandedOver);
         let closed = case.closed;
-        let reason =
-            format!("what became of a step of plan {plan} is not known; look at its system, then cancel the plan");
-        self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
         let mut changes = Vec::new();
         if closed {
             self.cases.remove(finding);
@@ -360,7 +366,12 @@ impl Engine {
     /// A plan has ended: the ladder goes on, rests, or is done.
     pub(crate) fn plan_ended(&mut self, finding: &FindingRef, result: &PlanResult, out: &mut Vec<Output>) {
         let now = self.now;
-        let Some(case) = self.cases.get_mut(finding) else { return };
+        let Some(case) = self.cases.get_mut(finding) else {
+            // A plan of an earlier generation, whose finding has not opened again.
+            let policy = self.decider.policies().find(|policy| policy.name == finding.policy);
+            let pause = policy.map_or(Duration::ZERO, |policy| policy.cooldown);
+            return self.guard.rest(now, finding, pause);
+        };
         case.plan = None;
         case.hold = None;
         let policy = case.policy.clone();
@@ -373,15 +384,15 @@ impl Engine {
                 self.wake(finding, now + pause);
             }
             // A response that has a pause of its own backs off: also when it failed.
-            PlanResult::Failed { .. } if own.is_some() => {
+            PlanResult::Failed { .. } | PlanResult::Unverified { .. } if own.is_some() => {
                 let pause = own.unwrap_or_default().max(RETRY_AFTER);
                 self.guard.rest(now, finding, pause);
                 self.wake(finding, now + pause);
             }
-            PlanResult::Failed { .. } if escalated => {
+            PlanResult::Failed { .. } | PlanResult::Unverified { .. } if escalated => {
                 self.wake(finding, now);
             }
-            PlanResult::Failed { .. } => {
+            PlanResult::Failed { .. } | PlanResult::Unverified { .. } => {
                 case.rests_until = Some(now + RETRY_AFTER);
                 self.wake(finding, now + RETRY_AFTER);
             }
@@ -398,8 +409,22 @@ impl Engine {
             PlanResult::Cancelled { .. } => {
                 self.decider.answered(now, finding, "the plan was called off", &mut changes)
             }
-            PlanResult::Failed { .. } => {}
+            PlanResult::Failed { .. } | PlanResult::Unverified { .. } => {}
         }
         self.follow(changes, out);
     }
+}
+
+/// The steps of a response, as its rung wants them; none when the linter refuses them.
+pub(crate) fn drafted(
+    around: &Surroundings<'_>,
+    subject: &ResourceId,
+    rung: &Rung,
+    response: &Response,
+) -> Result<Draft, Infeasible> {
+    let draft = homeostat_plan::draft(around, subject, response)?;
+    if let Some(first) = lint(around, &draft.steps, None).first() {
+        return Err(Infeasible(format!("the linter refuses the plan: {first}")));
+    }
+    Ok(if rung.compensate { draft } else { draft.for_good() })
 }

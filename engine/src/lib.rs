@@ -27,6 +27,9 @@
 //! - **Steps.** Each dispatched step is reported exactly once, with [`Input::Report`], under its idempotency key. A report
 //!   that never comes counts as "outcome not known" when the step's timeout and a grace have passed; one that comes twice,
 //!   late or from another generation is refused and changes nothing.
+//! - **After a crash.** What was in flight is told with [`Input::Recovered`], after the policies and before anything is observed. Of what
+//!   was dispatched and never reported, [`Output::Probe`] asks; only when the adapters have described what there is does a plan
+//!   go on.
 //! - **Generation.** Each start of a driver that acts uses a greater [`Generation`] than every start before. Plans and
 //!   keys contain it, adapters refuse an older one.
 //! - **Explanations** are questions, not inputs: they change no decision.
@@ -44,6 +47,7 @@ mod explain;
 mod input;
 mod ladder;
 mod output;
+mod recover;
 
 pub use coverage::PolicyCoverage;
 pub use engine::Engine;

@@ -236,6 +236,18 @@ impl World for AssumedWorld {
         self.going_on.insert((at + takes, self.dispatched), (command.clone(), ends));
     }
 
+    fn probe(&mut self, at: Timestamp, command: &StepCommand) {
+        // Its end is told to whoever asked last.
+        let going_on = self.going_on.values_mut().find(|(begun, _)| begun.key == command.key);
+        if let Some((begun, _)) = going_on {
+            begun.generation = command.generation;
+        } else {
+            self.dispatched += 1;
+            let ends = Some(StepResult::Failed { reason: "it was never begun".into() });
+            self.going_on.insert((at, self.dispatched), (command.clone(), ends));
+        }
+    }
+
     fn cancel(&mut self, _at: Timestamp, key: &IdempotencyKey) {
         if self.going_on.values().any(|(command, _)| command.key == *key) {
             self.cancelled.push(key.clone());

@@ -31,6 +31,9 @@ pub trait World {
     /// Takes on a step; its report comes out of a later `advance`, exactly once.
     fn dispatch(&mut self, at: Timestamp, command: &StepCommand);
 
+    /// Says what became of a step that was dispatched before a crash; its report comes like that of one that was begun.
+    fn probe(&mut self, at: Timestamp, command: &StepCommand);
+
     /// Calls a step off, if it is still going on.
     fn cancel(&mut self, at: Timestamp, key: &IdempotencyKey);
 }
@@ -46,6 +49,17 @@ pub struct VirtualDriver<W> {
     samples: u64,
     events: u64,
     refused_samples: u64,
+    crash: Option<Crash>,
+    crashed: bool,
+}
+
+/// When the program ends without warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    /// When everything that was decided before the record of this number was carried out, from 1, and that record is lost.
+    Before(usize),
+    /// When the record of this number is durable, and nothing that comes after it was carried out.
+    After(usize),
 }
 
 impl<W: World> VirtualDriver<W> {
@@ -61,7 +75,21 @@ impl<W: World> VirtualDriver<W> {
             samples: 0,
             events: 0,
             refused_samples: 0,
+            crash: None,
+            crashed: false,
         }
+    }
+
+    /// The same, which crashes at that moment: from then on nothing happens any more.
+    #[must_use]
+    pub fn with_crash(self, crash: Crash) -> Self {
+        Self { crash: Some(crash), ..self }
+    }
+
+    /// What is left after a crash: the world, the time, and the records that are durable. `None` when it has not crashed.
+    #[must_use]
+    pub fn into_ruins(self) -> Option<(W, Timestamp, Vec<Record>)> {
+        self.crashed.then_some((self.world, self.now, self.records))
     }
 
     /// Replaces the policies at `at`.
@@ -90,16 +118,22 @@ impl<W: World> VirtualDriver<W> {
     /// Lets everything happen that is due until `at`.
     pub fn run_until(&mut self, at: Timestamp) {
         while let Some(due) = [self.engine.next_deadline(), self.world.next_due()].into_iter().flatten().min() {
-            if due > at {
+            if due > at || self.crashed {
                 break;
             }
             self.now = self.now.max(due);
             for (moment, input) in self.world.advance(self.now) {
                 self.take(moment, input);
             }
+            if self.crashed {
+                return;
+            }
             let mut out = Vec::new();
             self.engine.advance(self.now, &mut out);
             self.carry_out(out);
+        }
+        if self.crashed {
+            return;
         }
         self.now = self.now.max(at);
         let mut out = Vec::new();
@@ -155,6 +189,9 @@ impl<W: World> VirtualDriver<W> {
     }
 
     fn take(&mut self, at: Timestamp, input: Input) {
+        if self.crashed {
+            return;
+        }
         match &input {
             Input::Observed(Observation::Sample(_)) => self.samples += 1,
             Input::Observed(Observation::Event(_)) => self.events += 1,
@@ -167,9 +204,16 @@ impl<W: World> VirtualDriver<W> {
 
     fn carry_out(&mut self, out: Vec<Output>) {
         for output in out {
+            let number = self.records.len();
+            self.crashed |= self.crash == Some(Crash::After(number))
+                || (matches!(output, Output::Record(_)) && self.crash == Some(Crash::Before(number + 1)));
+            if self.crashed {
+                return;
+            }
             match output {
                 Output::Record(record) => self.records.push(record),
                 Output::Dispatch(command) => self.world.dispatch(self.now, &command),
+                Output::Probe(command) => self.world.probe(self.now, &command),
                 Output::Cancel(key) => self.world.cancel(self.now, &key),
                 Output::Notify(notification) => self.notifications.push(notification),
                 Output::SampleRefused { .. } => self.refused_samples += 1,
@@ -194,6 +238,8 @@ impl World for RecordedWorld {
     }
 
     fn dispatch(&mut self, _at: Timestamp, _command: &StepCommand) {}
+
+    fn probe(&mut self, _at: Timestamp, _command: &StepCommand) {}
 
     fn cancel(&mut self, _at: Timestamp, _key: &IdempotencyKey) {}
 }

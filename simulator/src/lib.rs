@@ -30,7 +30,7 @@ pub use assumed::{AssumedWorld, Assumption, InventoryEdit};
 pub use capability::capabilities;
 pub use centre::{DataCentre, Effects, Figures, RanTwice, Seen};
 pub use curve::{Curve, Sine, Step};
-pub use driver::{RecordedWorld, VirtualDriver, World};
+pub use driver::{Crash, RecordedWorld, VirtualDriver, World};
 pub use scenario::{
     DiskSpec, Happening, HostSpec, Incident, Link, MAX_FILE_BYTES, MAX_HAPPENINGS, MAX_RESOURCES, OutOfMemory, Problem,
     RackSpec, Scenario, ScenarioError, WorkloadSpec,

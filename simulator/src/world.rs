@@ -33,6 +33,10 @@ impl World for DataCentre {
         self.begin(command);
     }
 
+    fn probe(&mut self, _at: Timestamp, command: &StepCommand) {
+        self.tell(command);
+    }
+
     fn cancel(&mut self, _at: Timestamp, key: &IdempotencyKey) {
         // One that cannot be called off any more ends by itself, and says so.
         let _ = Self::cancel(self, key);

@@ -202,9 +202,13 @@ fn what_cannot_be_fenced_is_not_started_elsewhere() {
             1s plan p1-1 evacuate for down: host/a fence, vm/one after [1] restart on host/b
             1s begins p1-1/1
             1s ended p1-1/1: Failed { reason: "no answer from the power switch" }
-            1s plan p1-1: Failed { step: StepId(1), reason: "no answer from the power switch" }
-            1s handed over down on host/a: the ladder is at its end: evacuate
-            1s closed down on host/a: everything was tried
+            4.36s begins p1-1/1.2
+            4.36s ended p1-1/1: Failed { reason: "no answer from the power switch" }
+            9.725s begins p1-1/1.3
+            9.725s ended p1-1/1: Failed { reason: "no answer from the power switch" }
+            9.725s plan p1-1: Failed { step: StepId(1), reason: "no answer from the power switch" }
+            9.725s handed over down on host/a: the ladder is at its end: evacuate
+            9.725s closed down on host/a: everything was tried
         "#]],
     );
 }

@@ -48,6 +48,7 @@ fn an_unknown_outcome_is_neither_repeated_nor_passed_by() {
     bench.operator(1002, OperatorCommand::Cancel(plan)).until(
         1002,
         expect![[r#"
+        1002s plan p1-1: Cancelled { reason: "cancelled by an operator" }
         1002s plan p1-2 restart for crash: vm/one restart
         1002s begins p1-2/1
     "#]],

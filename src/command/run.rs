@@ -14,7 +14,8 @@ use std::{
 use axum::{Router, extract::Request};
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation};
-use homeostat_journal::Journal;
+use homeostat_journal::{Journal, JournalError};
+use homeostat_model::{OpenPlan, OpenPlans};
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
@@ -33,7 +34,8 @@ use crate::{
     command::{check, demonstration},
     config::{AdapterConfig, Loaded, SourceConfig},
     live::{
-        Dispatcher, Feed, Live, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources, observe, reload,
+        Dispatcher, Feed, Live, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources, observe,
+        reload,
     },
     metrics::Metrics,
     recording::Recorder,
@@ -80,12 +82,15 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
         Failure::new(format!("cannot listen on {}: {error}", configuration.listen))
             .help("set spec.listen in the configuration to a free address, such as 127.0.0.1:9400")
     })?;
-    let (outlets, generation, _temporary) = outlets(&loaded, args, metrics.clone())?;
+    let (outlets, generation, open, _temporary) = outlets(&loaded, args, metrics.clone())?;
 
     let stop = CancellationToken::new();
     let (messages, inbox) = mpsc::channel(QUEUE);
     let (sink, observations) = ObservationSink::bounded(OBSERVATIONS);
-    messages.send(first).await.map_err(|_| Failure::new("the engine is gone"))?;
+    // In this order, and before anything is observed: what is in flight belongs to its plan from the first moment.
+    for message in [first, Message::Recovered(open)] {
+        messages.send(message).await.map_err(|_| Failure::new("the engine is gone"))?;
+    }
     let awaited = Arc::new(AtomicUsize::new(adapters.len()));
     let mut tasks = JoinSet::new();
     for adapter in &adapters {
@@ -250,7 +255,7 @@ fn web(routes: watch::Receiver<Router>) -> Router {
     })
 }
 
-type Opened = (Outlets, Generation, Option<tempfile::TempDir>);
+type Opened = (Outlets, Generation, Vec<OpenPlan>, Option<tempfile::TempDir>);
 
 /// Opens the journal and the files that decisions and inputs go to.
 fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Opened, Failure> {
@@ -266,8 +271,9 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
     if let Some(cut) = &recovered.cut {
         tracing::warn!(?cut, "the journal's torn end was cut off");
     }
-    for step in &recovered.unfinished {
-        tracing::warn!(?step, "this step was in flight when homeostat last ended; look at what became of it");
+    let open = open_plans(&folder).map_err(|error| unusable(&error))?;
+    for plan in &open {
+        tracing::warn!(plan = %plan.made.id, policy = %plan.made.policy, "this plan was in flight when homeostat last ended; it goes on");
     }
     let generation = Generation(recovered.last_generation.map_or(1, |last| last.0.saturating_add(1)));
     let create = |path: &Path| {
@@ -284,7 +290,16 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
         traces: Traces::start(loaded.configuration.traces.as_ref())?,
         metrics,
     };
-    Ok((outlets, generation, temporary))
+    Ok((outlets, generation, open, temporary))
+}
+
+/// The plans that the journal's records leave open.
+fn open_plans(folder: &Path) -> Result<Vec<OpenPlan>, JournalError> {
+    let mut open = OpenPlans::default();
+    for record in homeostat_journal::read(folder)? {
+        open.apply(&record?);
+    }
+    Ok(open.into_plans())
 }
 
 /// Ends the program at a signal, or at the configured time.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use homeostat_engine::Input;
 use homeostat_model::{AdapterName, IdempotencyKey, StepCommand, StepReport, StepResult};
-use homeostat_port::{Adapter, Clock, ProgressSink, execute};
+use homeostat_port::{Adapter, Clock, ProgressSink, ascertain, execute};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,15 @@ impl Dispatcher {
 
     /// Begins a step; its report comes as a message.
     pub(crate) fn dispatch(&mut self, command: StepCommand) {
+        self.begin(command, false);
+    }
+
+    /// Finds out what became of a step that was begun before the program was; the report comes as a message too.
+    pub(crate) fn probe(&mut self, command: StepCommand) {
+        self.begin(command, true);
+    }
+
+    fn begin(&mut self, command: StepCommand, begun_before: bool) {
         // Steps that have ended are forgotten here: their number is bounded by the plans in flight.
         while self.tasks.try_join_next().is_some() {}
         self.in_flight.retain(|_, cancel| !cancel.is_cancelled());
@@ -38,12 +47,19 @@ impl Dispatcher {
         self.in_flight.insert(command.key.clone(), cancel.clone());
         let (clock, reports) = (self.clock, self.reports.clone());
         self.tasks.spawn(async move {
-            tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step begins");
+            let what = if begun_before { "step is probed" } else { "step begins" };
+            tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, what);
             let result = match adapter {
+                Some(adapter) if begun_before => tokio::select! {
+                    result = ascertain(adapter.as_ref(), &command, &clock) => result,
+                    () = cancel.cancelled() => StepResult::Unknown { reason: "it was called off while it was probed".into() },
+                },
                 Some(adapter) => {
                     let (progress, _) = ProgressSink::new();
                     execute(adapter.as_ref(), &command, &clock, &progress, &cancel).await
                 }
+                // Nobody can say what became of it.
+                None if begun_before => StepResult::Unknown { reason: format!("no adapter is called {} any more", command.adapter) },
                 None => StepResult::Refused { reason: format!("no adapter is called {}", command.adapter) },
             };
             tracing::info!(key = %command.key, ?result, "step ended");

@@ -52,6 +52,8 @@ impl Ledger {
             | Entry::FindingClosed { .. }
             | Entry::Skipped { .. }
             | Entry::Held { .. }
+            | Entry::PlanCalledOff { .. }
+            | Entry::Verifying { .. }
             | Entry::Notified(_)
             | Entry::HandedOver { .. }
             | Entry::PolicyQuarantined { .. }

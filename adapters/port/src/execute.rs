@@ -28,6 +28,11 @@ struct Limits {
 const LIMITS: Limits =
     Limits { check: Duration::from_secs(30), grace: Duration::from_secs(10), probe: Duration::from_secs(5) };
 
+/// Pauses between two questions about a step that was begun before a crash: a system that comes up together with homeostat needs
+/// seconds, one that is out of reach is not to be asked all the time.
+const FIRST_PAUSE: homeostat_model::Duration = homeostat_model::Duration::from_millis(200);
+const LONGEST_PAUSE: homeostat_model::Duration = homeostat_model::Duration::from_secs(10);
+
 /// Does one step and finds out what became of it at the system itself. Never longer than the check, the step's timeout, the
 /// time it is given to come back when it is called off, and the probes.
 ///
@@ -40,6 +45,33 @@ pub async fn execute(
     cancel: &CancellationToken,
 ) -> StepResult {
     execute_within(LIMITS, adapter, command, clock, progress, cancel).await
+}
+
+/// Finds out what became of a step that was begun before a crash; begins nothing. While the system says that it still runs, or does not
+/// answer, it is asked again, as long as the step may take.
+pub async fn ascertain(adapter: &dyn Adapter, command: &StepCommand, clock: &Clock) -> StepResult {
+    ascertain_within(LIMITS, adapter, command, clock).await
+}
+
+async fn ascertain_within(limits: Limits, adapter: &dyn Adapter, command: &StepCommand, clock: &Clock) -> StepResult {
+    let asked_from = clock.now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let unclear = match timeout(limits.probe, adapter.probe(command)).await {
+            Ok(Ok(Probe::Done(observed))) => return StepResult::Done { observed },
+            Ok(Ok(Probe::NotDone(seen))) => {
+                return StepResult::Failed { reason: format!("homeostat ended while it was done; seen: {seen}") };
+            }
+            Ok(Ok(Probe::Running)) => "the system says that it still runs".into(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the system did not say within {:?} what became of it", limits.probe),
+        };
+        if clock.now().since(asked_from) >= command.timeout {
+            return StepResult::Unknown { reason: format!("homeostat ended while it was done; {unclear}") };
+        }
+        clock.sleep(pause).await;
+        pause = pause.plus(pause).min(LONGEST_PAUSE);
+    }
 }
 
 async fn execute_within(

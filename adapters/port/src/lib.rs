@@ -25,7 +25,7 @@ mod source;
 
 pub use adapter::{Adapter, AdapterError, ApplyError, Probe, Refusal};
 pub use clock::Clock;
-pub use execute::execute;
+pub use execute::{ascertain, execute};
 pub use secret::{MAX_SECRET_BYTES, Secret, SecretError, SecretText};
 pub use sink::{Closed, ObservationSink, Progress, ProgressSink, Room};
 pub use source::{Source, SourceError};

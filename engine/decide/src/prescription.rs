@@ -35,6 +35,22 @@ impl Decider {
         self.take_trouble(key, trouble, out);
         Some(prescribed)
     }
+
+    /// Whether what the rung of this index of the policy of `finding` is to bring about, written `that`, is so at `at`. `None` when the
+    /// policy, or that rung of it, is another one by now.
+    pub fn verified(&mut self, at: Timestamp, finding: &FindingRef, rung: usize, that: &str) -> Option<Truth> {
+        if !self.knows(&finding.resource) {
+            // It has not been described yet, or has gone.
+            return Some(Truth::Unknown);
+        }
+        let (number, cell) = self.find(finding)?;
+        self.freshen(at, number, cell);
+        let event = self.instance(number, cell).and_then(|instance| instance.event.clone());
+        let reader = self.reader(at, number, cell, event.as_ref(), false)?;
+        let written = reader.rule.policy.then.get(rung)?.verify.as_ref()?;
+        let program = reader.rule.rungs.get(rung)?.verify.as_ref()?;
+        (written.that.text.trim() == that).then(|| program.truth(&reader))
+    }
 }
 
 impl Reader<'_> {

@@ -45,12 +45,14 @@ pub struct Rule {
     pub(crate) quarantined: Option<String>,
 }
 
-/// The formulas of a rung: those that decide whether it is tried, then those that it is made of, in the order of
+/// The formulas of a rung: those that decide whether it is tried, those that it is made of, whether it helped, in the order of
 /// [`Policy::formulas`].
 #[derive(Debug)]
 pub(crate) struct RungProgram {
     pub(crate) guards: Vec<Predicate>,
     pub(crate) terms: Vec<Term>,
+    /// When it has helped.
+    pub(crate) verify: Option<Predicate>,
 }
 
 /// Compiles the formulas of one policy in the order of [`Policy::formulas`], counting them for errors.
@@ -81,7 +83,8 @@ impl Counting<'_> {
     fn rung(&mut self, rung: &Rung) -> Result<RungProgram, CompileError> {
         let guards = rung.guards.iter().map(|guard| self.condition(&guard.condition)).collect::<Result<_, _>>()?;
         let terms = rung.response.formulas().map(|formula| self.term(formula)).collect::<Result<_, _>>()?;
-        Ok(RungProgram { guards, terms })
+        let verify = rung.verify.as_ref().map(|verify| self.condition(&verify.that)).transpose()?;
+        Ok(RungProgram { guards, terms, verify })
     }
 }
 

@@ -23,6 +23,9 @@ fn plan(number: u64, subject: &str, to: Option<&str>) -> Plan {
         action,
         timeout: Duration::from_secs(1),
         reason: String::new(),
+        preconditions: Vec::new(),
+        retry: Default::default(),
+        compensation: None,
     };
     Plan {
         id: PlanId { generation: Generation(1), number },
@@ -36,6 +39,8 @@ fn plan(number: u64, subject: &str, to: Option<&str>) -> Plan {
         priority: 0,
         effect: String::new(),
         steps: vec![step],
+        cost: Default::default(),
+        verification: None,
     }
 }
 

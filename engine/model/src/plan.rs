@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, AdapterName, Duration, Evidence, InvalidName, PolicyName, ResourceId, Timestamp};
+use crate::{
+    Action, AdapterName, Attempt, Cost, Duration, Evidence, FindingRef, InvalidName, PolicyName, Precondition,
+    ResourceId, Retry, Timestamp, Verification,
+};
 
 /// Counts the engine's incarnations (one a start of the driver). A step of an older generation is refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,10 +76,25 @@ impl fmt::Display for StepId {
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// The key of a plan's step: `p3-17/2`.
+    /// The key of the first try of a plan's step: `p3-17/2`.
     #[must_use]
     pub fn new(plan: PlanId, step: StepId) -> Self {
-        Self(format!("{plan}/{step}"))
+        Self::of(plan, step, Attempt::FIRST)
+    }
+
+    /// The key of one try of a plan's step. Every try is a deed of its own: what was once tried under a key is not tried again
+    /// under that key, and what is said late of an earlier try is told apart from what is said of this one.
+    #[must_use]
+    pub fn of(plan: PlanId, step: StepId, attempt: Attempt) -> Self {
+        Self(format!("{plan}/{step}{attempt}"))
+    }
+
+    /// Which try of its step it names; `None` when this is no key of a plan's step.
+    #[must_use]
+    pub fn attempt(&self) -> Option<Attempt> {
+        let (_, step) = self.0.split_once('/')?;
+        let end = step.find('.').unwrap_or(step.len());
+        step.get(end..)?.parse().ok()
     }
 
     /// The key as text.
@@ -136,6 +154,15 @@ pub struct Step {
     pub timeout: Duration,
     /// Why this step, in a sentence without the resource's name.
     pub reason: String,
+    /// What has to be so when it begins; otherwise it is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preconditions: Vec<Precondition>,
+    /// How often it is tried.
+    #[serde(default, skip_serializing_if = "Retry::is_once")]
+    pub retry: Retry,
+    /// What undoes it, when the plan does not succeed; `None` when nothing does, or nothing is to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<Action>,
 }
 
 /// What is to be done about a finding.
@@ -164,9 +191,21 @@ pub struct Plan {
     pub effect: String,
     /// The steps, in the order of their ids; a step comes after those it depends on.
     pub steps: Vec<Step>,
+    /// What it is expected to cost.
+    #[serde(default, skip_serializing_if = "Cost::is_nothing")]
+    pub cost: Cost,
+    /// What has to come about besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
 }
 
 impl Plan {
+    /// The finding that it answers.
+    #[must_use]
+    pub fn finding(&self) -> FindingRef {
+        FindingRef { policy: self.policy.clone(), resource: self.subject.clone() }
+    }
+
     /// Every resource that the plan acts on, its subject among them.
     #[must_use]
     pub fn touches(&self) -> BTreeSet<ResourceId> {
@@ -203,6 +242,11 @@ pub enum PlanResult {
         /// The first step that did not get done.
         step: StepId,
         /// Why.
+        reason: String,
+    },
+    /// Every step is done, but what they were for did not come about in time.
+    Unverified {
+        /// What did not.
         reason: String,
     },
     /// It was called off.

@@ -157,6 +157,22 @@ pub enum Entry {
         /// How.
         result: StepResult,
     },
+    /// A plan was called off while something of it is being done: nothing more of it begins.
+    PlanCalledOff {
+        /// The plan.
+        plan: PlanId,
+        /// Why.
+        reason: String,
+    },
+    /// Every step of a plan is done; now it is looked whether that helped.
+    Verifying {
+        /// The plan.
+        plan: PlanId,
+        /// What has to come about.
+        that: String,
+        /// Until when.
+        until: Timestamp,
+    },
     /// A plan ended.
     PlanFinished {
         /// The plan.

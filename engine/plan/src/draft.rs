@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use homeostat_model::{
-    Action, AdapterName, Capabilities, Duration, Resource, ResourceId, Response, Step, StepId, Topology, Verb,
+    Action, AdapterName, Capabilities, Cost, Duration, Precondition, Resource, ResourceId, Response, Retry, Step,
+    StepId, Topology, Verb,
 };
 use thiserror::Error;
 
-use crate::{Projection, evacuate, fisicalize, migrate, processors, resize};
+use crate::{Projection, compensation, cost, evacuate, fisicalize, migrate, processors, resize};
 
 /// What a planner looks at.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,21 @@ pub struct Draft {
     pub steps: Vec<Step>,
     /// The expected change, in a sentence.
     pub effect: String,
+}
+
+impl Draft {
+    /// What it is expected to cost.
+    #[must_use]
+    pub fn cost(&self, around: &Surroundings<'_>) -> Cost {
+        cost::cost(around, &self.steps)
+    }
+
+    /// The same with steps that nothing undoes.
+    #[must_use]
+    pub fn for_good(mut self) -> Self {
+        self.steps.iter_mut().for_each(|step| step.compensation = None);
+        self
+    }
 }
 
 /// A response cannot be carried out here and now.
@@ -100,10 +116,39 @@ impl Steps {
             resource: resource.id.clone(),
             adapter: adapter.clone(),
             timeout: timeout(&action),
+            preconditions: self.preconditions(resource, &action),
+            retry: retry(&action),
+            compensation: compensation::inverse(resource, &action),
             action,
             reason,
         });
         Ok(id)
+    }
+
+    /// Nothing undoes the last step.
+    pub(crate) fn for_good(&mut self) {
+        if let Some(step) = self.0.last_mut() {
+            step.compensation = None;
+        }
+    }
+
+    /// What an action takes for granted, as far as no earlier step brings it about.
+    fn preconditions(&self, resource: &Resource, action: &Action) -> Vec<Precondition> {
+        let is_switched_on = |host: &ResourceId| {
+            self.0.iter().any(|step| step.resource == *host && step.action == Action::Power { on: true })
+        };
+        let open = |host: &ResourceId| (!is_switched_on(host)).then(|| Precondition::Open(host.clone()));
+        let on = || resource.on.clone().map(Precondition::On);
+        match action {
+            Action::Migrate { to, .. } => on().into_iter().chain(open(to)).collect(),
+            Action::Restart { on: Some(to) } => {
+                let dead = resource.on.clone().filter(|from| from != to).map(Precondition::Down);
+                on().into_iter().chain(dead).chain(open(to)).collect()
+            }
+            // Its room was found on that host.
+            Action::Resize(_) => on().into_iter().collect(),
+            _ => Vec::new(),
+        }
     }
 
     pub(crate) fn done(self) -> Vec<Step> {
@@ -141,6 +186,25 @@ impl Surroundings<'_> {
     pub(crate) fn host_of(&self, resource: &Resource) -> Result<&Resource, Infeasible> {
         let host = resource.on.as_ref().and_then(|host| self.topology.get(host));
         host.ok_or_else(|| Infeasible(format!("it is not known which host {} is on", resource.id)))
+    }
+}
+
+/// Changes of state are tried three times within about a quarter of a minute: an API that hiccups has come back by then, one that
+/// says no for good is not asked for long. What interrupts a guest is tried once; how often it is to be, its policy says (`attempts`).
+fn retry(action: &Action) -> Retry {
+    match action {
+        Action::Resize(_)
+        | Action::Migrate { .. }
+        | Action::Restart { on: Some(_) }
+        | Action::Fence
+        | Action::Power { .. }
+        | Action::Cordon { .. } => Retry { attempts: 3, pause: Duration::from_secs(5) },
+        Action::Restart { on: None }
+        | Action::Start
+        | Action::Stop
+        | Action::Pause { .. }
+        | Action::Kill
+        | Action::Recreate { .. } => Retry::ONCE,
     }
 }
 

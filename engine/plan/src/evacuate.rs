@@ -86,6 +86,8 @@ fn place<'a>(
             Action::Restart { on: Some(to) }
         };
         steps.add(around, tenant, action, &after, reason)?;
+        // What got away stays away: that another could not is no reason to go back.
+        steps.for_good();
         moved += 1;
     }
     Ok((moved, stuck))

@@ -10,21 +10,37 @@
 //! The projected state is the topology as it will be when every plan in flight has succeeded; while something moves, it
 //! counts on both hosts. A place is taken only if it is free in that state.
 //!
+//! A plan is carried out by a [`Run`]: the states of its steps (`step_state.rs` draws them), what may begin, what is undone.
+//! [`Lanes`] bound how much is done at a time. Before, [`lint()`] looks at every draft with other eyes.
+//!
 //! Invariant: equal inputs give byte-equal drafts; ties between hosts are broken by their ids.
 //! Invariant: a step says everything absolutely; nothing is left for execution to choose.
 //! Invariant: this crate knows no policy language, no guard and no adapter.
 
+mod backoff;
+mod compensation;
+mod cost;
 mod draft;
 mod evacuate;
+mod fingerprint;
 mod fisicalize;
+mod lanes;
+mod lint;
 mod migrate;
 mod placement;
+mod precondition;
 mod processors;
 mod projection;
 mod resize;
 mod run;
+mod step_state;
 
 pub use draft::{Draft, Infeasible, Surroundings, draft};
+pub use fingerprint::fingerprint;
+pub use lanes::{Lanes, Place};
+pub use lint::{Budget, Lint, lint};
 pub use placement::{Demand, NoRoom, Room};
+pub use precondition::unmet;
 pub use projection::Projection;
-pub use run::{IllegalTransition, Run, StepState};
+pub use run::{Deed, Run};
+pub use step_state::{IllegalTransition, StepState};

@@ -1,46 +1,57 @@
-//! A plan while it is carried out: which steps wait, run and are done.
+//! A plan while it is carried out: what may begin now, what is undone, when it is over.
 //!
 //! ```text
-//!   Waiting --begin--> Running --report: done-------> Done
-//!      |                  +-----report: otherwise---> Failed
-//!      +--a step it depends on failed, or the plan was called off--> Skipped
+//!              nothing is left to do              it helped
+//!   Forward ------------------------> Verifying ------------> Over: succeeded
+//!      |  \                               |
+//!      |   \ a step failed                | it did not, in time
+//!      |    `---------------> Backward <--+
+//!      |                         |  nothing is left to undo
+//!      | called off, in doubt    v
+//!      +----------------------> Over: failed, unverified, cancelled
 //! ```
 //!
-//! The plan is over when no step waits or runs.
+//! Backward, a step is undone once nothing that was done after it and because of it still stands. What nobody knows the outcome of
+//! is not undone, nor is anything else of its plan: a person has to look first. Nor is what a person called off: who says stop wants
+//! nothing more done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Plan, PlanResult, ResourceId, Step, StepId, StepResult};
-use thiserror::Error;
+use homeostat_model::{
+    Action, Attempt, Entry, IdempotencyKey, OpenPlan, Plan, PlanResult, Precondition, ResourceId, Step, StepId,
+    StepResult, Timestamp, Truth,
+};
 
-/// Steps of one plan that run at a time: enough to empty a host quickly, few enough for one network.
-const PARALLEL_STEPS: usize = 4;
+use crate::{
+    backoff::pause,
+    compensation::before_undoing,
+    step_state::{IllegalTransition, StepEvent, StepState},
+};
 
-/// Where a step is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StepState {
-    /// Its turn has not come.
-    Waiting,
-    /// It was handed to its adapter.
-    Running,
-    /// It is done.
-    Done,
-    /// It did not get done.
-    Failed(String),
-    /// It was never begun, and will not be.
-    Skipped,
+/// Something that a plan wants done now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deed {
+    /// The step.
+    pub step: Step,
+    /// Which try of it, or of undoing it.
+    pub attempt: Attempt,
+    /// What is to be done: the step's action, or what undoes it.
+    pub action: Action,
+    /// What has to be so.
+    pub preconditions: Vec<Precondition>,
 }
 
-/// Something was said about a step that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("step {step} is {state:?}; it cannot {what}")]
-pub struct IllegalTransition {
-    /// The step.
-    pub step: StepId,
-    /// Where it is; `None` when the plan has no such step.
-    pub state: Option<StepState>,
-    /// What was to happen to it.
-    pub what: &'static str,
+/// How far a plan is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Forward,
+    /// It is looked whether it helped, until then; since when it has.
+    Verifying {
+        until: Timestamp,
+        since: Option<Timestamp>,
+    },
+    Backward,
+    Over,
 }
 
 /// A plan and the states of its steps.
@@ -48,8 +59,10 @@ pub struct IllegalTransition {
 pub struct Run {
     plan: Plan,
     states: BTreeMap<StepId, StepState>,
+    phase: Phase,
     called_off: Option<String>,
-    doubtful: BTreeSet<ResourceId>,
+    /// What did not come about in time.
+    unverified: Option<String>,
 }
 
 impl Run {
@@ -57,7 +70,47 @@ impl Run {
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         let states = plan.steps.iter().map(|step| (step.id, StepState::Waiting)).collect();
-        Self { plan, states, called_off: None, doubtful: BTreeSet::new() }
+        Self { plan, states, phase: Phase::Forward, called_off: None, unverified: None }
+    }
+
+    /// A plan as its records say that it is: what ran when they ended runs, and is to be probed. What is looked at is looked at
+    /// anew, from `now` on.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] when the records are not those of this plan.
+    pub fn recovered(open: &OpenPlan, now: Timestamp) -> Result<Self, IllegalTransition> {
+        let mut run = Self::new(open.made.clone());
+        for record in &open.history {
+            match &record.entry {
+                Entry::StepDispatched { step, key, .. } => run.dispatched(*step, key)?,
+                Entry::StepFinished { step, result: StepResult::Refused { reason }, .. }
+                    if run.running_key(*step).is_none() =>
+                {
+                    run.refuse(*step, reason, record.at)?;
+                }
+                Entry::StepFinished { step, result, .. } => run.report(*step, result, record.at)?,
+                Entry::PlanCalledOff { reason, .. } => run.call_off(reason, record.at),
+                _ => {}
+            }
+        }
+        if let (Phase::Verifying { until, since }, Some(wanted)) = (&mut run.phase, &run.plan.verification) {
+            (*until, *since) = (now + wanted.within, None);
+        }
+        Ok(run)
+    }
+
+    /// What its record says: a step was begun, or what undoes it.
+    fn dispatched(&mut self, step: StepId, key: &IdempotencyKey) -> Result<(), IllegalTransition> {
+        let undo = key.attempt().is_some_and(|attempt| attempt.undo);
+        if let (true, Phase::Verifying { .. }, Some(wanted)) = (undo, &self.phase, &self.plan.verification) {
+            self.unverified = Some(format!("`{}` was not so within {}", wanted.that, wanted.within));
+            self.phase = Phase::Backward;
+        }
+        self.begin(step)?;
+        if self.running_key(step).as_ref() == Some(key) {
+            return Ok(());
+        }
+        Err(IllegalTransition { step, state: self.states.get(&step).cloned(), what: "begin under that key" })
     }
 
     /// The plan.
@@ -66,98 +119,295 @@ impl Run {
         &self.plan
     }
 
-    /// The steps that may begin now, in the order of their ids; they count as running from here on.
-    pub fn begin(&mut self) -> Vec<Step> {
-        let mut room = PARALLEL_STEPS.saturating_sub(self.running().count());
-        let mut begun = Vec::new();
-        for step in &self.plan.steps {
-            let ready = self.states.get(&step.id) == Some(&StepState::Waiting)
-                && step.after.iter().all(|id| self.states.get(id) == Some(&StepState::Done));
-            if ready && room > 0 {
-                room -= 1;
-                begun.push(step.clone());
-            }
-        }
-        self.states.extend(begun.iter().map(|step| (step.id, StepState::Running)));
-        begun
+    /// Where a step is.
+    #[must_use]
+    pub fn state(&self, step: StepId) -> Option<&StepState> {
+        self.states.get(&step)
     }
 
-    /// The steps that run.
-    pub fn running(&self) -> impl Iterator<Item = StepId> {
-        self.states.iter().filter(|(_, state)| **state == StepState::Running).map(|(id, _)| *id)
+    /// What may begin at `now`, in the order of steps; backward, in the reverse order.
+    #[must_use]
+    pub fn ready(&self, now: Timestamp) -> Vec<Deed> {
+        match self.phase {
+            Phase::Forward => self.plan.steps.iter().filter_map(|step| self.forward(step, now)).collect(),
+            Phase::Backward => self.plan.steps.iter().rev().filter_map(|step| self.backward(step, now)).collect(),
+            Phase::Verifying { .. } | Phase::Over => Vec::new(),
+        }
+    }
+
+    /// What runs, in the order of steps.
+    pub fn running(&self) -> impl Iterator<Item = Deed> {
+        self.plan.steps.iter().filter_map(|step| match *self.states.get(&step.id)? {
+            StepState::Running { attempt } => Some(doing(step, attempt)),
+            StepState::Undoing { attempt } => undoing(step, attempt),
+            _ => None,
+        })
+    }
+
+    /// The key under which a step, or what undoes it, is being done; `None` while nothing is.
+    #[must_use]
+    pub fn running_key(&self, step: StepId) -> Option<IdempotencyKey> {
+        let deed = self.running().find(|deed| deed.step.id == step)?;
+        Some(IdempotencyKey::of(self.plan.id, step, deed.attempt))
+    }
+
+    /// A deed of [`Run::ready`] was handed to its adapter.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] when the step cannot begin; nothing changes then. Here and below.
+    pub fn begin(&mut self, step: StepId) -> Result<(), IllegalTransition> {
+        let event = if self.states.get(&step) == Some(&StepState::Done) { StepEvent::Undo } else { StepEvent::Begin };
+        self.happen(step, event)
+    }
+
+    /// A deed of [`Run::ready`] is not begun, since what has to be so is not so.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] when the step is not about to begin.
+    pub fn refuse(&mut self, step: StepId, reason: &str, now: Timestamp) -> Result<(), IllegalTransition> {
+        self.happen(step, StepEvent::Refuse(format!("refused: {reason}")))?;
+        self.settle(now);
+        Ok(())
     }
 
     /// Takes in how a running step ended.
     ///
     /// # Errors
-    /// [`IllegalTransition`] when it does not run; nothing changes then.
-    pub fn report(&mut self, step: StepId, result: &StepResult) -> Result<(), IllegalTransition> {
-        let state = self.states.get_mut(&step);
-        let Some(state) = state else { return Err(IllegalTransition { step, state: None, what: "end" }) };
-        let next = match (&*state, result) {
-            (StepState::Running, StepResult::Done { .. }) => StepState::Done,
-            (StepState::Running, StepResult::Refused { reason }) => StepState::Failed(format!("refused: {reason}")),
-            (StepState::Running, StepResult::Failed { reason }) => StepState::Failed(reason.clone()),
-            (StepState::Running, StepResult::Cancelled) => StepState::Failed("called off".into()),
-            (StepState::Running, StepResult::Unknown { reason }) => {
-                StepState::Failed(format!("outcome not known: {reason}"))
-            }
-            (StepState::Waiting | StepState::Done | StepState::Failed(_) | StepState::Skipped, _) => {
-                return Err(IllegalTransition { step, state: Some(state.clone()), what: "end" });
-            }
+    /// [`IllegalTransition`] when it does not run.
+    pub fn report(&mut self, step: StepId, result: &StepResult, now: Timestamp) -> Result<(), IllegalTransition> {
+        let fail = |reason: String, again| StepEvent::Fail { reason, again };
+        let event = match result {
+            StepResult::Done { .. } => StepEvent::Done,
+            // Nothing was tried: what its system refuses now it would refuse in a moment.
+            StepResult::Refused { reason } => fail(format!("refused: {reason}"), None),
+            StepResult::Failed { reason } => fail(reason.clone(), self.tries_again(step, now)),
+            StepResult::Cancelled => fail("called off".into(), None),
+            StepResult::Unknown { reason } => StepEvent::Lose(format!("outcome not known: {reason}")),
         };
-        *state = next;
-        if matches!(result, StepResult::Unknown { .. })
-            && let Some(step) = self.plan.step(step)
-        {
-            self.doubtful.insert(step.resource.clone());
-        }
-        self.skip_orphans();
+        self.happen(step, event)?;
+        self.settle(now);
         Ok(())
     }
 
-    /// Calls the plan off: what waits is skipped, what runs is left to end.
-    pub fn call_off(&mut self, reason: &str) {
-        self.called_off.get_or_insert_with(|| reason.to_owned());
-        for state in self.states.values_mut().filter(|state| **state == StepState::Waiting) {
-            *state = StepState::Skipped;
+    /// Takes in whether what the plan was for is so at `now`, while that is asked.
+    pub fn verify(&mut self, truth: Truth, now: Timestamp) {
+        let (Phase::Verifying { until, since }, Some(wanted)) = (&mut self.phase, &self.plan.verification) else {
+            return;
+        };
+        match truth {
+            Truth::True => {
+                let since = *since.get_or_insert(now);
+                if now.since(since) >= wanted.stable_for {
+                    self.phase = Phase::Over;
+                    return;
+                }
+            }
+            // What is not known may be so or not; it has not been seen to hold without a break.
+            Truth::False | Truth::Unknown => *since = None,
         }
+        if now >= *until {
+            let held = if wanted.stable_for.is_zero() { String::new() } else { format!(" for {}", wanted.stable_for) };
+            let seen = if truth == Truth::Unknown { "is not known" } else { "was not so" };
+            self.unverified = Some(format!("`{}` {seen}{held} within {}", wanted.that, wanted.within));
+            self.turn_back();
+        }
+    }
+
+    /// It cannot be asked any more whether it helped: it is over, and nothing is undone.
+    pub fn give_up_verifying(&mut self, reason: &str) {
+        if matches!(self.phase, Phase::Verifying { .. }) {
+            self.unverified = Some(reason.to_owned());
+            self.phase = Phase::Over;
+        }
+    }
+
+    /// Until when it is looked whether the plan helped, while it is.
+    #[must_use]
+    pub fn verifying_until(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Verifying { until, .. } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Calls the plan off: what has not begun does not begin, what runs is left to end.
+    pub fn call_off(&mut self, reason: &str, now: Timestamp) {
+        self.called_off.get_or_insert_with(|| reason.to_owned());
+        let waiting: Vec<(StepId, StepEvent)> = self
+            .states
+            .iter()
+            .filter_map(|(id, state)| match state {
+                StepState::Waiting => Some((*id, StepEvent::Skip)),
+                StepState::BackingOff { .. } | StepState::UndoBackingOff { .. } => {
+                    Some((*id, StepEvent::Refuse("called off".into())))
+                }
+                _ => None,
+            })
+            .collect();
+        for (id, event) in waiting {
+            // What was just looked at can happen.
+            let _ = self.happen(id, event);
+        }
+        self.settle(now);
+    }
+
+    /// When something of it may be tried again, if nothing else happens before.
+    #[must_use]
+    pub fn next_try(&self) -> Option<Timestamp> {
+        let until = |state: &StepState| match state {
+            StepState::BackingOff { until, .. } | StepState::UndoBackingOff { until, .. } => Some(*until),
+            _ => None,
+        };
+        self.states.values().filter_map(until).min()
     }
 
     /// The resources of the steps of which nobody knows what became.
     #[must_use]
     pub fn in_doubt(&self) -> BTreeSet<ResourceId> {
-        self.doubtful.clone()
+        let doubtful = |step: &&Step| matches!(self.states.get(&step.id), Some(StepState::InDoubt(_)));
+        self.plan.steps.iter().filter(doubtful).map(|step| step.resource.clone()).collect()
     }
 
     /// How the plan ended, once it has.
     #[must_use]
     pub fn result(&self) -> Option<PlanResult> {
-        if self.states.values().any(|state| matches!(state, StepState::Waiting | StepState::Running)) {
+        if self.phase != Phase::Over {
             return None;
         }
+        if let Some(reason) = &self.called_off {
+            return Some(PlanResult::Cancelled { reason: reason.clone() });
+        }
         let failure = self.states.iter().find_map(|(step, state)| match state {
-            StepState::Failed(reason) => Some((*step, reason.clone())),
+            StepState::Failed(reason) | StepState::InDoubt(reason) => Some((*step, reason.clone())),
             _ => None,
         });
-        Some(match (&self.called_off, failure) {
-            (Some(reason), _) => PlanResult::Cancelled { reason: reason.clone() },
-            (None, Some((step, reason))) => PlanResult::Failed { step, reason },
+        Some(match (failure, &self.unverified) {
+            (Some((step, reason)), None) => PlanResult::Failed { step, reason: reason + &self.left_behind() },
+            (_, Some(reason)) => PlanResult::Unverified { reason: reason.clone() + &self.left_behind() },
             (None, None) => PlanResult::Succeeded,
         })
     }
 
-    /// Skips every step of which a predecessor failed or was skipped. Steps come after those they depend on, so once is enough.
+    /// What could not be undone, for whoever reads how it ended.
+    fn left_behind(&self) -> String {
+        let left = self.states.iter().filter_map(|(step, state)| match state {
+            StepState::NotUndone(reason) => Some(format!("; step {step} could not be undone: {reason}")),
+            _ => None,
+        });
+        left.collect()
+    }
+
+    fn forward(&self, step: &Step, now: Timestamp) -> Option<Deed> {
+        match self.states.get(&step.id)? {
+            StepState::Waiting if step.after.iter().all(|id| self.states.get(id) == Some(&StepState::Done)) => {
+                Some(doing(step, 1))
+            }
+            StepState::BackingOff { attempt, until } if *until <= now => Some(doing(step, attempt.saturating_add(1))),
+            _ => None,
+        }
+    }
+
+    fn backward(&self, step: &Step, now: Timestamp) -> Option<Deed> {
+        match self.states.get(&step.id)? {
+            StepState::Done if self.can_be_undone(step) => undoing(step, 1),
+            StepState::UndoBackingOff { attempt, until } if *until <= now => undoing(step, attempt.saturating_add(1)),
+            _ => None,
+        }
+    }
+
+    /// Whether it has what undoes it, and nothing stands on it.
+    fn can_be_undone(&self, step: &Step) -> bool {
+        let mut on_it = self.plan.steps.iter().filter(|later| later.after.contains(&step.id));
+        step.compensation.is_some()
+            && self.called_off.is_none()
+            && on_it.all(|later| self.states.get(&later.id).is_none_or(|state| !state.stands()))
+    }
+
+    /// When a step whose running try has failed may be tried again; `None` when it was tried as often as it may.
+    fn tries_again(&self, id: StepId, now: Timestamp) -> Option<Timestamp> {
+        let step = self.plan.step(id)?;
+        let attempt = match *self.states.get(&id)? {
+            StepState::Running { attempt } => Attempt { undo: false, number: attempt },
+            StepState::Undoing { attempt } => Attempt { undo: true, number: attempt },
+            _ => return None,
+        };
+        let key = IdempotencyKey::of(self.plan.id, id, attempt);
+        let more = attempt.number < step.retry.attempts && self.called_off.is_none();
+        more.then(|| now + pause(&step.retry, attempt.number, &key))
+    }
+
+    fn happen(&mut self, step: StepId, event: StepEvent) -> Result<(), IllegalTransition> {
+        let what = event.name();
+        let Some(state) = self.states.get_mut(&step) else { return Err(IllegalTransition { step, state: None, what }) };
+        let next = state.next(event).ok_or_else(|| IllegalTransition { step, state: Some(state.clone()), what })?;
+        *state = next;
+        Ok(())
+    }
+
+    /// Goes on to the next phase when nothing is left to do in this one.
+    fn settle(&mut self, now: Timestamp) {
+        match self.phase {
+            Phase::Forward => {
+                self.skip_orphans();
+                if !self.states.values().any(StepState::is_open) {
+                    self.look_back(now);
+                }
+            }
+            Phase::Backward => {
+                let busy = |state: &StepState| state.is_running() || matches!(state, StepState::UndoBackingOff { .. });
+                let undoable =
+                    |step: &Step| self.states.get(&step.id) == Some(&StepState::Done) && self.can_be_undone(step);
+                if !self.states.values().any(busy) && !self.plan.steps.iter().any(undoable) {
+                    self.phase = Phase::Over;
+                }
+            }
+            Phase::Verifying { .. } if self.called_off.is_some() => self.phase = Phase::Over,
+            Phase::Verifying { .. } | Phase::Over => {}
+        }
+    }
+
+    /// Every step has come to its end.
+    fn look_back(&mut self, now: Timestamp) {
+        let failed = self.states.values().any(|state| matches!(state, StepState::Failed(_)));
+        let in_doubt = self.states.values().any(|state| matches!(state, StepState::InDoubt(_)));
+        match &self.plan.verification {
+            _ if in_doubt || self.called_off.is_some() => self.phase = Phase::Over,
+            _ if failed => self.turn_back(),
+            Some(wanted) => self.phase = Phase::Verifying { until: now + wanted.within, since: None },
+            None => self.phase = Phase::Over,
+        }
+    }
+
+    fn turn_back(&mut self) {
+        self.phase = Phase::Backward;
+        self.settle(Timestamp::MIN);
+    }
+
+    /// Skips every step of which a predecessor did not get done. Steps come after those they depend on, so once is enough.
     fn skip_orphans(&mut self) {
+        let lost =
+            |state: &StepState| matches!(state, StepState::Failed(_) | StepState::Skipped | StepState::InDoubt(_));
         for step in &self.plan.steps {
             let orphaned = self.states.get(&step.id) == Some(&StepState::Waiting)
-                && step
-                    .after
-                    .iter()
-                    .any(|id| matches!(self.states.get(id), Some(StepState::Failed(_) | StepState::Skipped)));
+                && step.after.iter().any(|id| self.states.get(id).is_some_and(lost));
             if orphaned {
                 self.states.insert(step.id, StepState::Skipped);
             }
         }
     }
 }
+
+fn doing(step: &Step, attempt: u16) -> Deed {
+    let attempt = Attempt { undo: false, number: attempt };
+    Deed { step: step.clone(), attempt, action: step.action.clone(), preconditions: step.preconditions.clone() }
+}
+
+fn undoing(step: &Step, attempt: u16) -> Option<Deed> {
+    let action = step.compensation.clone()?;
+    let attempt = Attempt { undo: true, number: attempt };
+    let preconditions = before_undoing(&action);
+    Some(Deed { step: step.clone(), attempt, action, preconditions })
+}
+
+#[cfg(test)]
+mod tests;

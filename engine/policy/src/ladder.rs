@@ -5,8 +5,8 @@ use std::ops::Range;
 use homeostat_model::Duration;
 
 use crate::{
-    Formula, Guard, Prescription, Rung,
-    fields::{Fields, duration, integer, items},
+    Formula, Guard, Prescription, Rung, Verify,
+    fields::{Fields, duration, integer, items, parsed},
     formula::{Placed, Scope, Written, condition},
     language::{MAX_WINDOW, overlap},
     mistake::Mistake,
@@ -18,6 +18,9 @@ use crate::{
 /// Most attempts of one rung: with the shortest useful pause that is still more than a day of trying.
 pub(crate) const MAX_ATTEMPTS: u16 = 100;
 
+/// The shortest time within which it can be seen whether a response helped: it is looked once a second.
+const LEAST_WITHIN: Duration = Duration::from_secs(1);
+
 /// Deepest nesting of `else`: a decision of more is a table, which a script is better at.
 const MAX_NESTING: usize = 4;
 
@@ -25,7 +28,7 @@ const MAX_NESTING: usize = 4;
 const MAX_RUNGS: usize = 32;
 
 /// The fields of an entry that are no response.
-const MODIFIERS: [&str; 4] = ["if", "attempts", "cooldown", "else"];
+pub(crate) const MODIFIERS: [&str; 6] = ["if", "attempts", "cooldown", "verify", "compensate", "else"];
 
 /// Reads `then`.
 pub(crate) fn ladder(node: &Node, scope: &Scope<'_>, report: &mut Report) -> Vec<Placed<Rung>> {
@@ -65,7 +68,7 @@ impl Reading<'_> {
         match &entry.value {
             Yaml::Scalar { text, .. } => {
                 let response = response::read(text, &entry.at, None, self.scope, report);
-                self.push(response, Some(1), None);
+                self.push(response, Some(1), Beside::default());
             }
             Yaml::Map(_) => {
                 let Some(fields) = Fields::open(entry, "an entry of `then`", report) else { return };
@@ -80,7 +83,7 @@ impl Reading<'_> {
 
     fn mapping(&mut self, mut fields: Fields<'_>, report: &mut Report) {
         let (guard, attempts, otherwise) = (fields.take("if"), fields.take("attempts"), fields.take("else"));
-        let pause = fields.take("cooldown");
+        let (pause, checked, undone) = (fields.take("cooldown"), fields.take("verify"), fields.take("compensate"));
         let (mut given, mut strangers) = (Vec::new(), Vec::new());
         for key in fields.keys().filter(|key| !MODIFIERS.contains(&key.text.as_str())) {
             match RESPONSES.into_iter().find(|name| *name == key.text) {
@@ -97,14 +100,21 @@ impl Reading<'_> {
             _ => fields.finish(report),
         }
         let attempts = attempts.map_or(Some(1), |node| integer(node, "attempts", (1, MAX_ATTEMPTS), report));
-        let pause = pause.and_then(|node| duration(node, "cooldown", (Duration::ZERO, MAX_WINDOW), report));
+        let cooldown = pause.and_then(|node| duration(node, "cooldown", (Duration::ZERO, MAX_WINDOW), report));
+        let verify = checked.and_then(|node| verify(node, self.scope, report));
+        let for_good = undone.is_some_and(|node| parsed(node, "compensate", report) == Some(false));
+        let beside = Beside { cooldown, verify, for_good };
         let branch = guard.map(|node| condition(node, "if", self.scope, report));
         let guarded = self.enter(branch, true, &at, report);
         match given.as_slice() {
             [(name, key)] => {
+                if let ("notify", Some(node)) = (*name, checked) {
+                    let reason = "`verify` has nothing to look at: a notification changes nothing".into();
+                    report.add(node.at.clone(), Mistake::InvalidValue { reason, help: Some("remove it".into()) });
+                }
                 let parameters = parameters.into_iter().flatten().next();
                 let response = response::read(name, &key.at, parameters, self.scope, report);
-                self.push(response, attempts, pause);
+                self.push(response, attempts, beside);
             }
             [] if !unknown => report.add(at, Mistake::OneResponse { problem: "has no response" }),
             [_, (_, second), ..] if !unknown => {
@@ -182,7 +192,7 @@ impl Reading<'_> {
         }
     }
 
-    fn push(&mut self, response: Option<Placed<Prescription>>, attempts: Option<u16>, cooldown: Option<Duration>) {
+    fn push(&mut self, response: Option<Placed<Prescription>>, attempts: Option<u16>, beside: Beside) {
         let (Some(response), Some(attempts)) = (response, attempts) else { return };
         self.found += 1;
         if self.found > MAX_RUNGS {
@@ -192,6 +202,35 @@ impl Reading<'_> {
         let mut places: Vec<Written> = self.branches.iter().map(|branch| branch.written.clone()).collect();
         places.extend(response.places);
         let guards = self.branches.iter().map(guard).collect();
-        self.rungs.push(Placed { value: Rung { guards, response: response.value, attempts, cooldown }, places });
+        let Beside { cooldown, verify, for_good } = beside;
+        let (verify, written) = verify.unzip();
+        places.extend(written);
+        let rung = Rung { guards, response: response.value, attempts, cooldown, verify, compensate: !for_good };
+        self.rungs.push(Placed { value: rung, places });
     }
+}
+
+/// What stands beside a response.
+#[derive(Default)]
+struct Beside {
+    cooldown: Option<Duration>,
+    verify: Option<(Verify, Written)>,
+    for_good: bool,
+}
+
+/// Reads `verify`.
+fn verify(node: &Node, scope: &Scope<'_>, report: &mut Report) -> Option<(Verify, Written)> {
+    let mut fields = Fields::open(node, "verify", report)?;
+    let (that, within) = (fields.require("that", report), fields.require("within", report));
+    let stable_for = fields.take("stableFor");
+    fields.finish(report);
+    let that = that.and_then(|node| condition(node, "that", scope, report));
+    let within = within.and_then(|node| duration(node, "within", (LEAST_WITHIN, MAX_WINDOW), report));
+    let longest = within.unwrap_or(MAX_WINDOW);
+    let stable_for = match stable_for {
+        Some(node) => duration(node, "stableFor", (Duration::ZERO, longest), report)?,
+        None => Duration::ZERO,
+    };
+    let (that, written) = that?;
+    Some((Verify { that, within: within?, stable_for }, written))
 }

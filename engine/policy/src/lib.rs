@@ -61,7 +61,7 @@ pub use load::{Loaded, load};
 pub use nearest::{hint, nearest};
 pub use policy::{
     EventMatch, Figure, Formula, Guard, On, OnUnknown, Operator, Part, Policy, Prescription, Requirement, Rung,
-    Selector, Sizing, SizingChange,
+    Selector, Sizing, SizingChange, Verify,
 };
 pub use policy_test::{PolicyTest, load_tests};
 pub use prescribe::prescribe;

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use homeostat_model::{Duration, EventType, Kind, Mode, PolicyName, Resource, Response, Severity, Topology};
+use homeostat_model::{
+    Duration, EventType, Kind, Mode, PolicyName, Resource, Response, Severity, Topology, Verification,
+};
 
 use crate::Expr;
 
@@ -149,12 +151,35 @@ pub struct Rung {
     pub attempts: u16,
     /// The pause after it, whatever came of it, instead of the policy's: how a ladder backs off.
     pub cooldown: Option<Duration>,
+    /// What has to come about for it to have helped; `None`: that it was done.
+    pub verify: Option<Verify>,
+    /// Whether what was done of it is undone when it did not succeed, as far as there is a way back.
+    pub compensate: bool,
 }
 
 impl Rung {
-    fn formulas(&self) -> impl Iterator<Item = &Formula> {
-        self.guards.iter().map(|guard| &guard.condition).chain(self.response.formulas())
+    /// What a plan for it has to bring about.
+    #[must_use]
+    pub fn verification(&self) -> Option<Verification> {
+        let Verify { that, within, stable_for } = self.verify.as_ref()?;
+        Some(Verification { that: that.text.trim().to_owned(), within: *within, stable_for: *stable_for })
     }
+
+    fn formulas(&self) -> impl Iterator<Item = &Formula> {
+        let guards = self.guards.iter().map(|guard| &guard.condition);
+        guards.chain(self.response.formulas()).chain(self.verify.iter().map(|verify| &verify.that))
+    }
+}
+
+/// When a response has helped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verify {
+    /// What has to be the case; unknown is not enough.
+    pub that: Formula,
+    /// How long after the last step it has to have come about.
+    pub within: Duration,
+    /// How long it has to hold without a break; at most `within`.
+    pub stable_for: Duration,
 }
 
 /// An `if`, or the `else` of one.

@@ -7,7 +7,7 @@ use homeostat_model::{Data, Response, Value};
 use crate::{
     Catalogue, Prescription, SourceText, UnknownMetrics,
     formula::{EventRead, Scope},
-    ladder::ladder,
+    ladder::{MODIFIERS, ladder},
     report::Report,
     scripts::Scripts,
     yaml::{Key, Node, Yaml},
@@ -31,8 +31,7 @@ pub fn prescribe(data: &Data, kind: &str) -> Result<Option<Response>, String> {
         return Ok(None);
     }
     if let Data::Map(entries) = data
-        && let Some(field) =
-            ["if", "else", "attempts", "cooldown"].into_iter().find(|field| entries.contains_key(*field))
+        && let Some(field) = MODIFIERS.into_iter().find(|field| entries.contains_key(*field))
     {
         return Err(format!("`{field}` belongs beside `script:` in the policy, not into what the script returns"));
     }

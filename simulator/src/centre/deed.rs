@@ -6,6 +6,8 @@ use homeostat_model::{
     Action, Amount, Duration, IdempotencyKey, ResourceId, StepCommand, StepReport, StepResult, Timestamp, Value, Verb,
 };
 
+use homeostat_port::Probe;
+
 use super::{
     DataCentre, Seen,
     admission::Needs,
@@ -88,6 +90,13 @@ impl Deeds {
         self.running.insert(deed.command.key.clone(), deed);
     }
 
+    /// From now on the deed of this key is that of a newer generation.
+    fn adopt(&mut self, command: &StepCommand) {
+        if let Some(deed) = self.running.get_mut(&command.key) {
+            deed.command.generation = command.generation;
+        }
+    }
+
     fn take(&mut self, key: &IdempotencyKey) -> Option<Deed> {
         let deed = self.running.remove(key)?;
         self.busy.remove(&deed.command.resource);
@@ -129,6 +138,20 @@ impl DataCentre {
         self.deeds.begin(Deed { command: command.clone(), began: self.now, ends });
         self.agenda.add(ends, Due::Deed(command.key.clone()));
         self.enter(command);
+    }
+
+    /// Says what became of a step, as [`Seen::Finished`], to a driver that begins anew and has no report of it. While it is being
+    /// done, its end is told to whoever asked last.
+    pub fn tell(&mut self, command: &StepCommand) {
+        self.newest = self.newest.max(command.generation);
+        match self.probe(command) {
+            Probe::Running => self.deeds.adopt(command),
+            Probe::Done(observed) => self.report(command, StepResult::Done { observed }),
+            Probe::NotDone(seen) => {
+                let reason = format!("it is not done; seen: {seen}");
+                self.report(command, StepResult::Failed { reason });
+            }
+        }
     }
 
     /// Calls a step off and says whether that was possible. Afterwards everything is as it was before the step.

@@ -152,6 +152,10 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         }
         Entry::StepDispatched { key, .. } => format!("begins {key}"),
         Entry::StepFinished { plan, step, result } => format!("ended {plan}/{step}: {result:?}"),
+        Entry::PlanCalledOff { plan, reason } => format!("calls off {plan}: {reason}"),
+        Entry::Verifying { plan, that, until } => {
+            format!("verifies {plan}: {that}, until {}s", until.as_millis() / 1000)
+        }
         Entry::PlanFinished { plan, result } => format!("plan {plan}: {result:?}"),
         Entry::Notified(notification) => format!("told: {}", notification.message),
         Entry::HandedOver { finding, reason } => format!("handed over {finding}: {reason}"),

@@ -40,6 +40,9 @@ fn plan(number: u64) -> Plan {
         action: homeostat_model::Action::Restart { on: None },
         timeout: homeostat_model::Duration::from_secs(30),
         reason: "it crashed".into(),
+        preconditions: Vec::new(),
+        retry: Default::default(),
+        compensation: None,
     };
     Plan {
         id,
@@ -53,6 +56,8 @@ fn plan(number: u64) -> Plan {
         priority: 0,
         effect: "it runs".into(),
         steps: vec![step(1), step(2)],
+        cost: Default::default(),
+        verification: None,
     }
 }
 

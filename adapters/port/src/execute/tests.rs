@@ -15,7 +15,7 @@ use homeostat_model::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, execute_within};
+use super::{Limits, ascertain_within, execute_within};
 use crate::{Adapter, AdapterError, ApplyError, Clock, ObservationSink, Probe, ProgressSink, Refusal};
 
 /// Long for a computer, short for a person who waits for the tests.
@@ -57,10 +57,9 @@ impl Slow {
         self.deeds.lock().unwrap().push(deed);
     }
 
-    /// What became of the step, and what was seen of it.
-    async fn step(&self) -> (StepResult, Vec<&'static str>) {
+    fn command(&self, timeout: homeostat_model::Duration) -> StepCommand {
         let (plan, step) = (PlanId { generation: Generation(1), number: 1 }, StepId(1));
-        let command = StepCommand {
+        StepCommand {
             plan,
             step,
             key: IdempotencyKey::new(plan, step),
@@ -68,8 +67,13 @@ impl Slow {
             adapter: self.name.clone(),
             resource: "vm/one".parse().unwrap(),
             action: Action::Start,
-            timeout: SHORT,
-        };
+            timeout,
+        }
+    }
+
+    /// What became of the step, and what was seen of it.
+    async fn step(&self) -> (StepResult, Vec<&'static str>) {
+        let command = self.command(SHORT);
         let (clock, (progress, _), cancel) = (Clock::system(), ProgressSink::new(), CancellationToken::new());
         let executed = execute_within(LIMITS, self, &command, &clock, &progress, &cancel);
         let result = tokio::time::timeout(FAR_TOO_LONG, executed).await.expect("a limit is missing");
@@ -147,4 +151,30 @@ async fn a_system_that_does_not_say_whether_it_can_is_not_asked_to() {
 async fn a_system_that_does_not_say_what_became_of_it_is_asked_again() {
     let (result, _) = Slow::new(true, Stops::Done, 1).step().await;
     assert_eq!(result, StepResult::Done { observed: "on".into() });
+}
+
+#[tokio::test]
+async fn of_a_step_begun_before_a_crash_the_system_is_asked_until_it_says_and_nothing_is_begun() {
+    let second = homeostat_model::Duration::from_secs(1);
+    for (stops, silent, timeout, wanted) in [
+        (Stops::Done, 0, SHORT, StepResult::Done { observed: "on".into() }),
+        (Stops::Done, 1, second, StepResult::Done { observed: "on".into() }),
+        (Stops::Undone, 0, SHORT, StepResult::Failed { reason: "homeostat ended while it was done; seen: off".into() }),
+        (
+            Stops::Done,
+            9,
+            SHORT,
+            StepResult::Unknown {
+                reason: "homeostat ended while it was done; the system did not say within 300ms what became of it"
+                    .into(),
+            },
+        ),
+    ] {
+        let slow = Slow::new(true, stops, silent);
+        let (command, clock) = (slow.command(timeout), Clock::system());
+        let ascertained = ascertain_within(LIMITS, &slow, &command, &clock);
+        let result = tokio::time::timeout(FAR_TOO_LONG, ascertained).await.expect("a limit is missing");
+        assert_eq!(result, wanted);
+        assert!(!slow.deeds.lock().unwrap().contains(&"begun"));
+    }
 }

@@ -190,6 +190,20 @@ pub(super) fn entry() -> Value {
                 "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS,
             },
             "cooldown": shared_as("duration", "The pause after it, whatever came of it, instead of the policy's"),
+            "verify": object(
+                "verify",
+                "When it has helped; otherwise it counts as failed, and what was done is undone",
+                &["that", "within"],
+                json!({
+                    "that": shared_as("condition", "What has to be the case; unknown is not enough"),
+                    "within": shared_as("duration", "How long after the last step it has to have come about"),
+                    "stableFor": shared_as("duration", "How long it has to hold without a break; 0s unless given"),
+                }),
+            ),
+            "compensate": {
+                "description": "Whether what was done is undone when the response did not succeed; true unless given",
+                "type": "boolean",
+            },
             "else": {
                 "description": "What to do instead while `if` does not hold",
                 "anyOf": [shared("entry"), list("A ladder of its own", 1, shared("entry"))],

@@ -142,7 +142,7 @@ fn asked_for() -> Titles {
     for (of, names) in asked::taken() {
         // The same form in several places has one title, and a mapping without fields none.
         let title = match of.as_str() {
-            "clear" | "where" | "if" => "when".to_owned(),
+            "clear" | "where" | "if" | "that" => "when".to_owned(),
             "to" => "capacity".to_owned(),
             _ => of,
         };

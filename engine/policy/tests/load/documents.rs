@@ -49,6 +49,8 @@ fn a_whole_policy_is_read_field_by_field() {
         response: Prescription::Fixed(response),
         attempts: attempts(i),
         cooldown: None,
+        verify: None,
+        compensate: true,
     };
     assert_eq!(policy.then, responses.into_iter().enumerate().map(rung).collect::<Vec<_>>());
 }
@@ -143,7 +145,7 @@ fn everything_that_a_policy_can_say_is_read() {
         [!labels.a == "x", labels.b == "x"] Fixed(Migrate), 1 times
         [!labels.a == "x", !labels.b == "x"] Info: {resource}" is "{labels["}"]}" in "{policy}, 1 times
         [!labels.a == "x"] script #{resize: #{memory: last("memory.used") * 2}}, 1 times
-        [] vcpus To(capacity.vcpus * 2); memory ByShare(0.25), 1 times
+        [] vcpus To(capacity.vcpus * 2); memory ByShare(0.25), 1 times, then last("cpu.utilization") < 90% within 10m for 2m, for good
         [] script let now = state;
         if now == "stopped" { "restart" } else { () }
         , 1 times"#]]
@@ -226,7 +228,11 @@ fn show(rung: &Rung) -> String {
         Prescription::Script(formula) => format!("script {}", formula.text),
         fixed @ Prescription::Fixed(_) => format!("{fixed:?}"),
     };
-    format!("[{}] {response}, {} times", guards.join(", "), rung.attempts)
+    let verify = rung.verify.as_ref().map_or_else(String::new, |verify| {
+        format!(", then {} within {} for {}", verify.that.text.trim(), verify.within, verify.stable_for)
+    });
+    let lasting = if rung.compensate { "" } else { ", for good" };
+    format!("[{}] {response}, {} times{verify}{lasting}", guards.join(", "), rung.attempts)
 }
 
 #[test]
@@ -263,7 +269,8 @@ fn the_place_of_each_formula_is_known() {
         good/full.yaml:23 "labels.a == \"x\"\n      re"
         shared/grow.rhai:1 "#{resize: #{memory: last"
         good/full.yaml:31 "capacity.vcpus * 2, memo"
-        good/full.yaml:33 "let now = state;\n       ""##]]
+        good/full.yaml:32 "last(\"cpu.utilization\") "
+        good/full.yaml:35 "let now = state;\n       ""##]]
     .assert_eq(&places.join("\n"));
 }
 

@@ -1,0 +1,80 @@
+//! Which plans are in flight, as far as the records say: what an engine that was ended has to be told when it begins anew.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Entry, Plan, PlanId, Record, StepResult};
+
+/// A plan that has not ended, or ended without anybody knowing what became of a step, and all that was recorded of it since it was
+/// made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenPlan {
+    /// As it was made.
+    pub made: Plan,
+    /// The records of its steps, of its verification and of its end, in order.
+    pub history: Vec<Record>,
+}
+
+/// Follows the records. It grows with the plans in flight, not with the records.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OpenPlans(BTreeMap<PlanId, OpenPlan>);
+
+impl OpenPlans {
+    /// Takes in the next record.
+    pub fn apply(&mut self, record: &Record) {
+        match &record.entry {
+            // One that is only shown is never begun.
+            Entry::PlanMade(plan) if plan.mode >= crate::Mode::Approve => {
+                self.0.insert(plan.id, OpenPlan { made: plan.clone(), history: Vec::new() });
+            }
+            Entry::StepDispatched { plan, .. }
+            | Entry::StepFinished { plan, .. }
+            | Entry::PlanCalledOff { plan, .. }
+            | Entry::Verifying { plan, .. } => {
+                if let Some(open) = self.0.get_mut(plan) {
+                    open.history.push(record.clone());
+                }
+            }
+            Entry::PlanFinished { plan, .. } => {
+                if let Some(open) = self.0.get_mut(plan).filter(|open| open.is_in_doubt() && !open.has_ended()) {
+                    open.history.push(record.clone());
+                } else {
+                    self.0.remove(plan);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The plans that are open, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &OpenPlan> {
+        self.0.values()
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn into_plans(self) -> Vec<OpenPlan> {
+        self.0.into_values().collect()
+    }
+}
+
+impl FromIterator<OpenPlan> for OpenPlans {
+    fn from_iter<I: IntoIterator<Item = OpenPlan>>(plans: I) -> Self {
+        Self(plans.into_iter().map(|open| (open.made.id, open)).collect())
+    }
+}
+
+impl OpenPlan {
+    /// Whether it has ended, though nobody knows what became of a step.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.history.iter().any(|record| matches!(record.entry, Entry::PlanFinished { .. }))
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        let unknown =
+            |record: &Record| matches!(&record.entry, Entry::StepFinished { result: StepResult::Unknown { .. }, .. });
+        self.history.iter().any(unknown)
+    }
+}

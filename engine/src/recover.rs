@@ -1,0 +1,82 @@
+//! Goes on with the plans of an earlier generation.
+//!
+//! ```text
+//!   OpenPlan: as it was made, and its records
+//!      |  the same machine takes the records in
+//!      v
+//!   what ran when they ended is probed; nothing else begins before every adapter of the plan has described what there is
+//!      |  done: it goes on    not done: tried again, or undone    nobody can tell: in doubt
+//!      v
+//!   a plan in flight like any other; its resources were its own all the time
+//! ```
+
+use homeostat_model::{AdapterName, Entry, FindingRef, IdempotencyKey, Mode, OpenPlan, PlanId, PlanResult};
+use homeostat_plan::{Deed, Run};
+
+use crate::{Engine, Output};
+
+impl Engine {
+    /// Takes over a plan that was in flight.
+    pub(crate) fn recover(&mut self, open: &OpenPlan, out: &mut Vec<Output>) {
+        let id = open.made.id;
+        let refuse = |reason| Entry::InputRefused { input: format!("recovery of plan {id}"), reason };
+        if id.generation >= self.generation || self.runs.contains_key(&id) || self.guard.has_any(id) {
+            return self.record(out, refuse("it is no plan of an earlier start, or is known already".into()));
+        }
+        self.guard.own(&open.made);
+        match Run::recovered(open, self.now) {
+            // It may have done anything: all that it acts on stays its own until a person has looked.
+            Err(illegal) => self.record(out, refuse(format!("its records contradict each other: {illegal}"))),
+            Ok(run) if open.has_ended() => self.guard.release(id, &run.in_doubt()),
+            Ok(_) if open.history.is_empty() && open.made.mode == Mode::Approve => {
+                // Nobody has said yes; the finding will be proposed anew.
+                self.guard.release(id, &Default::default());
+                let reason = "homeostat was started anew before it was approved".into();
+                self.record(out, Entry::PlanFinished { plan: id, result: PlanResult::Cancelled { reason } });
+            }
+            Ok(run) => self.take_over(id, run, out),
+        }
+    }
+
+    fn take_over(&mut self, id: PlanId, run: Run, out: &mut Vec<Output>) {
+        let adapters = run.plan().steps.iter().map(|step| step.adapter.clone()).collect();
+        self.recovered.insert(id, adapters);
+        let running: Vec<Deed> = run.running().collect();
+        self.runs.insert(id, run);
+        for deed in running {
+            self.lanes.take(&self.topology, &IdempotencyKey::of(id, deed.step.id, deed.attempt), &deed);
+            let command = self.command_of(id, deed);
+            out.push(Output::Probe(command));
+        }
+        self.go_on(id, out);
+    }
+
+    /// Whether a plan of an earlier generation has to wait for what is not described yet.
+    pub(crate) fn is_blind(&self, id: PlanId) -> bool {
+        self.recovered.get(&id).is_some_and(|awaited| !awaited.is_empty())
+    }
+
+    /// An adapter has described what there is.
+    pub(crate) fn described(&mut self, adapter: &AdapterName, out: &mut Vec<Output>) {
+        let mut awaiting = Vec::new();
+        for (id, awaited) in &mut self.recovered {
+            if awaited.remove(adapter) && awaited.is_empty() {
+                awaiting.push(*id);
+            }
+        }
+        for id in awaiting {
+            self.go_on(id, out);
+        }
+    }
+
+    /// A finding is open again whose plan goes on.
+    pub(crate) fn take_up(&mut self, finding: &FindingRef) {
+        let run = self.runs.values().map(Run::plan).find(|plan| plan.finding() == *finding);
+        if let (Some(plan), Some(case)) = (run, self.cases.get_mut(finding))
+            && case.plan.is_none()
+        {
+            case.plan = Some(plan.id);
+            case.rung = usize::from(plan.rung.saturating_sub(1));
+        }
+    }
+}

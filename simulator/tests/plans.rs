@@ -1,0 +1,271 @@
+//! What makes a plan safe while it is carried out: tries, preconditions, verification, undoing, bounds.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod bench;
+
+use bench::{Bench, host, id, policy, vm};
+use expect_test::expect;
+use homeostat_engine::{Generation, OperatorCommand};
+use homeostat_model::*;
+use homeostat_simulator::Assumption;
+
+/// A policy on VMs, under these lines.
+fn on_vms(lines: &str) -> String {
+    policy("hot", &format!("select: {{kind: vm}}\nstaleAfter: 1h\n{lines}"))
+}
+
+fn two_hosts() -> Vec<Resource> {
+    vec![host("host/a", 4.0, &[]), host("host/b", 16.0, &[]), vm("vm/one", "host/a", 2.0)]
+}
+
+fn fails(verb: Verb, times: Option<u32>) -> Assumption {
+    let ends = Some(StepResult::Failed { reason: "the API hiccuped".into() });
+    Assumption { verb: Some(verb), ends, times, ..Assumption::default() }
+}
+
+const GROWS: &str = "when: last(\"cpu\") > 80%\ncooldown: 10m\nthen:\n  - resize: {vcpus: +2}\n    \
+                     verify: {that: 'last(\"cpu\") < 70%', within: 2m, stableFor: 30s}\n  - migrate";
+
+#[test]
+fn a_step_that_failed_is_tried_again_under_another_key() {
+    let mut bench = Bench::new(
+        &on_vms("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [migrate]"),
+        two_hosts(),
+        vec![fails(Verb::Migrate, Some(2))],
+    );
+    bench.sample(10, "vm/one", "cpu", 0.9).until(
+        60,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 migrate for hot: vm/one migrate to host/b
+        10s begins p1-1/1
+        10s ended p1-1/1: Failed { reason: "the API hiccuped" }
+        13.36s begins p1-1/1.2
+        13.36s ended p1-1/1: Failed { reason: "the API hiccuped" }
+        18.725s begins p1-1/1.3
+        18.725s ended p1-1/1: Done { observed: "assumed" }
+        18.725s plan p1-1: Succeeded
+        18.725s held hot on vm/one: cooldown: the policy acted here not long ago
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_outcome_and_a_refusal_are_not_tried_again() {
+    for (ends, expected) in [
+        (
+            StepResult::Unknown { reason: "no answer".into() },
+            expect![[r#"
+            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 migrate for hot: vm/one migrate to host/b
+            10s begins p1-1/1
+            10s ended p1-1/1: Unknown { reason: "no answer" }
+            10s plan p1-1: Failed { step: StepId(1), reason: "outcome not known: no answer" }
+            10s handed over hot on vm/one: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+        "#]],
+        ),
+        (
+            StepResult::Refused { reason: "locked".into() },
+            expect![[r#"
+            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 migrate for hot: vm/one migrate to host/b
+            10s begins p1-1/1
+            10s ended p1-1/1: Refused { reason: "locked" }
+            10s plan p1-1: Failed { step: StepId(1), reason: "refused: locked" }
+            10s handed over hot on vm/one: the ladder is at its end: migrate
+        "#]],
+        ),
+    ] {
+        let assumption = Assumption { ends: Some(ends), ..Assumption::default() };
+        let yaml = on_vms("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [migrate]");
+        Bench::new(&yaml, two_hosts(), vec![assumption]).sample(10, "vm/one", "cpu", 0.9).until(60, expected);
+    }
+}
+
+#[test]
+fn a_response_has_helped_when_it_held_long_enough() {
+    let mut bench = Bench::new(&on_vms(GROWS), two_hosts(), vec![]);
+    bench.sample(10, "vm/one", "cpu", 0.9).sample(20, "vm/one", "cpu", 0.6).sample(40, "vm/one", "cpu", 0.75);
+    bench.sample(50, "vm/one", "cpu", 0.6).until(
+        100,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s verifies p1-1: last("cpu") < 70%, until 130s
+        20s closed hot on vm/one: last("cpu") > 80% is false (last(cpu) = 0.6)
+        81s plan p1-1: Succeeded
+    "#]],
+    );
+}
+
+#[test]
+fn a_response_that_did_not_help_is_undone_and_the_next_one_tried() {
+    let mut bench = Bench::new(&on_vms(GROWS), two_hosts(), vec![]);
+    bench.sample(10, "vm/one", "cpu", 0.9).until(
+        200,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s verifies p1-1: last("cpu") < 70%, until 130s
+        130s begins p1-1/1.undo
+        130s ended p1-1/1: Done { observed: "assumed" }
+        130s plan p1-1: Unverified { reason: "`last(\"cpu\") < 70%` was not so for 30s within 2m" }
+        130s plan p1-2 migrate for hot: vm/one migrate to host/b
+        130s begins p1-2/1
+        130s ended p1-2/1: Done { observed: "assumed" }
+        130s plan p1-2: Succeeded
+        130s held hot on vm/one: cooldown: the policy acted here not long ago
+    "#]],
+    );
+    // What it has is what it had, besides where it is.
+    let one = bench.driver.engine().topology().get(&id("vm/one")).unwrap();
+    assert_eq!((one.capacity.vcpus, one.on.as_ref().unwrap().as_str()), (Some(2.0), "host/b"));
+}
+
+#[test]
+fn what_is_not_known_has_not_helped_and_what_is_meant_for_good_is_not_undone() {
+    let lines = "when: last(\"cpu\") > 80%\ncooldown: 10m\nthen:\n  - resize: {vcpus: +2}\n    compensate: false\n    \
+                 verify: {that: 'last(\"latency\") < 1', within: 10s}";
+    let mut bench = Bench::new(&on_vms(lines), two_hosts(), vec![]);
+    bench.sample(10, "vm/one", "cpu", 0.9).until(
+        60,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s verifies p1-1: last("latency") < 1, until 20s
+        20s plan p1-1: Unverified { reason: "`last(\"latency\") < 1` is not known within 10s" }
+        20s handed over hot on vm/one: the ladder is at its end: resize
+    "#]],
+    );
+}
+
+#[test]
+fn a_policy_that_is_replaced_while_it_is_verified_ends_its_plan_and_undoes_nothing() {
+    let mut bench = Bench::new(&on_vms(GROWS), two_hosts(), vec![]);
+    bench.sample(10, "vm/one", "cpu", 0.9).replace(20, &on_vms(&GROWS.replace("70%", "60%"))).until(
+        60,
+        expect![[r#"
+            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
+            10s begins p1-1/1
+            10s ended p1-1/1: Done { observed: "assumed" }
+            10s verifies p1-1: last("cpu") < 70%, until 130s
+            20s loaded ["hot"]
+            20s closed hot on vm/one: the policy was changed or removed
+            20s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            21s plan p1-1: Unverified { reason: "its policy was changed before it was known whether it helped" }
+            21s plan p1-2 migrate for hot: vm/one migrate to host/b
+            21s begins p1-2/1
+            21s ended p1-2/1: Done { observed: "assumed" }
+            21s plan p1-2: Succeeded
+            21s held hot on vm/one: cooldown: the policy acted here not long ago
+        "#]],
+    );
+}
+
+#[test]
+fn a_plan_that_is_called_off_while_it_is_verified_stays_as_it_is() {
+    let mut bench = Bench::new(&on_vms(GROWS), two_hosts(), vec![]);
+    let plan = PlanId { generation: Generation(1), number: 1 };
+    bench.sample(10, "vm/one", "cpu", 0.9).operator(20, OperatorCommand::Cancel(plan)).until(
+        60,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s verifies p1-1: last("cpu") < 70%, until 130s
+        20s plan p1-1: Cancelled { reason: "cancelled by an operator" }
+    "#]],
+    );
+}
+
+#[test]
+fn a_machine_that_was_switched_on_in_vain_is_switched_off_again() {
+    let mut small = host("host/small", 2.0, &[("state", "off".into())]);
+    small.labels.insert("pool".into(), "micro".into());
+    let resources = [two_hosts(), vec![small]].concat();
+    let yaml = on_vms("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [{fisicalize: {pool: micro}}]");
+    let mut bench = Bench::new(&yaml, resources, vec![fails(Verb::Migrate, None)]);
+    bench.sample(10, "vm/one", "cpu", 0.9).until(60, expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 fisicalize for hot: host/small power on, vm/one after [1] migrate to host/small, host/small after [2] cordon on
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s begins p1-1/2
+        10s ended p1-1/2: Failed { reason: "the API hiccuped" }
+        13.665s begins p1-1/2.2
+        13.665s ended p1-1/2: Failed { reason: "the API hiccuped" }
+        18.761s begins p1-1/2.3
+        18.761s ended p1-1/2: Failed { reason: "the API hiccuped" }
+        18.761s begins p1-1/1.undo
+        18.761s ended p1-1/1: Done { observed: "assumed" }
+        18.761s plan p1-1: Failed { step: StepId(2), reason: "the API hiccuped" }
+        18.761s handed over hot on vm/one: the ladder is at its end: fisicalize
+    "#]]);
+}
+
+#[test]
+fn a_step_is_refused_when_its_resource_is_no_longer_where_its_plan_saw_it() {
+    let mut resources = two_hosts();
+    resources.push(vm("vm/two", "host/a", 1.0));
+    let takes = Assumption { verb: Some(Verb::Cordon), takes: Duration::from_secs(30), ..Assumption::default() };
+    let yaml = policy("full", "select: {kind: host}\non: alert.firing\ncooldown: 1h\nthen: [evacuate]");
+    let mut bench = Bench::new(&yaml, resources, vec![takes]);
+    bench.event(10, "host/a", "alert.firing", &[]);
+    // Somebody moves it by hand while the host is still being cordoned.
+    let mut moved = vm("vm/two", "host/b", 1.0);
+    moved.adapter = Some(AdapterName::new("assumed").unwrap());
+    bench.describe(20, moved).until(100, expect![[r#"
+        10s opened full on host/a: event alert.firing is true
+        10s plan p1-1 evacuate for full: host/a cordon on, vm/one after [1] migrate to host/b, vm/two after [1] migrate to host/b
+        10s begins p1-1/1
+        40s ended p1-1/1: Done { observed: "assumed" }
+        40s begins p1-1/2
+        40s ended p1-1/3: Refused { reason: "it is on host/b by now, no longer on host/a" }
+        40s ended p1-1/2: Done { observed: "assumed" }
+        40s plan p1-1: Failed { step: StepId(3), reason: "refused: it is on host/b by now, no longer on host/a" }
+        40s handed over full on host/a: the ladder is at its end: evacuate
+        40s closed full on host/a: everything was tried
+    "#]]);
+}
+
+#[test]
+fn what_has_no_lane_waits_for_one() {
+    let mut resources = vec![host("host/a", 64.0, &[])];
+    resources.extend((0..6).map(|number| vm(&format!("vm/v{number}"), "host/a", 1.0)));
+    let takes = Assumption { takes: Duration::from_secs(20), ..Assumption::default() };
+    let yaml = policy("crash", "select: {kind: vm}\non: vm.crashed\ncooldown: 1h\nthen: [restart]");
+    let mut bench = Bench::new(&yaml, resources, vec![takes]);
+    for number in 0..6 {
+        bench.event(10, &format!("vm/v{number}"), "vm.crashed", &[]);
+    }
+    bench.driver.run_until(bench::at(100));
+    let mut lines = String::new();
+    for record in bench.driver.records() {
+        if let Entry::StepDispatched { key, .. } = &record.entry {
+            lines += &format!("{}s {key}\n", record.at.as_millis() / 1000);
+        }
+    }
+    expect![[r#"
+        10s p1-1/1
+        10s p1-2/1
+        10s p1-3/1
+        10s p1-4/1
+        30s p1-5/1
+        30s p1-6/1
+    "#]]
+    .assert_eq(&lines);
+}
