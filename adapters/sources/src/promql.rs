@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Steps are whole multiples since the epoch, so that every start asks for the same moments. A step that could not be asked for is
-//! asked for later, unless it is older than `catchUp`; then it is passed over, and that is said.
+//! asked for later, unless it is older than `catchUp`; then it is passed over, and that is said. Where several are too much for one
+//! answer, half as many are asked for at once.
 
 mod answer;
 mod ask;

@@ -38,6 +38,22 @@ enum AskError {
     Address(#[from] InvalidAddress),
 }
 
+impl AskError {
+    /// Whether there was more than one answer may have. A smaller question may have one.
+    fn is_too_much(&self) -> bool {
+        matches!(self, Self::Http(HttpError::TooLarge(_)) | Self::Answer(AnswerError::TooManySamples(_)))
+    }
+
+    /// Whether it may be that the server had too much to do: by its own limits, `query.max-samples` and `query.timeout`, or by ours.
+    fn is_overload(&self) -> bool {
+        match self {
+            Self::Http(HttpError::TimedOut(_)) => true,
+            Self::Answer(AnswerError::Refused { kind, .. }) => ["execution", "timeout"].contains(&&**kind),
+            _ => false,
+        }
+    }
+}
+
 /// Who asks.
 struct Asker {
     server: Arc<Server>,
@@ -78,7 +94,12 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
                     return;
                 }
             }
+            // Half of it can be asked for at once: nothing is wrong with the server.
+            Err(error) if error.is_too_much() && steps.too_much(&due) => {}
             Err(error) => {
+                if error.is_overload() {
+                    steps.too_much(&due);
+                }
                 let (error, wait) = (error.to_string(), steps.failed(&due, query));
                 // The same failure is told once; that it is over is told, too.
                 if failing.as_ref() != Some(&error) {
