@@ -59,6 +59,7 @@ mod series;
 mod series_mapping;
 mod series_preset;
 mod source_counts;
+mod space;
 mod target;
 mod template;
 mod time;

@@ -76,6 +76,8 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
             clock.sleep_until(steps.next(clock.now())).await;
             continue;
         };
+        // Closing a semaphore is nothing that we do. The turn ends when the engine has what was answered.
+        let turn = server.turns.acquire().await;
         let asked = asker.once(&due).await;
         server.counts.add([(Counted::Requests, if asked.is_ok() { "ok" } else { "failed" }, 1)]);
         match asked {
@@ -97,6 +99,7 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
             // Half of it can be asked for at once: nothing is wrong with the server.
             Err(error) if error.is_too_much() && steps.too_much(&due) => {}
             Err(error) => {
+                drop(turn);
                 if error.is_overload() {
                     steps.too_much(&due);
                 }
@@ -114,8 +117,6 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
 
 impl Asker {
     async fn once(&mut self, due: &Due) -> Result<Vec<Observation>, AskError> {
-        // Closing a semaphore is nothing that we do.
-        let _turn = self.server.turns.acquire().await;
         let config = &self.server.config;
         let (what, form) = form(&self.query.expression, due, config.step.as_secs_f64(), config.timeout.as_secs_f64());
         let question = Question {
@@ -127,7 +128,7 @@ impl Asker {
             timeout: self.server.clock.on_the_wall(config.timeout),
             max_bytes: config.body_limit_bytes,
         };
-        let answer = self.server.http.ask(&question).await?;
+        let answer = self.server.http.ask(&question).await?.unpacked()?;
         match answer::read(&answer.body, config.sample_limit) {
             Ok(read) if answer.status.is_success() => Ok(placed(read, &self.query, &mut self.reader, &self.server)),
             // The API explains its errors; others come from something in between.
