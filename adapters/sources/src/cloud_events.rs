@@ -144,7 +144,7 @@ impl Receiver {
         let key = line.key();
         for observation in line.observations(self.admission.clock().now()) {
             let taken = match &key {
-                Some(key) => turn.take_once(key.clone(), observation).await?,
+                Some(key) => turn.take_once(*key, observation).await?,
                 None => false,
             };
             *(if taken { &mut answer.accepted } else { &mut answer.repeated }) += 1;

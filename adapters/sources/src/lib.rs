@@ -83,7 +83,7 @@ pub use promql::{Promql, PromqlConfig};
 pub use reader::{TimedLine, read_all};
 pub use remote_write::{RemoteWriteConfig, remote_write};
 pub use scrape::{SCRAPE_EVENTS, Scrape, ScrapeConfig};
-pub use series::{Fate, Series, SeriesReader, is_stale_marker};
+pub use series::{Delivery, Fate, Series, SeriesReader, is_stale_marker};
 pub use series_mapping::SeriesMapping;
 pub use source_counts::{Counted, SourceCounts};
 pub use template::InvalidTemplate;

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Counted,
     http::{HttpError, Question},
-    series::{Fate, SeriesReader},
+    series::SeriesReader,
     series_mapping::NAME,
     target::InvalidAddress,
 };
@@ -168,7 +168,8 @@ fn placed(answer: answer::Answer<'_>, query: &Query, reader: &mut SeriesReader, 
     }
     let mut timed: Vec<(Timestamp, Vec<Observation>)> = Vec::new();
     let mut refused = answer.refused;
-    let mut ambiguous = BTreeSet::new();
+    let mut problems = BTreeSet::new();
+    reader.begin(server.clock.now());
     let mut samples: BTreeMap<&'static str, u64> = BTreeMap::new();
     for series in &answer.series {
         let mut labels: Vec<(&str, &str)> = series.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -183,17 +184,12 @@ fn placed(answer: answer::Answer<'_>, query: &Query, reader: &mut SeriesReader, 
             let mut observations = Vec::new();
             let fate = reader.series(&labels).observe(*time, *value, &mut observations);
             *samples.entry(fate.label()).or_default() += 1;
-            match fate {
-                Fate::Ambiguous(why) | Fate::Unplaced(why) => {
-                    // Once for all of its values.
-                    ambiguous.insert(why.to_string());
-                }
-                Fate::Taken | Fate::TakenLate | Fate::Unmapped | Fate::Stale | Fate::NotFinite => {}
-            }
+            // Once for all of its values.
+            problems.extend(fate.problem());
             timed.push((*time, observations));
         }
     }
-    refused.extend(ambiguous);
+    refused.extend(problems.iter().map(ToString::to_string));
     server.counts.add(samples.into_iter().map(|(became, count)| (Counted::Samples, became, count)));
     let mut complaints = server.complaints();
     for why in refused.iter().take(TOLD) {

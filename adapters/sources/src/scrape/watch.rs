@@ -174,7 +174,10 @@ fn own_sample(
     observations: &mut Vec<Observation>,
 ) {
     let labels = labels_of(target, Some(name));
-    let fate = site.reader().series(&labels).observe(time, value, observations);
+    let mut reader = site.reader();
+    reader.begin(time);
+    let fate = reader.series(&labels).observe(time, value, observations);
+    drop(reader);
     if let (Fate::Unmapped, Some(resource), Ok(metric)) = (fate, resource, MetricName::new(metric)) {
         observations.push(Observation::Sample(Sample { resource: resource.clone(), metric, time, value }));
     }

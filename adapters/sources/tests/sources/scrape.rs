@@ -284,7 +284,7 @@ async fn credentials_that_are_missing_are_no_fault_of_the_target() {
 
 #[tokio::test]
 async fn pages_that_wait_for_the_engine_are_few() {
-    const SAMPLES: usize = 1000;
+    const SAMPLES: u64 = 1000;
     let mut targets = Vec::new();
     for number in 0..40 {
         let text: String = (0..SAMPLES).map(|sample| format!("m{sample}_{number} 1\n")).collect();
@@ -296,7 +296,7 @@ async fn pages_that_wait_for_the_engine_are_few() {
     let running = run_into(&config, 1, 1);
     tokio::time::sleep(Duration::from_secs(3)).await;
     let written = running.counts.all()[&(homeostat_sources::Counted::Samples, "written")];
-    assert!(written <= 16 * SAMPLES as u64, "{written} samples wait");
+    assert!(written <= 16 * SAMPLES, "{written} samples wait");
     assert!(targets.iter().all(|target| !target.asked.lock().unwrap().is_empty()));
 }
 
