@@ -15,6 +15,7 @@ mod monotonic;
 mod narrator;
 mod observer;
 mod policies;
+mod refusals;
 mod reload;
 mod sources;
 mod watcher;
@@ -40,6 +41,7 @@ pub(crate) use monotonic::Monotonic;
 pub(crate) use narrator::Narrator;
 pub(crate) use observer::observe;
 pub(crate) use policies::PolicyFiles;
+use refusals::Refusals;
 pub(crate) use reload::{Reader, reload};
 pub(crate) use sources::{Feed, Sources};
 
@@ -97,11 +99,12 @@ pub(crate) struct Live {
     outlets: Outlets,
     dispatcher: Dispatcher,
     outputs: Vec<Output>,
+    refusals: Refusals,
 }
 
 impl Live {
     pub(crate) fn new(engine: Engine, clock: Clock, outlets: Outlets, dispatcher: Dispatcher) -> Self {
-        Self { engine, clock, outlets, dispatcher, outputs: Vec::new() }
+        Self { engine, clock, outlets, dispatcher, outputs: Vec::new(), refusals: Refusals::default() }
     }
 
     /// Runs until `stop`, then lets steps in flight end.
@@ -252,7 +255,7 @@ impl Live {
                 }
                 Output::SampleRefused { resource, reason } => {
                     self.outlets.metrics.samples_refused.inc();
-                    tracing::debug!(%resource, reason, "a sample was refused");
+                    self.refusals.add(self.clock.now(), &resource, &reason);
                 }
             }
         }

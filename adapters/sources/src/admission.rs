@@ -38,8 +38,9 @@ use crate::{
     complaint::Complaints,
     intake::{Intake, Reason},
     lock::lock,
+    memory::Memory,
     refusal::{Answer, Refusal},
-    seen::{Key, Seen},
+    seen::Key,
     token::Token,
 };
 
@@ -73,6 +74,8 @@ pub struct Inlet {
     pub intake: Arc<Intake>,
     /// What senders have to show; without it everybody is let in.
     pub token: Option<Token>,
+    /// What it took before.
+    pub memory: Memory,
 }
 
 /// The largest body that is read, in bytes.
@@ -121,7 +124,6 @@ pub(crate) struct Admission {
     smaller: &'static str,
     /// Space for bodies, in units.
     space: Semaphore,
-    seen: Mutex<Seen>,
     complaints: Mutex<Complaints>,
 }
 
@@ -138,7 +140,7 @@ impl Admission {
     pub(crate) fn new(name: &str, inlet: Inlet, limit: BodyLimit, smaller: &'static str) -> Self {
         let space = Semaphore::new(LARGEST_AT_ONCE * units(limit.bytes()));
         let complaints = Mutex::new(Complaints::new(name, inlet.clock));
-        Self { inlet, limit, smaller, space, seen: Mutex::default(), complaints }
+        Self { inlet, limit, smaller, space, complaints }
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -243,9 +245,9 @@ impl<'a> Turn<'a> {
     pub(crate) async fn take_once(&mut self, key: Key, observation: Observation) -> Result<bool, Refusal> {
         let admission = self.admission;
         // What is known needs no room. The memory is never locked while somebody waits for room.
-        if !lock(&admission.seen).contains(key) {
+        if !admission.inlet.memory.seen().contains(key) {
             let room = self.room().await?;
-            let mut seen = lock(&admission.seen);
+            let mut seen = admission.inlet.memory.seen();
             if !seen.contains(key) {
                 room.send(observation);
                 admission.intake().forget(seen.insert(key));

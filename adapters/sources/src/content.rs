@@ -194,11 +194,14 @@ fn push(object: &mut String, name: &str, value: &str) {
     object.extend(["\"", name, "\":", &text, ","]);
 }
 
-/// The data that the body is, as JSON; nothing when it is of a kind that has no attributes.
+/// The data that the body is, as JSON; nothing when it is of a kind that has no attributes, as its type says.
 fn data_of(declared: Option<&str>, body: &[u8]) -> Result<String, Malformed> {
-    let Some(media) = declared.and_then(MediaType::parse).filter(|_| !body.is_empty()) else {
+    if body.is_empty() {
         return Ok(String::new());
-    };
+    }
+    let Some(declared) = declared else { return undeclared(body) };
+    // What is no media type is refused as the attribute that it is.
+    let Some(media) = MediaType::parse(declared) else { return Ok(String::new()) };
     if body.len() > MAX_LINE_BYTES && (media.is_json() || media.is_text()) {
         return Err(told(&LineError::whole(LineProblem::TooLarge), ""));
     }
@@ -211,6 +214,20 @@ fn data_of(declared: Option<&str>, body: &[u8]) -> Result<String, Malformed> {
     let body = text(body).map_err(|malformed| Malformed { help: help.into(), ..malformed })?;
     let data = single(body).map_err(|malformed| Malformed { help: help.into(), ..malformed })?;
     Ok(data.to_owned())
+}
+
+/// The data that a body is of which no header says what it is: JSON, as in the JSON event format without `datacontenttype`. A recipient
+/// may look for itself: RFC 9110, section 8.3.
+fn undeclared(body: &[u8]) -> Result<String, Malformed> {
+    if body.len() > MAX_LINE_BYTES {
+        return Err(told(&LineError::whole(LineProblem::TooLarge), ""));
+    }
+    let data = std::str::from_utf8(body).ok().and_then(|text| single(text).ok());
+    data.map(ToOwned::to_owned).ok_or_else(|| {
+        let what = "the body is no JSON, and no Content-Type says what it is".to_owned();
+        let path = header::CONTENT_TYPE.to_string();
+        Malformed { path, ..Malformed::whole(Reason::Malformed, what, "send its media type as Content-Type") }
+    })
 }
 
 /// The value of a header: what is in double quotes is taken out of them, then percent-encoding is decoded, once.

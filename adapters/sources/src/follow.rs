@@ -38,12 +38,14 @@ enum Look {
 /// Reads the file at `path` until nobody listens any more. One that may not be read, as right after it was rotated, is waited for
 /// like one that is not there.
 pub(crate) fn follow(pump: &mut Pump, path: &Path) -> Result<(), Ended> {
-    let mut told = None;
+    let (mut told, mut at_start) = (None, true);
     loop {
         match File::open(path) {
             Ok(file) => {
                 told = None;
-                read_until_replaced(pump, path, file)?;
+                // A pipe has no length, and what is in it was read by nobody before.
+                let old = if at_start { file.metadata()?.len() } else { 0 };
+                read_until_replaced(pump, path, file, old)?;
             }
             Err(error) => {
                 if told.replace(error.kind()) != Some(error.kind()) {
@@ -52,12 +54,15 @@ pub(crate) fn follow(pump: &mut Pump, path: &Path) -> Result<(), Ended> {
                 wait(pump)?;
             }
         }
+        at_start = false;
     }
 }
 
-fn read_until_replaced(pump: &mut Pump, path: &Path, file: File) -> Result<(), Ended> {
+/// Reads `file`, whose first `old` bytes were there before the start.
+fn read_until_replaced(pump: &mut Pump, path: &Path, file: File, old: u64) -> Result<(), Ended> {
     let mut reader = BufReader::new(file);
     let mut lines = Lines::default();
+    pump.read_old(&mut reader, old, &mut lines)?;
     loop {
         pump.read_complete(&mut reader, &mut lines)?;
         match look(path, &mut reader)? {

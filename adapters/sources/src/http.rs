@@ -1,13 +1,16 @@
-//! Asks other systems over HTTP/1.1: bounded in time and in bytes. Without TLS, which no light dependency brings yet.
+//! Asks other systems over HTTP/1.1: bounded in time and in bytes, each answer and all that arrive at one time together. Without TLS,
+//! which no light dependency brings yet.
 
 use std::{error::Error, io::Read, time::Duration};
 
 use flate2::read::MultiGzDecoder;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::{
     Request, StatusCode, Uri,
-    body::{Bytes, Incoming},
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT},
+    body::Bytes,
+    header::{
+        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, USER_AGENT,
+    },
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -15,7 +18,10 @@ use hyper_util::{
 };
 use thiserror::Error;
 
-use crate::access::{Access, AccessError};
+use crate::{
+    access::{Access, AccessError},
+    space::{CollectError, Held, Space},
+};
 
 /// Connections that are kept open for the next question, for each server.
 const IDLE_CONNECTIONS: usize = 2;
@@ -25,7 +31,10 @@ const TOLD_OF_BODY: usize = 120;
 
 /// Asks.
 #[derive(Debug, Clone)]
-pub(crate) struct Http(Client<HttpConnector, Full<Bytes>>);
+pub(crate) struct Http {
+    client: Client<HttpConnector, Full<Bytes>>,
+    space: Space,
+}
 
 /// A question.
 #[derive(Debug)]
@@ -41,6 +50,15 @@ pub(crate) struct Question<'a> {
     pub(crate) timeout: Duration,
     /// Of the answer, also when it is packed.
     pub(crate) max_bytes: usize,
+}
+
+/// An answer as it arrived.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Held,
+    max_bytes: usize,
 }
 
 /// An answer, good or not.
@@ -68,32 +86,57 @@ pub(crate) enum HttpError {
     Unpackable(std::io::Error),
     #[error(transparent)]
     Access(#[from] AccessError),
+    #[error("other answers take all the space that there is for them at the moment; ask fewer at a time, or for less")]
+    NoSpace,
     #[error("it cannot be asked: {0}")]
     Malformed(#[from] hyper::http::Error),
 }
 
-impl Default for Http {
-    fn default() -> Self {
-        let mut client = Client::builder(TokioExecutor::new());
-        client.pool_timer(TokioTimer::new()).pool_max_idle_per_host(IDLE_CONNECTIONS);
-        Self(client.build_http())
+impl HttpError {
+    /// Whether the fault lies here, so that nothing is known of who was to be asked.
+    pub(crate) fn is_our_own(&self) -> bool {
+        matches!(self, Self::Access(_) | Self::NoSpace)
     }
 }
 
 impl Http {
+    /// One whose answers have at most so many `bytes` together, as they arrive.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_timer(TokioTimer::new()).pool_max_idle_per_host(IDLE_CONNECTIONS);
+        Self { client: client.build_http(), space: Space::new(bytes) }
+    }
+
     /// Asks once.
-    pub(crate) async fn ask(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
+    pub(crate) async fn ask(&self, question: &Question<'_>) -> Result<Packed, HttpError> {
         let asked = tokio::time::timeout(question.timeout, self.answer(question));
         asked.await.unwrap_or(Err(HttpError::TimedOut(question.timeout)))
     }
 
-    async fn answer(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
-        let response = self.0.request(request(question)?).await;
+    async fn answer(&self, question: &Question<'_>) -> Result<Packed, HttpError> {
+        let response = self.client.request(request(question)?).await;
         let (head, body) = response.map_err(|error| HttpError::Unreachable(with_causes(&error)))?.into_parts();
-        let packed = read(body, question.max_bytes).await?;
-        let body = unpack(&head.headers, packed, question.max_bytes)?;
-        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        Ok(Answer { status: head.status, content_type: content_type.to_owned(), body })
+        let max_bytes = question.max_bytes;
+        let body = self.space.collect(body, max_bytes).await.map_err(|error| match error {
+            CollectError::TooLarge(bytes) => HttpError::TooLarge(bytes),
+            CollectError::NoSpace => HttpError::NoSpace,
+            CollectError::BrokeOff(error) => HttpError::BrokeOff(with_causes(&error)),
+        })?;
+        Ok(Packed { status: head.status, headers: head.headers, body, max_bytes })
+    }
+}
+
+impl Packed {
+    /// What it is unpacked. That takes its time; it is nothing for a thread that others wait for.
+    pub(crate) fn unpacked(self) -> Result<Answer, HttpError> {
+        let content_type = self.header(CONTENT_TYPE).unwrap_or_default();
+        let packing = self.header(CONTENT_ENCODING).map(|packing| packing.to_lowercase());
+        let body = unpack(packing.as_deref(), self.body.bytes, self.max_bytes)?;
+        Ok(Answer { status: self.status, content_type, body })
+    }
+
+    fn header(&self, name: HeaderName) -> Option<String> {
+        Some(String::from_utf8_lossy(self.headers.get(name)?.as_bytes()).into_owned())
     }
 }
 
@@ -125,18 +168,9 @@ fn request(question: &Question<'_>) -> Result<Request<Full<Bytes>>, HttpError> {
     })
 }
 
-async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, HttpError> {
-    match Limited::new(body, max_bytes).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(HttpError::TooLarge(max_bytes)),
-        Err(error) => Err(HttpError::BrokeOff(with_causes(&*error))),
-    }
-}
-
-fn unpack(headers: &HeaderMap, body: Bytes, max_bytes: usize) -> Result<Vec<u8>, HttpError> {
-    let packed = headers.get(CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()).to_lowercase());
-    match packed.as_deref() {
-        None | Some("" | "identity") => Ok(body.into()),
+fn unpack(packing: Option<&str>, body: Vec<u8>, max_bytes: usize) -> Result<Vec<u8>, HttpError> {
+    match packing {
+        None | Some("" | "identity") => Ok(body),
         Some("gzip" | "x-gzip") => {
             // A small packet may hold a huge page.
             let more = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);

@@ -5,13 +5,15 @@
 //! ```
 //!
 //! Reading blocks, and reading standard input cannot be interrupted. So a thread of its own reads; it ends at the next line
-//! or look at the file after nobody listens any more, and [`JsonLines`] does not wait for it.
+//! or look at the file after nobody listens any more, and [`JsonLines`] does not wait for it. Whoever reads the same after that, with
+//! another mapping, listens to the same thread: no line falls between them.
 
 use std::{
     fmt::Display,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
+    vec,
 };
 
 use async_trait::async_trait;
@@ -22,19 +24,19 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Intake, Mapping, Reason,
+    Intake, Mapping, Memory, Reason,
     complaint::Complaints,
     follow,
     labels::SentLabels,
     line::{Line, Said},
+    lock::lock,
     reader::Lines,
-    seen::Seen,
 };
 
 /// Lines that were read and are not sent yet: enough that the thread and the engine seldom wait for each other.
 const CHANNEL_LINES: usize = 256;
 
-/// Age from which an event of a followed file is passed over. The file is read from its begin whenever the program starts,
+/// Age from which an event of a followed file is passed over; one without a time is as old as the file. The file is read from its begin whenever the program starts,
 /// and what was answered before must not be answered again. Five minutes are what the engine gives an event to be answered.
 const STALE_EVENT: Duration = Duration::from_mins(5);
 
@@ -54,7 +56,8 @@ pub struct JsonLinesConfig {
     /// The file; `-` is standard input.
     pub path: PathBuf,
     /// Whether to read on as the file grows, is truncated or replaced, and to wait for it when it is not there. It is read
-    /// from its begin; events that say that they are older than five minutes are passed over. Default: no.
+    /// from its begin; events that say that they are older than five minutes are passed over, and so are those that were there
+    /// before the start and do not say how old they are. Default: no.
     #[serde(default)]
     pub follow: bool,
     /// How foreign lines are read.
@@ -72,14 +75,35 @@ pub struct JsonLines {
     config: JsonLinesConfig,
     clock: Clock,
     intake: Arc<Intake>,
+    memory: Memory,
 }
 
 impl JsonLines {
     /// A source that reads what `config` says; lines without a time have the `clock`'s. What became of them is counted in
-    /// `intake`.
+    /// `intake`. What one with the same `memory` was reading is read on.
     #[must_use]
-    pub fn new(config: JsonLinesConfig, clock: Clock, intake: Arc<Intake>) -> Self {
-        Self { config, clock, intake }
+    pub fn new(config: JsonLinesConfig, clock: Clock, intake: Arc<Intake>, memory: Memory) -> Self {
+        Self { config, clock, intake, memory }
+    }
+
+    /// Goes on with what was being read, or begins anew when that was something else.
+    fn resume(&self, reading: &mut Option<Reading>) -> Result<(), SourceError> {
+        if let Some(reading) = reading.as_ref().filter(|reading| reading.is_of(&self.config)) {
+            *lock(&reading.mapping) = Arc::new(self.config.mapping.clone());
+            return Ok(());
+        }
+        let (sender, receiver) = mpsc::channel(CHANNEL_LINES);
+        let mapping = Arc::new(Mutex::new(Arc::new(self.config.mapping.clone())));
+        let (path, follow) = (self.config.path.clone(), self.config.follow);
+        let began = Reading { path, follow, mapping: mapping.clone(), receiver, pending: Vec::new().into_iter() };
+        let pump = Pump::new(self, mapping, sender);
+        // Not one of the runtime's threads: those are waited for when the program ends.
+        std::thread::Builder::new()
+            .name("json-lines".into())
+            .spawn(move || pump.run())
+            .map_err(|error| self.failed(format!("cannot start a thread to read with: {error}")))?;
+        *reading = Some(began);
+        Ok(())
     }
 
     fn failed(&self, reason: String) -> SourceError {
@@ -94,22 +118,15 @@ impl Source for JsonLines {
     }
 
     async fn run(&self, sink: &ObservationSink, stop: &CancellationToken) -> Result<(), SourceError> {
-        let (sender, mut receiver) = mpsc::channel(CHANNEL_LINES);
-        let pump = Pump::new(self.config.clone(), self.clock, self.intake.clone(), sender);
-        // Not one of the runtime's threads: those are waited for when the program ends.
-        std::thread::Builder::new()
-            .name("json-lines".into())
-            .spawn(move || pump.run())
-            .map_err(|error| self.failed(format!("cannot start a thread to read with: {error}")))?;
         let pass_on = async {
-            while let Some(read) = receiver.recv().await {
-                for observation in read.map_err(|reason| self.failed(reason))? {
-                    if sink.send(observation).await.is_err() {
-                        return Ok(());
-                    }
-                }
-            }
-            Ok(())
+            let mut slot = self.memory.reading().await;
+            self.resume(&mut slot)?;
+            let ended = match slot.as_mut() {
+                Some(reading) => reading.pass_on(sink).await.map_err(|reason| self.failed(reason)),
+                None => Ok(()),
+            };
+            *slot = None;
+            ended
         };
         tokio::select! {
             biased;
@@ -119,15 +136,52 @@ impl Source for JsonLines {
     }
 }
 
+/// What is being read: by a thread, and by whom that is kept who listens to it.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    path: PathBuf,
+    follow: bool,
+    mapping: Arc<Mutex<Arc<Mapping>>>,
+    receiver: mpsc::Receiver<Result<Vec<Observation>, String>>,
+    /// What is not sent yet of the line received last.
+    pending: vec::IntoIter<Observation>,
+}
+
+impl Reading {
+    /// Whether it is what `config` wants to be read.
+    fn is_of(&self, config: &JsonLinesConfig) -> bool {
+        (&self.path, self.follow) == (&config.path, config.follow)
+    }
+
+    /// Sends on until there is no more, or nobody listens. Wherever it is left, it can go on from there later.
+    async fn pass_on(&mut self, sink: &ObservationSink) -> Result<(), String> {
+        loop {
+            while self.pending.len() > 0 {
+                let Ok(room) = sink.reserve().await else { return Ok(()) };
+                if let Some(observation) = self.pending.next() {
+                    room.send(observation);
+                }
+            }
+            match self.receiver.recv().await {
+                Some(read) => self.pending = read?.into_iter(),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
 /// The reading side.
 pub(crate) struct Pump {
     config: JsonLinesConfig,
     clock: Clock,
     sender: mpsc::Sender<Result<Vec<Observation>, String>>,
+    mapping: Arc<Mutex<Arc<Mapping>>>,
     labels: SentLabels,
-    seen: Seen,
+    memory: Memory,
     intake: Arc<Intake>,
     complaints: Complaints,
+    /// Whether what is read now was there before the start.
+    before_start: bool,
 }
 
 /// Nobody listens any more.
@@ -153,13 +207,22 @@ impl From<io::Error> for Ended {
 
 impl Pump {
     fn new(
-        config: JsonLinesConfig,
-        clock: Clock,
-        intake: Arc<Intake>,
+        source: &JsonLines,
+        mapping: Arc<Mutex<Arc<Mapping>>>,
         sender: mpsc::Sender<Result<Vec<Observation>, String>>,
     ) -> Self {
-        let complaints = Complaints::new(&config.name, clock);
-        Self { config, clock, sender, labels: SentLabels::default(), seen: Seen::default(), intake, complaints }
+        let JsonLines { config, clock, intake, memory } = source;
+        Self {
+            config: config.clone(),
+            clock: *clock,
+            sender,
+            mapping,
+            labels: SentLabels::default(),
+            memory: memory.clone(),
+            intake: intake.clone(),
+            complaints: Complaints::new(&config.name, *clock),
+            before_start: false,
+        }
     }
 
     fn run(mut self) {
@@ -199,6 +262,14 @@ impl Pump {
         Ok(())
     }
 
+    /// Sends all complete lines of the first `bytes`, which were there before the start.
+    pub(crate) fn read_old(&mut self, reader: &mut impl BufRead, bytes: u64, lines: &mut Lines) -> Result<(), Ended> {
+        self.before_start = true;
+        let read = self.read_complete(&mut reader.take(bytes), lines);
+        self.before_start = false;
+        read
+    }
+
     /// Sends a last line that does not end in a line feed.
     pub(crate) fn read_partial(&mut self, lines: &mut Lines) -> Result<(), Unheard> {
         if lines.is_partial() { self.send(lines) } else { Ok(()) }
@@ -215,7 +286,8 @@ impl Pump {
     }
 
     fn send(&mut self, lines: &mut Lines) -> Result<(), Unheard> {
-        let line = match lines.take(&self.config.mapping) {
+        let mapping = lock(&self.mapping).clone();
+        let line = match lines.take(&mapping) {
             None => return Ok(()),
             Some(Ok(line)) => line,
             Some(Err(error)) => {
@@ -224,17 +296,15 @@ impl Pump {
             }
         };
         let now = self.clock.now();
-        if self.config.follow && is_stale(&line, now) {
-            let number = lines.number();
-            let why = format!(
-                "line {number}: the event is older than {STALE_EVENT}, and may have been answered before the program started; \
-                 look at old events with `homeostat backtest`"
-            );
+        let key = line.key();
+        if let Some(stale) = self.stale(&line, now) {
+            let why = format!("line {}: {stale}; look at old events with `homeostat backtest`", lines.number());
             self.refuse(Reason::Stale, &why);
+            // It is not to be answered either when the same file is written anew.
+            self.intake.forget(key.map_or(0, |key| self.memory.seen().insert(key)));
             return Ok(());
         }
-        let key = line.key();
-        if key.is_some_and(|key| self.seen.contains(key)) {
+        if key.is_some_and(|key| self.memory.seen().contains(key)) {
             self.intake.repeat(1);
             return Ok(());
         }
@@ -243,7 +313,7 @@ impl Pump {
         if !observations.is_empty() {
             self.sender.blocking_send(Ok(observations)).map_err(|_| Unheard)?;
         }
-        self.intake.forget(key.map_or(0, |key| self.seen.insert(key)));
+        self.intake.forget(key.map_or(0, |key| self.memory.seen().insert(key)));
         self.intake.took(1);
         Ok(())
     }
@@ -252,8 +322,21 @@ impl Pump {
         self.intake.refuse(reason, 1);
         self.complaints.refused(why);
     }
-}
 
-fn is_stale(line: &Line, now: Timestamp) -> bool {
-    matches!(line.said, Said::Event { .. }) && line.time.is_some_and(|time| now.since(time) > STALE_EVENT)
+    /// Why the event that `line` is may have been answered before the program started, if it may have been.
+    fn stale(&self, line: &Line, now: Timestamp) -> Option<String> {
+        if !self.config.follow || !matches!(line.said, Said::Event { .. }) {
+            return None;
+        }
+        let answered = "may have been answered before the program started";
+        match line.time {
+            Some(time) if now.since(time) > STALE_EVENT => {
+                Some(format!("the event is older than {STALE_EVENT}, and {answered}"))
+            }
+            None if self.before_start => {
+                Some(format!("the event gives no `time`, was there at the start, and {answered}"))
+            }
+            _ => None,
+        }
+    }
 }

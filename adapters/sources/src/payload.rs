@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::{
-    Mapping,
+    Mapping, event_data,
     intake::Reason,
     mapping::{Item, shortened},
     names::Names,
@@ -158,7 +158,10 @@ impl Alert {
             ("fingerprint", Some(self.fingerprint.clone())),
         ];
         let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        labels.chain(annotations).chain(own).map(|(name, value)| (name, Value::Text(value))).collect()
+        let all = labels.chain(annotations).chain(own);
+        let mut attributes: Attributes = all.map(|(name, value)| (name, Value::Text(value))).collect();
+        event_data::bound(&mut attributes);
+        attributes
     }
 }
 
@@ -214,6 +217,22 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+
+    #[test]
+    fn an_alert_takes_a_bounded_space() {
+        let labels: BTreeMap<String, String> =
+            (0..200).map(|label| (format!("l{label:03}"), "x".repeat(1000))).collect();
+        let alert = serde_json::json!({
+            "status": "firing", "labels": labels, "startsAt": "2023-11-14T22:13:20Z", "fingerprint": "f", "generatorURL": "u",
+        });
+        let body = format!("{{\"version\":\"4\",\"alerts\":[{alert}]}}");
+        let (text, payload) = Payload::read(body.as_bytes()).unwrap();
+        let alert = Alert::read(&mut Places::new(text), 0, payload.alerts[0]).unwrap();
+        let attributes = alert.attributes();
+        let size: usize = attributes.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
+        assert!((60_000..70_000).contains(&size), "{size} bytes");
+        assert_eq!(attributes.get("fingerprint"), Some(&Value::Text("f".into())));
+    }
 
     proptest! {
         #[test]

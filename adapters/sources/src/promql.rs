@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Steps are whole multiples since the epoch, so that every start asks for the same moments. A step that could not be asked for is
-//! asked for later, unless it is older than `catchUp`; then it is passed over, and that is said.
+//! asked for later, unless it is older than `catchUp`; then it is passed over, and that is said. Where several are too much for one
+//! answer, half as many are asked for at once.
 
 mod answer;
 mod ask;
@@ -43,7 +44,7 @@ use steps::MAX_STEPS;
 /// Expressions of one source: a site has some dozens.
 const MAX_QUERIES: usize = 256;
 
-/// Questions at a time: a Prometheus works on twenty at once by default, and others ask it, too.
+/// Questions at a time, until the engine has what they brought: a Prometheus works on twenty at once by default, and others ask it, too.
 const AT_ONCE: usize = 4;
 
 /// Longest expression; an answer for a dashboard has some kB.
@@ -340,7 +341,7 @@ impl Source for Promql {
         let server = Arc::new(Server {
             config: self.config.0.clone(),
             clock: self.clock,
-            http: Http::default(),
+            http: Http::new(self.config.0.body_limit_bytes.saturating_mul(AT_ONCE)),
             complaints: Mutex::new(Complaints::new(self.name(), self.clock)),
             warned: Mutex::default(),
             counts: self.counts.clone(),

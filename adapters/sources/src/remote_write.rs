@@ -3,10 +3,10 @@
 //! | answer | when | what a Prometheus does |
 //! | --- | --- | --- |
 //! | 204 | every sample was given to the engine, or is none that the mapping wants | goes on |
-//! | 400 | the body cannot be read; or samples of bad series were refused, the others were taken | goes on, and logs it |
-//! | 405, 408, 413 | another method; a body that does not arrive; one that is too large | goes on, and logs it |
+//! | 400 | the body cannot be read; or samples of bad series, or from the future, were refused, the others were taken | goes on, and logs it |
+//! | 405, 413 | another method; a body that is too large | goes on, and logs it |
 //! | 415 | another message or another compression | goes on, and logs it |
-//! | 503 | the engine is behind; nothing was taken, or less than all of a request with more samples than ever wait for the engine | sends all of it again |
+//! | 503 | the body does not arrive, or there is no space for it; or the engine is behind: nothing was taken, or less than all of a request with more samples than ever wait for the engine | sends all of it again |
 //!
 //! Sent again, a sample takes its own place: the engine has one value of a metric at a time. So nothing is lost that a sender keeps
 //! until it is answered, and nothing counts twice.
@@ -24,7 +24,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
@@ -33,7 +33,8 @@ use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, Closed, ObservationSink};
 use serde::Deserialize;
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinError,
     time::{Instant, timeout_at},
 };
 
@@ -41,14 +42,16 @@ use crate::{
     SeriesMapping, WebhookPath,
     complaint::Complaints,
     lock::lock,
-    series::SeriesReader,
+    series::{Delivery, SeriesReader},
     source_counts::{Counted, SourceCounts},
+    space::Space,
     write_request::{self, Message, Unreadable},
 };
 use body::MAX_BODY_BYTES;
 use tally::Tally;
 
-/// Bodies that are worked on at a time; each has at most some forty megabytes, packed, unpacked and as observations. Others wait.
+/// Bodies that are worked on at a time; each has at most some forty megabytes, packed, unpacked and as observations. Others wait. Of the
+/// largest bodies, as many have space while they arrive.
 const AT_A_TIME: usize = 8;
 
 /// How long a request waits for its turn and for room in the sink. An engine that is behind for longer is not helped by waiting
@@ -86,17 +89,9 @@ impl Default for RemoteWriteConfig {
 /// A router that takes in what `config` says and sends it to `sink`, and what it counts.
 pub fn remote_write(config: RemoteWriteConfig, sink: ObservationSink, clock: Clock) -> (Router, Arc<SourceCounts>) {
     let counts = Arc::new(SourceCounts::new(&config.name));
-    let receiver = Arc::new(Receiver {
-        series: Mutex::new(SeriesReader::new(config.mapping)),
-        complaints: Mutex::new(Complaints::new(&config.name, clock)),
-        sink,
-        turns: Semaphore::new(AT_A_TIME),
-        counts: counts.clone(),
-    });
-    let router = Router::new()
-        .route(config.path.as_str(), post(receive).fallback(other_method))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(receiver);
+    let path = config.path.clone();
+    let receiver = Arc::new(Receiver::new(config, sink, clock, counts.clone()));
+    let router = Router::new().route(path.as_str(), post(receive).fallback(other_method)).with_state(receiver);
     (router, counts)
 }
 
@@ -105,7 +100,9 @@ struct Receiver {
     series: Mutex<SeriesReader>,
     complaints: Mutex<Complaints>,
     sink: ObservationSink,
-    turns: Semaphore,
+    clock: Clock,
+    space: Space,
+    turns: Arc<Semaphore>,
     counts: Arc<SourceCounts>,
 }
 
@@ -159,16 +156,33 @@ async fn other_method() -> Response {
 }
 
 impl Receiver {
+    fn new(config: RemoteWriteConfig, sink: ObservationSink, clock: Clock, counts: Arc<SourceCounts>) -> Self {
+        Self {
+            series: Mutex::new(SeriesReader::new(config.mapping)),
+            complaints: Mutex::new(Complaints::new(&config.name, clock)),
+            sink,
+            clock,
+            space: Space::new(AT_A_TIME * MAX_BODY_BYTES),
+            turns: Arc::new(Semaphore::new(AT_A_TIME)),
+            counts,
+        }
+    }
+
     /// Takes in a request: all samples of good series, or nothing.
-    async fn take_in(&self, message: Message, request: Request) -> Result<Tally, Refusal> {
-        let deadline = Instant::now() + PATIENCE;
-        let turn = timeout_at(deadline, self.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(busy()) };
-        let body = body::of(request).await?;
-        let (observations, tally) = self.read(message, &body)?;
-        drop(body);
-        let mut told = Untold { series: &self.series, given: observations.is_empty() };
+    async fn take_in(self: &Arc<Self>, message: Message, request: Request) -> Result<Tally, Refusal> {
+        let packed = body::of(request, &self.space).await?;
         // What the body had to be waited for does not count: a slow line is not an engine that is behind.
+        let turn = timeout_at(Instant::now() + PATIENCE, self.turns.clone().acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(busy()) };
+        let receiver = self.clone();
+        // A large body takes its time, and one that is read keeps the others waiting: no thread of the runtime is to wait with them.
+        let read = tokio::task::spawn_blocking(move || {
+            let body = body::unpacked(&packed.bytes)?;
+            drop(packed);
+            receiver.read(message, &body, turn)
+        });
+        let Taken { observations, tally, mut delivered, turn: _turn } =
+            read.await.map_err(|error| broken(&error))??;
         match timeout_at(Instant::now() + PATIENCE, self.sink.send_all(observations)).await {
             Ok(Ok(())) => {}
             Ok(Err(Closed)) => return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "homeostat is shutting down")),
@@ -177,16 +191,19 @@ impl Receiver {
                 return Err(busy());
             }
         }
-        told.given = true;
+        delivered.completely = true;
         self.counts.add(tally.numbers());
         Ok(tally)
     }
 
     /// The observations in a body, and what became of each sample.
-    fn read(&self, message: Message, body: &[u8]) -> Result<(Vec<Observation>, Tally), Refusal> {
+    fn read(self: Arc<Self>, message: Message, body: &[u8], turn: OwnedSemaphorePermit) -> Result<Taken, Refusal> {
         let (mut observations, mut tally) = (Vec::new(), Tally::default());
         let mut reader = lock(&self.series);
+        let delivery = reader.begin(self.clock.now());
         let ignored = write_request::read(message, body, |series| match series.labels {
+            // Nothing is said of it; and there may be more of them than are remembered.
+            Ok(_) if series.samples.is_empty() => {}
             Ok(labels) => {
                 let mut known = reader.series(labels);
                 for (time, value) in series.samples {
@@ -196,18 +213,17 @@ impl Receiver {
             }
             Err(bad) => tally.bad(&bad, series.samples.len()),
         });
-        if ignored.is_err() && !observations.is_empty() {
-            // What was found before is not given on.
-            reader.tell_again();
-        }
         drop(reader);
+        let told = observations.iter().any(|observation| !matches!(observation, Observation::Sample(_)));
+        let delivered = Delivered { receiver: self, delivery, completely: !told };
+        // What was found before is not given on.
         tally.ignored = ignored.map_err(|unreadable| match unreadable {
-            Unreadable::TooManySamples | Unreadable::TooManySymbols => {
+            Unreadable::TooManySamples | Unreadable::TooManySymbols | Unreadable::TooManyLabels => {
                 Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, unreadable.to_string())
             }
             _ => Refusal::new(StatusCode::BAD_REQUEST, unreadable.to_string()),
         })?;
-        Ok((observations, tally))
+        Ok(Taken { observations, tally, delivered, turn })
     }
 
     /// Tells people of what the sender or the mapping should have done otherwise.
@@ -228,17 +244,57 @@ fn busy() -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, what)
 }
 
-/// What is told of resources together with their samples counts as told only when it was given on, which a request that ends early,
-/// for whatever reason, does not do.
-struct Untold<'a> {
-    series: &'a Mutex<SeriesReader>,
-    given: bool,
+/// Reading ended, and not by what is written above.
+fn broken(error: &JoinError) -> Refusal {
+    // What cannot be read now cannot be read later either; but at the program's end it was not even begun.
+    let status = if error.is_panic() { StatusCode::BAD_REQUEST } else { StatusCode::SERVICE_UNAVAILABLE };
+    Refusal::new(status, format!("reading the request failed: {error}"))
 }
 
-impl Drop for Untold<'_> {
+/// What a request brought, and its turn.
+#[derive(Debug)]
+struct Taken {
+    observations: Vec<Observation>,
+    tally: Tally,
+    delivered: Delivered,
+    turn: OwnedSemaphorePermit,
+}
+
+/// What is told of resources together with their samples counts as told only when it was given on, which a request that ends early,
+/// for whatever reason, does not do.
+#[derive(Debug)]
+struct Delivered {
+    receiver: Arc<Receiver>,
+    delivery: Delivery,
+    completely: bool,
+}
+
+impl Drop for Delivered {
     fn drop(&mut self) {
-        if !self.given {
-            lock(self.series).tell_again();
+        if !self.completely {
+            lock(&self.receiver.series).undelivered(self.delivery);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+    use crate::write_request::prompb::v1;
+
+    #[test]
+    fn series_without_samples_are_not_mapped() {
+        let (sink, _observations) = ObservationSink::bounded(1);
+        let counts = Arc::new(SourceCounts::new("a"));
+        let receiver = Receiver::new(RemoteWriteConfig::default(), sink, Clock::system(), counts);
+        let receiver = Arc::new(receiver);
+        let turn = || receiver.turns.clone().try_acquire_owned().unwrap();
+        for (samples, remembered) in [(&[][..], 0), (&[(1, 1.0)][..], 1)] {
+            let body = v1(&[(&[("__name__", "m"), ("vm", "v1")], samples)]).encode_to_vec();
+            receiver.clone().read(Message::V1, &body, turn()).unwrap();
+            assert_eq!(lock(&receiver.series).remembered(), remembered);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   targets, file of targets --(looked at again)--> a task each: wait for its place in the interval
 //!                                                        |
-//!   sink <-- observations <-- SeriesReader <-- page <-- GET, bounded in time, bytes and samples
+//!   sink <-- observations <-- SeriesReader <-- page, a few at a time <-- GET, bounded in time, bytes and samples
 //! ```
 //!
 //! A page is taken whole or not at all, but for single bad lines. What a target does not serve any more is not made up: its
@@ -36,7 +36,8 @@ use crate::{
     target::{Address, InvalidAddress, MAX_TARGETS, Target, TargetGroup, read_groups},
 };
 
-/// Scrapes at a time: pages are read whole, so this bounds the memory that they take.
+/// Pages that are read at a time, or wait for the engine as observations. Targets are asked all at once: one that does not answer keeps
+/// no other one waiting. Of the largest pages, as many have space while they arrive.
 const AT_ONCE: usize = 16;
 
 /// How often the file of targets is read again. A target that is new waits for its place in the interval anyway.
@@ -266,7 +267,7 @@ impl Source for Scrape {
         let site = Arc::new(Site {
             config: self.config.clone(),
             clock: self.clock,
-            http: Http::default(),
+            http: Http::new(self.config.0.body_limit_bytes.saturating_mul(AT_ONCE)),
             reader: Mutex::new(SeriesReader::new(self.config.0.mapping.clone())),
             complaints: Mutex::new(Complaints::new(self.name(), self.clock)),
             counts: self.counts.clone(),

@@ -6,8 +6,13 @@
 //! ```
 //!
 //! Invariant: of the series that a mapping makes one of, one is heard; the others are told apart and counted.
+//! Invariant: who is heard depends on when samples arrive, and never on the times that senders give them.
 
-use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc};
+use std::{
+    collections::{BTreeSet, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{Arc, LazyLock},
+};
 
 use homeostat_model::{Duration, InventoryChange, MetricName, Observation, Resource, ResourceId, Sample, Timestamp};
 
@@ -30,6 +35,12 @@ const SILENT: Duration = Duration::from_mins(5);
 
 /// What a resource runs on and its labels are told again after this long: it may have been forgotten meanwhile.
 const REFRESH: Duration = Duration::from_mins(5);
+
+/// A sample that is further ahead of its arrival is refused, as the engine refuses it: a clock is wrong.
+pub(crate) const MAX_AHEAD: Duration = Duration::from_mins(1);
+
+/// Deliveries that did not arrive and are remembered one by one: many more than are under way at a time. Beyond, everything is told again.
+const UNDELIVERED: usize = 1024;
 
 /// The NaN by which a Prometheus says that a series has ended: `StaleNaN` in its package `value`.
 const STALE: u64 = 0x7ff0_0000_0000_0002;
@@ -56,6 +67,8 @@ pub enum Fate {
     Stale,
     /// Its value is a NaN or infinite: nothing to decide by.
     NotFinite,
+    /// Its time lies too far ahead of its arrival.
+    Ahead,
     /// Another series is mapped to the same metric of the same resource, and is heard already. Says which one they are and what to do.
     Ambiguous(Arc<str>),
     /// Its series should be of use and is not. Says why and what to do.
@@ -71,11 +84,27 @@ impl Fate {
             Self::Unmapped => "unmapped",
             Self::Stale => "stale",
             Self::NotFinite => "not_finite",
+            Self::Ahead => "ahead",
             Self::Ambiguous(_) => "ambiguous",
             Self::Unplaced(_) => "unplaced",
         }
     }
+
+    /// What is wrong and what to do, if a person should do something.
+    pub(crate) fn problem(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Ahead => Some(Arc::clone(&AHEAD)),
+            Self::Ambiguous(why) | Self::Unplaced(why) => Some(why.clone()),
+            Self::Taken | Self::TakenLate | Self::Unmapped | Self::Stale | Self::NotFinite => None,
+        }
+    }
 }
+
+/// Of all alike: a clock that is wrong makes all samples wrong, and a text for each would cost time.
+static AHEAD: LazyLock<Arc<str>> = LazyLock::new(|| {
+    let help = "correct the clock of the sender, or homeostat's";
+    format!("it is more than {MAX_AHEAD} ahead of homeostat's time; {help}").into()
+});
 
 /// Reads the series of one sender, or of several.
 #[derive(Debug)]
@@ -87,8 +116,21 @@ pub struct SeriesReader {
     heard: Generations<(ResourceId, MetricName), Heard>,
     /// The labels looked for; kept, so that nothing is allocated for each series.
     key: Vec<u8>,
-    /// How often everything had to be told again.
-    round: u64,
+    now: Timestamp,
+    deliveries: Deliveries,
+}
+
+/// What is read together, and arrives together or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Delivery(u64);
+
+/// Which deliveries there were, and which of them did not arrive.
+#[derive(Debug)]
+struct Deliveries {
+    last: Delivery,
+    /// What was told before this one is told again.
+    told_since: Delivery,
+    undelivered: BTreeSet<Delivery>,
 }
 
 #[derive(Debug, Clone)]
@@ -98,8 +140,8 @@ struct Known {
     target: Result<Option<Arc<Target>>, Arc<str>>,
     /// Why it is not heard, once that was found out.
     ambiguous: Option<Arc<str>>,
-    /// When it was told what the resource runs on, and its labels; and in which round of telling.
-    told: Option<(Timestamp, u64)>,
+    /// When it was told what the resource runs on, and its labels; and in which delivery.
+    told: Option<(Timestamp, Delivery)>,
 }
 
 #[derive(Debug, Clone)]
@@ -107,7 +149,10 @@ struct Heard {
     series: u64,
     /// Its labels.
     key: Box<[u8]>,
+    /// The latest time that a sample had.
     newest: Timestamp,
+    /// When one arrived last.
+    arrived: Timestamp,
     ended: bool,
 }
 
@@ -117,7 +162,8 @@ pub struct Series<'a> {
     known: Option<&'a mut Known>,
     heard: &'a mut Generations<(ResourceId, MetricName), Heard>,
     key: &'a [u8],
-    round: u64,
+    now: Timestamp,
+    deliveries: &'a Deliveries,
 }
 
 impl SeriesReader {
@@ -130,8 +176,33 @@ impl SeriesReader {
             known: Generations::new(REMEMBERED, REMEMBERED_BYTES),
             heard: Generations::new(REMEMBERED, REMEMBERED_BYTES),
             key: Vec::new(),
-            round: 0,
+            now: Timestamp::default(),
+            deliveries: Deliveries { last: Delivery(0), told_since: Delivery(0), undelivered: BTreeSet::new() },
         }
+    }
+
+    /// Begins to read what arrives together at `now`.
+    pub fn begin(&mut self, now: Timestamp) -> Delivery {
+        self.now = now;
+        let Delivery(last) = self.deliveries.last;
+        self.deliveries.last = Delivery(last + 1);
+        self.deliveries.last
+    }
+
+    /// The observations of a delivery were not given on: what it told of resources, and nothing else, is told again.
+    pub fn undelivered(&mut self, delivery: Delivery) {
+        let Deliveries { last, told_since, undelivered } = &mut self.deliveries;
+        undelivered.insert(delivery);
+        if undelivered.len() > UNDELIVERED {
+            undelivered.clear();
+            *told_since = Delivery(last.0 + 1);
+        }
+    }
+
+    /// How many series are remembered.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        self.known.len()
     }
 
     /// The series with these labels, its name among them as `__name__`, in any order. Each name is there once.
@@ -143,11 +214,6 @@ impl SeriesReader {
         let mut labels = labels.to_vec();
         labels.sort_unstable();
         self.sorted(&labels)
-    }
-
-    /// Tells again what resources run on, and their labels: observations did not arrive.
-    pub fn tell_again(&mut self) {
-        self.round += 1;
     }
 
     fn sorted(&mut self, labels: &[(&str, &str)]) -> Series<'_> {
@@ -165,7 +231,8 @@ impl SeriesReader {
             let known = Known { number, target, ambiguous: None, told: None };
             self.known.insert(self.key.as_slice().into(), known, self.key.len())
         });
-        Series { known: self.known.at(place), heard: &mut self.heard, key: &self.key, round: self.round }
+        let Self { known, heard, key, now, deliveries, .. } = self;
+        Series { known: known.at(place), heard, key, now: *now, deliveries }
     }
 }
 
@@ -184,6 +251,10 @@ impl Series<'_> {
             Ok(None) => return Fate::Unmapped,
             Err(why) => return Fate::Unplaced(why.clone()),
         };
+        let now = self.now;
+        if time > now + MAX_AHEAD {
+            return Fate::Ahead;
+        }
         if is_stale_marker(value) {
             if let Some(heard) = self.heard.get(&target.place).filter(|heard| heard.series == known.number) {
                 heard.ended = true;
@@ -198,27 +269,37 @@ impl Series<'_> {
             Some(heard) if heard.series == known.number => {
                 let late = time <= heard.newest;
                 heard.newest = heard.newest.max(time);
+                heard.arrived = now;
                 heard.ended = false;
                 if late { Fate::TakenLate } else { Fate::Taken }
             }
-            Some(heard) if !heard.ended && time.since(heard.newest) < SILENT => {
+            Some(heard) if !heard.ended && now.since(heard.arrived) < SILENT => {
                 let other = &heard.key;
                 let why = known.ambiguous.get_or_insert_with(|| ambiguous(&target, self.key, other));
                 return Fate::Ambiguous(why.clone());
             }
             _ => {
-                let heard = Heard { series: known.number, key: self.key.into(), newest: time, ended: false };
+                let heard =
+                    Heard { series: known.number, key: self.key.into(), newest: time, arrived: now, ended: false };
                 self.heard.insert(target.place.clone(), heard, self.key.len());
                 Fate::Taken
             }
         };
-        if known.told.is_none_or(|(told, round)| round != self.round || time.since(told) >= REFRESH) {
-            known.told = Some((time, self.round));
+        let arrived = |delivery| self.deliveries.arrived(delivery);
+        if !known.told.is_some_and(|(told, delivery)| arrived(delivery) && now.since(told) < REFRESH) {
+            known.told = Some((now, self.deliveries.last));
             tell(&target, out);
         }
         let (resource, metric) = target.place.clone();
         out.push(Observation::Sample(Sample { resource, metric, time, value }));
         fate
+    }
+}
+
+impl Deliveries {
+    /// Whether what was told in `delivery` was told, as far as is known.
+    fn arrived(&self, delivery: Delivery) -> bool {
+        delivery >= self.told_since && !self.undelivered.contains(&delivery)
     }
 }
 

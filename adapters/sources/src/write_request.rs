@@ -30,6 +30,10 @@ const MAX_LABELS: usize = 128;
 /// Bytes of the labels of one series, together.
 const MAX_LABEL_BYTES: usize = 16 << 10;
 
+/// Bytes of the labels of all series of one request: as many as fit into the largest body where each is written out. Where symbols are
+/// referred to, a small body could have any number.
+const MAX_ALL_LABEL_BYTES: usize = 16 << 20;
+
 /// Which message a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Message {
@@ -48,6 +52,10 @@ pub(crate) enum Unreadable {
     TooManySamples,
     #[error("it has more than {MAX_SYMBOLS} symbols; set max_samples_per_send of the sender's queue lower")]
     TooManySymbols,
+    #[error(
+        "its series have more than {MAX_ALL_LABEL_BYTES} bytes of labels; set max_samples_per_send of the sender's queue lower"
+    )]
+    TooManyLabels,
     #[error("the first symbol is not empty, as it has to be")]
     FirstSymbol,
 }
@@ -108,7 +116,13 @@ pub(crate) fn read<'a>(
         Message::V2 => Numbers { series: 5, exemplars: 4, histograms: 3, metadata_of_series: Some(5) },
     };
     let symbols = if message == Message::V2 { Some(symbols(body)?) } else { None };
-    let mut reader = Reader { numbers, symbols, ignored: Ignored::default(), left: MAX_SAMPLES };
+    let mut reader = Reader {
+        numbers,
+        symbols,
+        ignored: Ignored::default(),
+        left: MAX_SAMPLES,
+        label_bytes_left: MAX_ALL_LABEL_BYTES,
+    };
     let (mut labels, mut samples) = (Vec::new(), Vec::new());
     for field in Fields::of(body) {
         let field = field?;
@@ -142,6 +156,7 @@ struct Reader<'a> {
     ignored: Ignored,
     /// Samples that may come.
     left: usize,
+    label_bytes_left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -183,7 +198,11 @@ impl<'a> Reader<'a> {
             }
         }
         self.ignored.histograms += histograms;
+        let bytes = gathered.bytes;
         let bad = gathered.finish();
+        if bad.is_none() {
+            self.label_bytes_left = self.label_bytes_left.checked_sub(bytes).ok_or(Unreadable::TooManyLabels)?;
+        }
         Ok(bad.or_else(|| match (self.symbols.is_some(), samples.is_empty(), histograms) {
             (true, true, 0) => Some(BadSeries::Empty),
             (true, false, 1..) => Some(BadSeries::Both),
@@ -297,6 +316,6 @@ fn symbols(body: &[u8]) -> Result<Vec<&[u8]>, Unreadable> {
 
 #[cfg(test)]
 #[path = "../tests/prompb.rs"]
-mod prompb;
+pub(crate) mod prompb;
 #[cfg(test)]
 mod tests;

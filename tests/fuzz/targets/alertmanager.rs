@@ -11,7 +11,7 @@ use axum::{
 use homeostat_fuzz::door::{Answer, Door};
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink};
-use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, Inlet, alertmanager};
+use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, Inlet, Memory, alertmanager};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 
@@ -30,7 +30,7 @@ async fn deliver(data: &[u8]) {
     let (sink, arrived) = ObservationSink::bounded(homeostat_fuzz::door::ROOM);
     let clock = Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1);
     let intake = Arc::default();
-    let inlet = Inlet { sink, clock, intake: Arc::clone(&intake), token: None };
+    let inlet = Inlet { sink, clock, intake: Arc::clone(&intake), token: None, memory: Memory::default() };
     let mut door = Door { router: alertmanager(AlertmanagerConfig::default(), inlet), arrived, intake };
     let first: Vec<Answer> = post_all(&mut door, data).await;
     let again = post_all(&mut door, data).await;

@@ -13,7 +13,7 @@ use axum::{
 use homeostat_fuzz::door::{Door, ROOM};
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink};
-use homeostat_sources::{CloudEventsConfig, Inlet, cloud_events};
+use homeostat_sources::{CloudEventsConfig, Inlet, Memory, cloud_events};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 
@@ -32,7 +32,7 @@ async fn deliver(data: &[u8]) {
     let (sink, arrived) = ObservationSink::bounded(ROOM);
     let clock = Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1);
     let intake = Arc::default();
-    let inlet = Inlet { sink, clock, intake: Arc::clone(&intake), token: None };
+    let inlet = Inlet { sink, clock, intake: Arc::clone(&intake), token: None, memory: Memory::default() };
     let mut door = Door { router: cloud_events(CloudEventsConfig::default(), inlet), arrived, intake };
     let first = door.send(request(data)).await;
     let refused = StatusCode::BAD_REQUEST == first.status

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Counted,
     http::{HttpError, Question},
-    series::{Fate, SeriesReader},
+    series::SeriesReader,
     series_mapping::NAME,
     target::InvalidAddress,
 };
@@ -36,6 +36,22 @@ enum AskError {
     Answer(#[from] AnswerError),
     #[error(transparent)]
     Address(#[from] InvalidAddress),
+}
+
+impl AskError {
+    /// Whether there was more than one answer may have. A smaller question may have one.
+    fn is_too_much(&self) -> bool {
+        matches!(self, Self::Http(HttpError::TooLarge(_)) | Self::Answer(AnswerError::TooManySamples(_)))
+    }
+
+    /// Whether it may be that the server had too much to do: by its own limits, `query.max-samples` and `query.timeout`, or by ours.
+    fn is_overload(&self) -> bool {
+        match self {
+            Self::Http(HttpError::TimedOut(_)) => true,
+            Self::Answer(AnswerError::Refused { kind, .. }) => ["execution", "timeout"].contains(&&**kind),
+            _ => false,
+        }
+    }
 }
 
 /// Who asks.
@@ -60,6 +76,8 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
             clock.sleep_until(steps.next(clock.now())).await;
             continue;
         };
+        // Closing a semaphore is nothing that we do. The turn ends when the engine has what was answered.
+        let turn = server.turns.acquire().await;
         let asked = asker.once(&due).await;
         server.counts.add([(Counted::Requests, if asked.is_ok() { "ok" } else { "failed" }, 1)]);
         match asked {
@@ -78,7 +96,13 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
                     return;
                 }
             }
+            // Half of it can be asked for at once: nothing is wrong with the server.
+            Err(error) if error.is_too_much() && steps.too_much(&due) => {}
             Err(error) => {
+                drop(turn);
+                if error.is_overload() {
+                    steps.too_much(&due);
+                }
                 let (error, wait) = (error.to_string(), steps.failed(&due, query));
                 // The same failure is told once; that it is over is told, too.
                 if failing.as_ref() != Some(&error) {
@@ -93,8 +117,6 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
 
 impl Asker {
     async fn once(&mut self, due: &Due) -> Result<Vec<Observation>, AskError> {
-        // Closing a semaphore is nothing that we do.
-        let _turn = self.server.turns.acquire().await;
         let config = &self.server.config;
         let (what, form) = form(&self.query.expression, due, config.step.as_secs_f64(), config.timeout.as_secs_f64());
         let question = Question {
@@ -106,7 +128,7 @@ impl Asker {
             timeout: self.server.clock.on_the_wall(config.timeout),
             max_bytes: config.body_limit_bytes,
         };
-        let answer = self.server.http.ask(&question).await?;
+        let answer = self.server.http.ask(&question).await?.unpacked()?;
         match answer::read(&answer.body, config.sample_limit) {
             Ok(read) if answer.status.is_success() => Ok(placed(read, &self.query, &mut self.reader, &self.server)),
             // The API explains its errors; others come from something in between.
@@ -146,7 +168,8 @@ fn placed(answer: answer::Answer<'_>, query: &Query, reader: &mut SeriesReader, 
     }
     let mut timed: Vec<(Timestamp, Vec<Observation>)> = Vec::new();
     let mut refused = answer.refused;
-    let mut ambiguous = BTreeSet::new();
+    let mut problems = BTreeSet::new();
+    reader.begin(server.clock.now());
     let mut samples: BTreeMap<&'static str, u64> = BTreeMap::new();
     for series in &answer.series {
         let mut labels: Vec<(&str, &str)> = series.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -161,17 +184,12 @@ fn placed(answer: answer::Answer<'_>, query: &Query, reader: &mut SeriesReader, 
             let mut observations = Vec::new();
             let fate = reader.series(&labels).observe(*time, *value, &mut observations);
             *samples.entry(fate.label()).or_default() += 1;
-            match fate {
-                Fate::Ambiguous(why) | Fate::Unplaced(why) => {
-                    // Once for all of its values.
-                    ambiguous.insert(why.to_string());
-                }
-                Fate::Taken | Fate::TakenLate | Fate::Unmapped | Fate::Stale | Fate::NotFinite => {}
-            }
+            // Once for all of its values.
+            problems.extend(fate.problem());
             timed.push((*time, observations));
         }
     }
-    refused.extend(ambiguous);
+    refused.extend(problems.iter().map(ToString::to_string));
     server.counts.add(samples.into_iter().map(|(became, count)| (Counted::Samples, became, count)));
     let mut complaints = server.complaints();
     for why in refused.iter().take(TOLD) {

@@ -32,24 +32,37 @@ pub(super) struct Steps {
     /// The newest step that was answered or passed over.
     done: Option<Timestamp>,
     failures: u32,
+    /// Steps that are asked for at once, at most: fewer where the answer to more was too much.
+    at_once: u64,
 }
 
 impl Steps {
     pub(super) fn new(step: Duration, delay: Duration, catch_up: Duration) -> Self {
-        Self { step, delay, catch_up, done: None, failures: 0 }
+        Self { step, delay, catch_up, done: None, failures: 0, at_once: MAX_STEPS + 1 }
     }
 
     /// What is to be asked for at `now`; `None` when nothing is. At a start that is the newest step alone.
-    pub(super) fn due(&self, now: Timestamp) -> Option<Due> {
-        let last = self.floor(now - self.delay);
-        let Some(done) = self.done else { return Some(Due { first: last, last, passed_over: 0 }) };
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<Due> {
+        let newest = self.floor(now - self.delay);
+        let Some(done) = self.done else { return Some(Due { first: newest, last: newest, passed_over: 0 }) };
         let next = done + self.step;
-        if next > last {
+        if next > newest {
+            // All is caught up with. After the next pause there may be less, or more room.
+            self.at_once = MAX_STEPS + 1;
             return None;
         }
-        let oldest = last - Duration::from_millis(self.catch_up.as_millis() / self.millis() * self.millis());
+        let oldest = newest - Duration::from_millis(self.catch_up.as_millis() / self.millis() * self.millis());
         let first = next.max(oldest);
+        let last = newest.min(first + Duration::from_millis(self.millis().saturating_mul(self.at_once - 1)));
         Some(Due { first, last, passed_over: first.since(next).as_millis() / self.millis() })
+    }
+
+    /// The answer to what was due was too much: fewer steps are asked for at once from now on. `false` when it was one step, of which
+    /// there is no less.
+    pub(super) fn too_much(&mut self, due: &Due) -> bool {
+        let asked = due.last.since(due.first).as_millis() / self.millis() + 1;
+        self.at_once = (asked / 2).max(1);
+        asked > 1
     }
 
     /// When there will be something to ask for.
@@ -138,6 +151,28 @@ mod tests {
         assert_eq!(steps.due(at(1021)), Some(both));
         steps.answered(both.last);
         assert_eq!(steps.due(at(1021)), None);
+    }
+
+    #[test]
+    fn what_is_too_much_is_halved_until_all_is_caught_up_with() {
+        let mut steps = steps(0);
+        let first = steps.due(at(0)).unwrap();
+        assert!(!steps.too_much(&first), "of one step there is no less");
+        steps.answered(first.last);
+        assert_eq!(steps.due(at(0)), None);
+        let due = |first, last| Some(Due { first: at(first), last: at(last), passed_over: 0 });
+        assert_eq!(steps.due(at(120)), due(30, 120));
+        assert!(steps.too_much(&due(30, 120).unwrap()));
+        assert_eq!(steps.due(at(120)), due(30, 60));
+        steps.answered(at(60));
+        assert_eq!(steps.due(at(120)), due(90, 120));
+        assert!(steps.too_much(&due(90, 120).unwrap()));
+        assert_eq!(steps.due(at(120)), due(90, 90));
+        steps.answered(at(90));
+        assert_eq!(steps.due(at(120)), due(120, 120));
+        steps.answered(at(120));
+        assert_eq!(steps.due(at(121)), None);
+        assert_eq!(steps.due(at(240)), due(150, 240), "after the next pause all is tried at once again");
     }
 
     #[test]

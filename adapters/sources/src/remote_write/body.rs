@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use axum::{
-    body::Bytes,
-    extract::{FromRequest, Request},
+    extract::Request,
     http::{StatusCode, header},
 };
 use tokio::time::timeout;
 
 use super::Refusal;
+use crate::space::{CollectError, Held, Space};
 
 /// Longest body as it arrives: that of ten thousand samples with many labels, badly packed.
 pub(super) const MAX_BODY_BYTES: usize = 8 << 20;
@@ -24,26 +24,24 @@ const MAX_RATIO: usize = 22;
 /// How long a body may take to arrive: the longest comes in over a line of 10 Mbit/s.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The unpacked body.
-pub(super) async fn of(request: Request) -> Result<Vec<u8>, Refusal> {
+/// The body as it arrives. What does not arrive, or has no space, is asked for again: a sender gives up for good at other statuses.
+pub(super) async fn of(request: Request, space: &Space) -> Result<Held, Refusal> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
         return Err(too_large());
     }
-    match timeout(TIMEOUT, Bytes::from_request(request, &())).await {
-        Ok(Ok(packed)) => unpacked(&packed),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
-        Ok(Err(rejection)) => {
-            Err(Refusal::new(rejection.status(), format!("the body could not be read: {}", rejection.body_text())))
-        }
-        Err(_) => {
-            let what = format!("the body did not arrive within {} seconds", TIMEOUT.as_secs());
-            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, what))
-        }
+    let again = |what: String| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, what);
+    match timeout(TIMEOUT, space.collect(request.into_body(), MAX_BODY_BYTES)).await {
+        Ok(Ok(packed)) => Ok(packed),
+        Ok(Err(CollectError::TooLarge(_))) => Err(too_large()),
+        Ok(Err(error @ CollectError::NoSpace)) => Err(again(error.to_string())),
+        Ok(Err(CollectError::BrokeOff(error))) => Err(again(format!("the body could not be read: {error}"))),
+        Err(_) => Err(again(format!("the body did not arrive within {} seconds", TIMEOUT.as_secs()))),
     }
 }
 
-fn unpacked(packed: &[u8]) -> Result<Vec<u8>, Refusal> {
+/// The unpacked body.
+pub(super) fn unpacked(packed: &[u8]) -> Result<Vec<u8>, Refusal> {
     let not_snappy = |why: &dyn std::fmt::Display| {
         Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not in snappy's block format: {why}"))
     };

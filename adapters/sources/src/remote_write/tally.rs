@@ -19,18 +19,20 @@ pub(super) enum Became {
     Unmapped,
     Stale,
     NotFinite,
+    Ahead,
     Ambiguous,
     Unplaced,
     Invalid,
 }
 
 impl Became {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Written,
         Self::Repeated,
         Self::Unmapped,
         Self::Stale,
         Self::NotFinite,
+        Self::Ahead,
         Self::Ambiguous,
         Self::Unplaced,
         Self::Invalid,
@@ -44,6 +46,7 @@ impl Became {
             Self::Unmapped => "unmapped",
             Self::Stale => "stale",
             Self::NotFinite => "not_finite",
+            Self::Ahead => "ahead",
             Self::Ambiguous => "ambiguous",
             Self::Unplaced => "unplaced",
             Self::Invalid => "invalid",
@@ -58,26 +61,27 @@ pub(super) struct Tally {
     pub(super) ignored: Ignored,
     /// What was wrong, and how often.
     pub(super) complaints: BTreeMap<String, u64>,
-    /// The first bad series.
+    /// What is wrong with the first series that the sender should have sent otherwise.
     first_bad: Option<String>,
 }
 
 impl Tally {
     pub(super) fn add(&mut self, fate: Fate) {
+        if let Some(why) = fate.problem() {
+            self.complain(&why);
+            if fate == Fate::Ahead {
+                self.first_bad.get_or_insert_with(|| why.to_string());
+            }
+        }
         let became = match fate {
             Fate::Taken => Became::Written,
             Fate::TakenLate => Became::Repeated,
             Fate::Unmapped => Became::Unmapped,
             Fate::Stale => Became::Stale,
             Fate::NotFinite => Became::NotFinite,
-            Fate::Ambiguous(why) => {
-                self.complain(&why);
-                Became::Ambiguous
-            }
-            Fate::Unplaced(why) => {
-                self.complain(&why);
-                Became::Unplaced
-            }
+            Fate::Ahead => Became::Ahead,
+            Fate::Ambiguous(_) => Became::Ambiguous,
+            Fate::Unplaced(_) => Became::Unplaced,
         };
         *self.counts.entry(became).or_default() += 1;
     }
@@ -109,7 +113,12 @@ impl Tally {
 
     /// Those that the sender has done its part for. What the mapping leaves out counts: the sender is not to try otherwise.
     pub(super) fn written(&self) -> u64 {
-        self.samples() - self.of(Became::Invalid)
+        self.samples() - self.bad_samples()
+    }
+
+    /// Those that the sender has to send otherwise.
+    fn bad_samples(&self) -> u64 {
+        self.of(Became::Invalid) + self.of(Became::Ahead)
     }
 
     /// All of it, for metrics.
@@ -123,9 +132,7 @@ impl Tally {
     /// What the sender is told, if it has to be told something.
     pub(super) fn refused(&self) -> Option<String> {
         let first = self.first_bad.as_ref()?;
-        let (invalid, samples) = (self.of(Became::Invalid), self.samples());
-        Some(format!(
-            "{invalid} of {samples} samples are refused, the others were taken; the first bad series: {first}\n"
-        ))
+        let (bad, samples) = (self.bad_samples(), self.samples());
+        Some(format!("{bad} of {samples} samples are refused, the others were taken; the first: {first}\n"))
     }
 }

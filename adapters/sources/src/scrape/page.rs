@@ -6,10 +6,8 @@ use homeostat_model::{Observation, Timestamp};
 use thiserror::Error;
 
 use crate::{
-    Entry, Exposition, ExpositionError, ExpositionFormat, ExpositionProblem, Label,
-    series::{Fate, SeriesReader},
-    series_mapping::NAME,
-    target::Target,
+    Entry, Exposition, ExpositionError, ExpositionFormat, ExpositionProblem, Label, series::SeriesReader,
+    series_mapping::NAME, target::Target,
 };
 
 /// Refusals of one page that are told in full. A page that is wrong is wrong in one or two ways.
@@ -54,6 +52,7 @@ pub(super) fn read(
     reader: &mut SeriesReader,
 ) -> Result<Page, PageError> {
     whole(body, format, limits)?;
+    reader.begin(now);
     let mut exposition = Exposition::new(body, format);
     let mut page = Page::default();
     let mut names: Vec<(&str, &str)> = Vec::new();
@@ -75,9 +74,8 @@ pub(super) fn read(
         let time = point.time.filter(|_| limits.honor_timestamps).unwrap_or(now);
         let fate = reader.series(&labels).observe(time, point.value, &mut page.observations);
         *page.samples.entry(fate.label()).or_default() += 1;
-        match fate {
-            Fate::Ambiguous(why) | Fate::Unplaced(why) => page.refuse(|| why.to_string()),
-            Fate::Taken | Fate::TakenLate | Fate::Unmapped | Fate::Stale | Fate::NotFinite => {}
+        if let Some(why) = fate.problem() {
+            page.refuse(|| why.to_string());
         }
         names = emptied(labels);
     }

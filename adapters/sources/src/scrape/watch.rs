@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{DURATION, Site, UP, page};
 use crate::{
     Counted, ExpositionFormat,
-    http::{Answer, Http, HttpError, Question},
+    http::{Http, HttpError, Packed, Question},
     series::Fate,
     target::Target,
 };
@@ -46,12 +46,14 @@ pub(super) enum ScrapeError {
     Status(String),
     #[error(transparent)]
     Page(#[from] page::PageError),
+    #[error("reading its page failed: {0}; this is a bug")]
+    Unread(#[from] tokio::task::JoinError),
 }
 
 /// Scrapes `target` until `stop`.
 pub(super) async fn watch(site: Arc<Site>, target: Target, stop: CancellationToken) -> Ended {
     let Ok(uri) = target.url.parse::<Uri>() else { return Ended::Stopped };
-    let mut watched = Watched { resource: resource_of(&site, &target), up: None, site, target, uri };
+    let mut watched = Watched { resource: resource_of(&site, &target), up: None, site, target: Arc::new(target), uri };
     let scrapes = async {
         loop {
             let config = &watched.site.config.0;
@@ -85,7 +87,7 @@ fn labels_of<'a>(target: &'a Target, name: Option<&'a str>) -> Vec<(&'a str, &'a
 
 struct Watched {
     site: Arc<Site>,
-    target: Target,
+    target: Arc<Target>,
     uri: Uri,
     resource: Option<ResourceId>,
     /// Whether the last scrape worked.
@@ -94,72 +96,55 @@ struct Watched {
 
 impl Watched {
     async fn scrape(&mut self) -> Result<(), Closed> {
-        // Closing a semaphore is nothing that we do. The turn ends when the page is read.
         let site = self.site.clone();
-        let turn = site.turns.acquire().await;
         let (now, began) = (site.clock.now(), Instant::now());
         let asked = ask(&site, &self.uri).await;
-        let scraped = asked.and_then(|answer| self.read(&answer, now));
         let seconds = began.elapsed().as_secs_f64();
-        let (mut observations, error) = match scraped {
-            Ok(observations) => (observations, None),
-            Err(error) => (Vec::new(), Some(error)),
+        if let Err(ScrapeError::Http(error)) = &asked
+            && error.is_our_own()
+        {
+            site.counts.add([(Counted::Requests, "withheld", 1)]);
+            site.complaints().refused(&format!("{} is not scraped: {error}", self.target.url));
+            return Ok(());
+        }
+        // Closing a semaphore is nothing that we do. The turn ends when the engine has all of the page: what waits for it is bounded.
+        let _turn = site.turns.acquire().await;
+        let (read_by, target, resource) = (site.clone(), self.target.clone(), self.resource.clone());
+        let read = move || {
+            let (mut observations, error) = match asked.and_then(|packed| read(&read_by, &target, packed, now)) {
+                Ok(observations) => (observations, None),
+                Err(error) => (Vec::new(), Some(error)),
+            };
+            let own =
+                [(UP, UP, if error.is_none() { 1.0 } else { 0.0 }), ("scrape_duration_seconds", DURATION, seconds)];
+            for (name, metric, value) in own {
+                own_sample(&read_by, &target, resource.as_ref(), (name, metric), (now, value), &mut observations);
+            }
+            (observations, error)
         };
+        // A large page takes its time, and one that is read keeps the others waiting: no thread of the runtime is to wait with them.
+        let read = tokio::task::spawn_blocking(read).await;
+        let (mut observations, error) = read.unwrap_or_else(|error| (Vec::new(), Some(error.into())));
         let worked = if error.is_none() { "ok" } else { "failed" };
         site.counts.add([(Counted::Requests, worked, 1)]);
-        self.tell(now, seconds, error.as_ref(), &mut observations);
-        drop(turn);
+        observations.extend(self.change(now, error.as_ref()));
         site.sink.send_all(observations).await
     }
 
-    /// What a good answer says.
-    fn read(&self, answer: &Answer, now: Timestamp) -> Result<Vec<Observation>, ScrapeError> {
-        if answer.status != StatusCode::OK {
-            return Err(ScrapeError::Status(answer.refusal()));
-        }
-        let limits = page::Limits {
-            samples: self.site.config.0.sample_limit,
-            honor_timestamps: self.site.config.0.honor_timestamps,
-        };
-        let format = ExpositionFormat::of_content_type(&answer.content_type);
-        let read = page::read(&answer.body, format, &self.target, &limits, now, &mut self.site.reader())?;
-        let mut complaints = self.site.complaints();
-        for refused in &read.refused {
-            complaints.refused(&format!("{}: {refused}", self.target.url));
-        }
-        complaints.also(read.more_refused);
-        let samples = read.samples.into_iter().map(|(became, count)| (Counted::Samples, became, count));
-        self.site.counts.add(samples);
-        Ok(read.observations)
-    }
-
-    /// Adds what is to be said of the target itself.
-    fn tell(&mut self, now: Timestamp, seconds: f64, error: Option<&ScrapeError>, observations: &mut Vec<Observation>) {
-        let up = error.is_none();
-        self.own_sample(UP, UP, now, if up { 1.0 } else { 0.0 }, observations);
-        self.own_sample("scrape_duration_seconds", DURATION, now, seconds, observations);
-        let before = self.up.replace(up);
+    /// The event that it is up or down, if it was not before.
+    fn change(&mut self, now: Timestamp, error: Option<&ScrapeError>) -> Option<Observation> {
+        let before = self.up.replace(error.is_none());
         let (source, url) = (&self.site.config.0.name, &self.target.url);
-        let event_type = match (before, error) {
+        match (before, error) {
             (Some(false), None) => {
                 tracing::info!(%source, target = %url, "is scraped again");
-                "source.up"
+                self.event("source.up", now, error)
             }
             (None | Some(true), Some(error)) => {
                 tracing::warn!(%source, target = %url, "is down: {error}");
-                "source.down"
+                self.event("source.down", now, Some(error))
             }
-            _ => return,
-        };
-        observations.extend(self.event(event_type, now, error));
-    }
-
-    /// A sample of the target itself: where a rule puts the series `name`, or as `metric` of the target's resource.
-    fn own_sample(&self, name: &str, metric: &str, time: Timestamp, value: f64, observations: &mut Vec<Observation>) {
-        let labels = labels_of(&self.target, Some(name));
-        let fate = self.site.reader().series(&labels).observe(time, value, observations);
-        if let (Fate::Unmapped, Some(resource), Ok(metric)) = (fate, &self.resource, MetricName::new(metric)) {
-            observations.push(Observation::Sample(Sample { resource: resource.clone(), metric, time, value }));
+            _ => None,
         }
     }
 
@@ -179,7 +164,45 @@ impl Watched {
     }
 }
 
-async fn ask(site: &Site, uri: &Uri) -> Result<Answer, ScrapeError> {
+/// Adds a sample of the target itself: where a rule puts the series called first, or as the metric called second of the target's resource.
+fn own_sample(
+    site: &Site,
+    target: &Target,
+    resource: Option<&ResourceId>,
+    (name, metric): (&str, &str),
+    (time, value): (Timestamp, f64),
+    observations: &mut Vec<Observation>,
+) {
+    let labels = labels_of(target, Some(name));
+    let mut reader = site.reader();
+    reader.begin(time);
+    let fate = reader.series(&labels).observe(time, value, observations);
+    drop(reader);
+    if let (Fate::Unmapped, Some(resource), Ok(metric)) = (fate, resource, MetricName::new(metric)) {
+        observations.push(Observation::Sample(Sample { resource: resource.clone(), metric, time, value }));
+    }
+}
+
+/// What a good answer says.
+fn read(site: &Site, target: &Target, packed: Packed, now: Timestamp) -> Result<Vec<Observation>, ScrapeError> {
+    let answer = packed.unpacked()?;
+    if answer.status != StatusCode::OK {
+        return Err(ScrapeError::Status(answer.refusal()));
+    }
+    let config = &site.config.0;
+    let limits = page::Limits { samples: config.sample_limit, honor_timestamps: config.honor_timestamps };
+    let format = ExpositionFormat::of_content_type(&answer.content_type);
+    let read = page::read(&answer.body, format, target, &limits, now, &mut site.reader())?;
+    let mut complaints = site.complaints();
+    for refused in &read.refused {
+        complaints.refused(&format!("{}: {refused}", target.url));
+    }
+    complaints.also(read.more_refused);
+    site.counts.add(read.samples.into_iter().map(|(became, count)| (Counted::Samples, became, count)));
+    Ok(read.observations)
+}
+
+async fn ask(site: &Site, uri: &Uri) -> Result<Packed, ScrapeError> {
     let config = &site.config;
     let timeout = site.clock.on_the_wall(config.timeout());
     let question = Question {

@@ -28,6 +28,7 @@ fn check(yaml: &str, told: &[Told<'_>], expected: &Expect) {
     let mut text = String::new();
     for (at, series, value) in told {
         let mut out = Vec::new();
+        reader.begin(minute(*at));
         let fate = reader.series(&labels(series)).observe(minute(*at), *value, &mut out);
         let seen = out.iter().map(|seen| match seen {
             Observation::Sample(sample) => format!("{} {} = {}", sample.resource, sample.metric, sample.value),
@@ -190,9 +191,52 @@ fn a_part_is_placed_again_now_and_then() {
 }
 
 #[test]
+fn who_is_heard_depends_on_when_samples_arrive() {
+    let mut reader = SeriesReader::new(mapping("{labels: [zone], series: [{match: load}]}"));
+    let mut read = |arrives: u64, cpu: &str, time: Timestamp| {
+        reader.begin(minute(arrives));
+        let mut out = Vec::new();
+        let labels = [(NAME, "load"), ("cpu", cpu), ("vm", "v1"), ("zone", "a")];
+        (reader.series(&labels).observe(time, 1.0, &mut out).label(), out.len())
+    };
+    let ahead = |minutes| minute(minutes) + MAX_AHEAD;
+    assert_eq!(read(100, "1", ahead(100) + Duration::from_millis(1)), ("ahead", 0));
+    assert_eq!(read(100, "0", ahead(100)), ("written", 2));
+    // A backlog: old times, and it arrives all at once.
+    assert_eq!(read(101, "0", minute(10)), ("repeated", 1));
+    assert_eq!(read(101, "1", minute(101)), ("ambiguous", 0));
+    // The first is silent now, whatever the times of its samples were.
+    assert_eq!(read(106, "1", minute(11)), ("written", 2));
+    assert_eq!(read(106, "0", minute(106)), ("ambiguous", 0));
+    // What is told of the resource is told again by the clock, too.
+    assert_eq!(read(111, "1", minute(12)), ("written", 2));
+}
+
+#[test]
+fn when_more_was_lost_than_is_remembered_all_is_told_again() {
+    let mut reader = SeriesReader::new(mapping("{labels: [zone], series: [{match: m}]}"));
+    let told = |reader: &mut SeriesReader, vm: &str| {
+        let mut out = Vec::new();
+        let delivery = reader.begin(minute(0));
+        reader.series(&[(NAME, "m"), ("vm", vm), ("zone", "a")]).observe(minute(0), 1.0, &mut out);
+        (delivery, out.len() == 2)
+    };
+    assert!(told(&mut reader, "a").1 && !told(&mut reader, "a").1);
+    for number in 0..=UNDELIVERED {
+        let (delivery, first) = told(&mut reader, &format!("v{number}"));
+        reader.undelivered(delivery);
+        assert!(first, "{number}");
+        assert_eq!(told(&mut reader, "a").1, number == UNDELIVERED, "{number}");
+    }
+    assert!(reader.deliveries.undelivered.is_empty());
+    assert!(told(&mut reader, "v0").1 && !told(&mut reader, "v0").1);
+}
+
+#[test]
 fn what_is_forgotten_is_read_again() {
     let mut reader = SeriesReader::new(mapping("series: [{match: m}]"));
     for (round, count) in [(0, 2 * REMEMBERED + 5), (1, 5)] {
+        reader.begin(minute(round));
         for number in 0..count {
             let vm = format!("v{number}");
             let mut out = Vec::new();

@@ -255,3 +255,22 @@ fn a_request_is_bounded() {
     assert_eq!(read_all(Message::V2, &symbols), Err(Unreadable::TooManySymbols));
     assert!(read_all(Message::V2, &symbols[2..]).is_ok());
 }
+
+#[test]
+fn long_symbols_that_many_series_refer_to_are_refused() {
+    let symbols = vec![String::new(), "__name__".into(), "m".into(), "vm".into(), "v".repeat(15_000)];
+    let sample = Sample { value: 1.0, timestamp: 1 };
+    let series = TimeSeriesV2 { labels_refs: vec![1, 2, 3, 4], samples: vec![sample], ..TimeSeriesV2::default() };
+    let read = |count: usize| {
+        let request = Request { symbols: symbols.clone(), timeseries: vec![series.clone(); count] };
+        let mut bytes = 0;
+        let body = request.encode_to_vec();
+        let read = super::read(Message::V2, &body, |series| {
+            bytes += series.labels.unwrap().iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        });
+        assert!(bytes <= MAX_ALL_LABEL_BYTES, "{bytes} bytes out of {}", body.len());
+        read
+    };
+    assert!(read(1000).is_ok());
+    assert_eq!(read(100_000), Err(Unreadable::TooManyLabels));
+}

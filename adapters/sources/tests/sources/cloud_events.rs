@@ -151,6 +151,10 @@ async fn what_binary_mode_says_of_headers_holds() {
             (&with("ce-subject: vm/v1\r\nContent-Type: application/json\r\n"), b""),
             (&with("ce-subject: vm/v1\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"), b"caf\xe9"),
             (&with("ce-subject: vm/v1\r\nContent-Type: text/plain\r\n"), b"it is hot"),
+            // Without a type it is what the JSON format takes it for, if it is that.
+            (&with("ce-subject: vm/v2\r\n"), b"{\"n\": 5}"),
+            (&with("ce-subject: vm/v3\r\n"), b"it is hot"),
+            (&with("ce-subject: vm/v3\r\n"), b"caf\xe9"),
         ],
         expect![[r#"
             ce-specversion: 1.0 | ce-id: 1 | ce-source: /s | ce-type: t | ce-subject: vm/v1 | ce-note: Euro%20%E2%82%AC%20%F0%9F%98%80
@@ -237,6 +241,16 @@ async fn what_binary_mode_says_of_headers_holds() {
             it is hot
               -> 202 {"accepted":1,"repeated":0,"refused":[]}
                  vm/v1 t at reception, id /s#1, {"data": Text("it is hot"), "source": Text("/s"), "subject": Text("vm/v1")}
+            ce-specversion: 1.0 | ce-id: 1 | ce-source: /s | ce-type: t | ce-subject: vm/v2
+            {"n": 5}
+              -> 202 {"accepted":1,"repeated":0,"refused":[]}
+                 vm/v2 t at reception, id /s#1, {"n": Number(5.0), "source": Text("/s"), "subject": Text("vm/v2")}
+            ce-specversion: 1.0 | ce-id: 1 | ce-source: /s | ce-type: t | ce-subject: vm/v3
+            it is hot
+              -> 400 {"error":"the body is no JSON, and no Content-Type says what it is","path":"content-type","help":"send its media type as Content-Type"}
+            ce-specversion: 1.0 | ce-id: 1 | ce-source: /s | ce-type: t | ce-subject: vm/v3
+            caf�
+              -> 400 {"error":"the body is no JSON, and no Content-Type says what it is","path":"content-type","help":"send its media type as Content-Type"}
         "#]],
     )
     .await;

@@ -10,7 +10,7 @@ use std::{
 
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink, Source, SourceError};
-use homeostat_sources::{Intake, JsonLines, JsonLinesConfig, Reason};
+use homeostat_sources::{Intake, JsonLines, JsonLinesConfig, Memory, Reason};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -35,13 +35,18 @@ struct Running {
 
 /// Starts a source at the time of 1,000,000 seconds.
 fn start(path: &Path, follow: bool) -> Running {
-    let config = serde_json::json!({"path": path, "follow": follow});
+    start_with(path, follow, &serde_json::json!({}), Memory::default())
+}
+
+/// The same, with what another one remembers.
+fn start_with(path: &Path, follow: bool, mapping: &serde_json::Value, memory: Memory) -> Running {
+    let config = serde_json::json!({"path": path, "follow": follow, "mapping": mapping});
     let config: JsonLinesConfig = serde_json::from_value(config).unwrap();
     let (sink, receiver) = ObservationSink::bounded(16);
     let stop = CancellationToken::new();
     let clock = Clock::starting(Timestamp::from_millis(1_000_000_000), 1);
     let intake = Arc::<Intake>::default();
-    let source = JsonLines::new(config, clock, intake.clone());
+    let source = JsonLines::new(config, clock, intake.clone(), memory);
     let task = tokio::spawn({
         let stop = stop.clone();
         async move { source.run(&sink, &stop).await }
@@ -174,6 +179,77 @@ async fn old_events_of_a_followed_file_are_passed_over() {
 }
 
 #[tokio::test]
+async fn events_that_were_there_and_do_not_say_how_old_they_are_are_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines");
+    let event = |id: u32| {
+        format!("{{\"specversion\":\"1.0\",\"id\":\"{id}\",\"source\":\"s\",\"type\":\"t\",\"subject\":\"vm/v1\"}}\n")
+    };
+    let third = event(3);
+    let (begin, end) = third.split_at(20);
+    fs::write(&path, event(1) + &sample(2) + begin).unwrap();
+    let mut running = start(&path, true);
+    assert_eq!(running.next().await, seen(2));
+    sleep(SEVERAL_LOOKS).await;
+    append(&path, end);
+    assert!(running.next().await.contains("id s#3"), "it was not whole at the start");
+    append(&path, &event(4));
+    assert!(running.next().await.contains("id s#4"));
+    assert_eq!(running.intake.refused(Reason::Stale), 1);
+    // The same file, written anew.
+    File::create(&path).unwrap();
+    sleep(SEVERAL_LOOKS).await;
+    append(&path, &(event(1) + &event(4) + &event(5)));
+    assert!(running.next().await.contains("id s#5"));
+    // One that comes later has no past.
+    fs::remove_file(&path).unwrap();
+    sleep(SEVERAL_LOOKS).await;
+    fs::write(folder.path().join("new"), event(6)).unwrap();
+    fs::rename(folder.path().join("new"), &path).unwrap();
+    assert!(running.next().await.contains("id s#6"));
+    running.stopped().await;
+}
+
+#[tokio::test]
+async fn no_line_is_lost_or_doubled_when_it_is_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let memory = Memory::default();
+    let (first, second) = (serde_json::json!({}), serde_json::json!({"metrics": {"n": "m"}}));
+    let mut running = start_with(&path, false, &first, memory.clone());
+    let (written, pipe) = (path.clone(), path.clone());
+    let writer = std::thread::spawn(move || {
+        let mut pipe = OpenOptions::new().write(true).open(written).unwrap();
+        (0..1000).for_each(|number| pipe.write_all(sample(number).as_bytes()).unwrap());
+        pipe
+    });
+    let mut came = Vec::new();
+    for _ in 0..2 {
+        for _ in 0..100 {
+            came.push(running.next().await);
+        }
+        // At the same moment, as when a configuration is read again.
+        running.stop.cancel();
+        let next = start_with(&pipe, false, &second, memory.clone());
+        let mut ended = std::mem::replace(&mut running, next);
+        while let Some(observation) = timeout(PATIENCE, ended.receiver.recv()).await.unwrap() {
+            came.push(told(&observation));
+        }
+    }
+    let opened = writer.join().unwrap();
+    while came.len() < 1000 {
+        came.push(running.next().await);
+    }
+    let numbers: Vec<u32> = came.iter().map(|line| line.split(' ').nth(3).unwrap().parse().unwrap()).collect();
+    assert_eq!(numbers, (0..1000).collect::<Vec<_>>());
+    assert_eq!(came.last().unwrap(), "vm/v1 m = 999 at 1000000000", "by the new mapping");
+    drop(opened);
+    assert_eq!(running.receiver.recv().await, None);
+    running.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn an_event_that_comes_again_is_taken_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lines");
@@ -184,8 +260,10 @@ async fn an_event_that_comes_again_is_taken_once() {
     };
     let (first, last) = (event("s", "1"), event("s", "9"));
     let others = event("s", "2") + &event("t", "1") + &event("s#1", "2") + &event("s", "1#2");
-    fs::write(&path, format!("{first}{first}{}{others}no\n{first}", sample(7))).unwrap();
+    fs::write(&path, "").unwrap();
     let mut running = start(&path, true);
+    sleep(SEVERAL_LOOKS).await;
+    append(&path, &format!("{first}{first}{}{others}no\n{first}", sample(7)));
     let mut came = Vec::new();
     for _ in 0..6 {
         came.push(running.next().await.split(" id ").last().unwrap().split(',').next().unwrap().to_owned());

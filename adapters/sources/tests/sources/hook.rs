@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink};
-use homeostat_sources::{CloudEventsConfig, Inlet, Intake, Token, cloud_events};
+use homeostat_sources::{CloudEventsConfig, Inlet, Intake, Memory, Token, cloud_events};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -41,7 +41,7 @@ pub(crate) async fn serve(config: &str, capacity: usize, token: Option<Token>) -
     let (sink, receiver) = ObservationSink::bounded(capacity);
     let clock = Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1);
     let intake = Arc::<Intake>::default();
-    let router = cloud_events(config, Inlet { sink, clock, intake: intake.clone(), token });
+    let router = cloud_events(config, Inlet { sink, clock, intake: intake.clone(), token, memory: Memory::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });

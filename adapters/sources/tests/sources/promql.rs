@@ -28,14 +28,20 @@ struct Server {
     /// Statuses of the next answers that fail.
     failing: Arc<Mutex<VecDeque<u16>>>,
     asked: Arc<Mutex<Vec<(String, Form, bool)>>>,
+    /// Hosts that each query is answered for: `h1`, `h2`, ..
+    hosts: usize,
 }
 
 impl Server {
     async fn start(failing: &[u16]) -> Self {
+        Self::of_hosts(1, failing).await
+    }
+
+    async fn of_hosts(hosts: usize, failing: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let failing = Arc::new(Mutex::new(failing.iter().copied().collect()));
-        let server = Self { address, failing, asked: Arc::default() };
+        let server = Self { address, failing, asked: Arc::default(), hosts };
         let router = Router::new().fallback(answer).with_state(server.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         server
@@ -52,18 +58,21 @@ async fn answer(State(server): State<Server>, uri: Uri, body: String) -> (Status
         return (StatusCode::from_u16(status).unwrap(), body.into());
     }
     let number = |name: &str| form[name].parse::<f64>().unwrap();
-    let result = if uri.path().ends_with("query_range") {
+    let (kind, value) = if uri.path().ends_with("query_range") {
         let (mut time, mut values) = (number("start"), Vec::new());
         while time <= number("end") {
             values.push(format!("[{time},\"{time}\"]"));
             time += number("step");
         }
-        format!(r#""matrix","result":[{{"metric":{{"__name__":"load","host":"h1"}},"values":[{}]}}]"#, values.join(","))
+        ("matrix", format!(r#""values":[{}]"#, values.join(",")))
     } else {
         let time = number("time");
-        format!(r#""vector","result":[{{"metric":{{"__name__":"load","host":"h1"}},"value":[{time},"{time}"]}}]"#)
+        ("vector", format!(r#""value":[{time},"{time}"]"#))
     };
-    let body = format!(r#"{{"status":"success","data":{{"resultType":{result}}},"warnings":["a store is away"]}}"#);
+    let series =
+        (1..=server.hosts).map(|host| format!(r#"{{"metric":{{"__name__":"load","host":"h{host}"}},{value}}}"#));
+    let result = format!(r#"{{"resultType":"{kind}","result":[{}]}}"#, series.collect::<Vec<_>>().join(","));
+    let body = format!(r#"{{"status":"success","data":{result},"warnings":["a store is away"]}}"#);
     (StatusCode::OK, body)
 }
 
@@ -127,6 +136,21 @@ async fn after_a_pause_all_that_is_due_is_asked_for_at_once() {
     let (paths, good): (Vec<&str>, Vec<bool>) = asked.iter().map(|(path, _, good)| (&**path, *good)).unzip();
     assert_eq!(good[..5], [false, false, false, false, true]);
     assert_eq!((paths[0], paths[4]), ("/api/v1/query", "/api/v1/query_range"));
+}
+
+#[tokio::test]
+async fn what_is_too_much_for_one_answer_is_asked_for_in_parts() {
+    let server = Server::of_hosts(10, &[503, 503, 503, 503]).await;
+    let config = format!(
+        "{{url: '{}', step: 1s, sampleLimit: 50, queries: [{{query: load}}], mapping: {{keepOthers: true}}}}",
+        server.address
+    );
+    let (mut observations, _stop) = run(&config, 20);
+    let read = samples(&mut observations, 150).await;
+    let mut times: Vec<i64> = read.iter().map(|(_, _, _, time)| *time).collect();
+    times.dedup();
+    let every: Vec<i64> = (0..15).map(|step| 1_700_000_003_000 + step * 1000).collect();
+    assert_eq!(times, every, "no step is skipped, and none comes twice");
 }
 
 #[tokio::test]

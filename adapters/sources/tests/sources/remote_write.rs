@@ -140,8 +140,8 @@ async fn a_bad_series_is_refused_and_the_others_are_written() {
         assert_eq!(hook.received(), ["1000 vm/v1 m 1", "1000 vm/v3 m 4"]);
     }
     expect![[r#"
-        400 3 of 5 samples are refused, the others were taken; the first bad series: its label `vm` is empty
-        400 exemplars-written=0 histograms-written=0 samples-written=2 3 of 5 samples are refused, the others were taken; the first bad series: its label `vm` is empty
+        400 3 of 5 samples are refused, the others were taken; the first: its label `vm` is empty
+        400 exemplars-written=0 histograms-written=0 samples-written=2 3 of 5 samples are refused, the others were taken; the first: its label `vm` is empty
     "#]].assert_eq(&told);
     expect!["invalid 6, repeated 2, written 2, 400 2"].assert_eq(&hook.counted());
 }
@@ -219,14 +219,14 @@ async fn without_room_nothing_is_taken_and_all_of_it_later() {
         assert!(answer.body.contains("send the same again"), "{}", answer.body);
     }
     assert_eq!(hook.received().len(), 3, "what the first told, and nothing of the second");
-    // Now there is room for five at a time, and all is told again: where the parts are, labels, samples.
+    // Now there is room, and what was not told before is told: where the other part is, and its labels.
     let (receiver, mut taken) = (&mut hook.receiver, Vec::new());
     let body = packed(&v1(second).encode_to_vec());
     let url = format!("http://{}/api/v1/write", hook.address);
     let posted = tokio::task::spawn_blocking(move || {
         ureq::post(&url).header("Content-Encoding", "snappy").send(&body).unwrap().status().as_u16()
     });
-    while taken.len() < 6 {
+    while taken.len() < 4 {
         let observation = tokio::time::timeout(Duration::from_secs(60), receiver.recv()).await.expect("too few");
         taken.push(observation.unwrap());
     }
@@ -237,11 +237,93 @@ async fn without_room_nothing_is_taken_and_all_of_it_later() {
         Observation::Sample(_) => "sample",
         Observation::Event(_) => "event",
     });
-    assert_eq!(kinds.collect::<Vec<_>>(), ["on", "labels", "sample", "on", "labels", "sample"]);
+    assert_eq!(kinds.collect::<Vec<_>>(), ["sample", "on", "labels", "sample"]);
     expect!["deferred 4, repeated 2, written 1, 204 2, 503 2"].assert_eq(&hook.counted());
     let address = hook.address;
     drop(hook.receiver);
     let hook = Hook { address, receiver: mpsc::channel(1).1, counts: hook.counts };
     let closed = hook.write(V1, first).await;
     assert_eq!(closed.told(), "503 retry-after=1 homeostat is shutting down");
+}
+
+/// The time at which the receiver starts.
+const START: i64 = 1_700_000_000_000;
+
+#[tokio::test]
+async fn a_sender_whose_clock_is_fast_is_told_and_silences_nobody() {
+    let mut hook = serve(MAPPING, 100).await;
+    let (fast, right) = ([(NAME, "m"), ("from", "b"), ("vm", "v1")], [(NAME, "m"), ("from", "a"), ("vm", "v1")]);
+    let mut told = String::new();
+    for content_type in [V1, V2] {
+        told += &format!("{}\n", hook.write(content_type, &[(&fast, &[(START + 600_000, 1.0)])]).await.told());
+        assert_eq!(hook.received(), [""; 0]);
+    }
+    expect![[r#"
+        400 1 of 1 samples are refused, the others were taken; the first: it is more than 1m ahead of homeostat's time; correct the clock of the sender, or homeostat's
+        400 exemplars-written=0 histograms-written=0 samples-written=0 1 of 1 samples are refused, the others were taken; the first: it is more than 1m ahead of homeostat's time; correct the clock of the sender, or homeostat's
+    "#]].assert_eq(&told);
+    assert_eq!(hook.write(V1, &[(&right, &[(START, 2.0), (START + 50_000, 3.0)])]).await.told(), "204");
+    assert_eq!(hook.received(), ["1700000000000 vm/v1 m 2", "1700000050000 vm/v1 m 3"]);
+    expect!["ahead 2, written 2, 204 1, 400 2"].assert_eq(&hook.counted());
+}
+
+#[tokio::test]
+async fn only_what_a_deferred_request_would_have_told_is_told_again() {
+    let mut hook = serve("mapping: {labels: [zone], series: [{match: m}]}", 2).await;
+    let labels = |vm| [(NAME, "m"), ("vm", vm), ("zone", "a")];
+    let (one, other) = (labels("v1"), labels("v2"));
+    assert_eq!(hook.write(V1, &[(&one, &[(START, 1.0)])]).await.status, 204);
+    // The first fills the sink, so there is no room for what would be told first of the other.
+    assert_eq!(hook.write(V1, &[(&other, &[(START, 2.0)])]).await.status, 503);
+    assert_eq!(hook.received().len(), 2);
+    assert_eq!(hook.write(V1, &[(&one, &[(START + 1, 3.0)])]).await.status, 204);
+    assert_eq!(hook.received(), ["1700000000001 vm/v1 m 3"], "of the one, all is known");
+    assert_eq!(hook.write(V1, &[(&other, &[(START, 2.0)])]).await.status, 204);
+    assert_eq!(hook.received().len(), 2, "of the other, the labels come with the sample");
+}
+
+#[tokio::test]
+async fn senders_that_stall_keep_nobody_waiting_and_are_told_to_come_again() {
+    let hook = serve(MAPPING, 100).await;
+    let head =
+        "POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Encoding: snappy\r\nContent-Length: 8000000\r\n\r\nbegin";
+    let mut stalled = Vec::new();
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(hook.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stalled.push(stream);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let began = std::time::Instant::now();
+    assert_eq!(hook.write(V1, &[(&[(NAME, "m"), ("vm", "v1")], &[(START, 1.0)])]).await.told(), "204");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let mut answer = [0; 20];
+    stalled[0].read_exact(&mut answer).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 503 Service", "a Prometheus gives up at 408");
+}
+
+#[tokio::test]
+async fn a_large_request_does_not_hold_up_the_runtime() {
+    let rules: String = (0..20).map(|rule| format!("{{match: '.*(a|b)+x{rule}.*'}}, ")).collect();
+    let hook = serve(&format!("mapping: {{series: [{rules}]}}"), 100).await;
+    let names: Vec<String> = (0..20_000).map(|number| format!("m_abababababababababababab_{number}")).collect();
+    let labels: Vec<_> = names.iter().map(|name| [(NAME, &**name), ("vm", "v1")]).collect();
+    let series: Vec<Series<'_>> = labels.iter().map(|labels| (&labels[..], &[(START, 1.0)][..])).collect();
+    let body = v1(&series).encode_to_vec();
+    let began = std::time::Instant::now();
+    let (mut longest, mut last) = (Duration::ZERO, began);
+    let mut ticks = tokio::time::interval(Duration::from_millis(1));
+    let written = hook.post(V1, &body);
+    tokio::pin!(written);
+    let answer = loop {
+        tokio::select! {
+            answer = &mut written => break answer,
+            _ = ticks.tick() => {}
+        }
+        longest = longest.max(last.elapsed());
+        last = std::time::Instant::now();
+    };
+    longest = longest.max(last.elapsed());
+    assert_eq!(answer.told(), "204");
+    assert!(longest * 3 < began.elapsed(), "{longest:?} of {:?}", began.elapsed());
 }

@@ -18,7 +18,7 @@ use futures_util::{StreamExt, stream};
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink, Source};
 use homeostat_sources::{Scrape, ScrapeConfig};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio::{io::AsyncWriteExt, net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -89,8 +89,13 @@ struct Running {
 
 /// Runs a source whose time is `speed` times as fast as the wall's.
 fn run(config: &str, speed: u32) -> Running {
+    run_into(config, speed, 1000)
+}
+
+/// The same, with room for so many observations.
+fn run_into(config: &str, speed: u32, capacity: usize) -> Running {
     let config: ScrapeConfig = serde_saphyr::from_str(config).unwrap();
-    let (sink, observations) = ObservationSink::bounded(1000);
+    let (sink, observations) = ObservationSink::bounded(capacity);
     let stop = CancellationToken::new();
     let source = Scrape::new(config, Clock::starting(Timestamp::from_millis(1_700_000_000_000), speed));
     let (counts, stopped) = (source.counts(), stop.clone());
@@ -216,6 +221,83 @@ async fn a_scrape_that_fails_says_why() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (_, _, error) = run(&format!("{{targets: ['{address}'], interval: 100ms}}"), 1).event().await;
     assert!(error.contains("cannot be reached") && error.contains("refused"), "{error}");
+}
+
+/// Addresses that take connections and never answer, and whether they send the head of an answer before.
+async fn black_holes(count: usize, head: &'static str) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    for _ in 0..count {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        addresses.push(listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut connection, _)) = listener.accept().await {
+                connection.write_all(head.as_bytes()).await.unwrap();
+                held.push(connection);
+            }
+        });
+    }
+    addresses
+}
+
+#[tokio::test]
+async fn targets_that_do_not_answer_do_not_hold_up_the_others() {
+    for head in ["", "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nload 1\n"] {
+        let good = Exporter::start(page("load 1\n")).await;
+        let targets: Vec<String> = black_holes(40, head).await.iter().map(ToString::to_string).collect();
+        let config = format!(
+            "{{targets: ['{}', '{}'], interval: 1s, mapping: {{keepOthers: true}}}}",
+            good.address,
+            targets.join("', '")
+        );
+        let mut running = run(&config, 1);
+        let mut times = Vec::new();
+        for _ in 0..4 {
+            times.push(running.sample("load").await.2);
+        }
+        for pair in times.windows(2) {
+            let apart = pair[1].since(pair[0]).as_millis();
+            assert!((900..1500).contains(&apart), "{head:?}: {apart} ms apart");
+        }
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_are_missing_are_no_fault_of_the_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    let exporter = Exporter::start(page("load 7\n")).await;
+    let config = format!(
+        "{{targets: ['{}'], interval: 100ms, bearerToken: {{file: {}}}, mapping: {{keepOthers: true}}}}",
+        exporter.address,
+        token.display()
+    );
+    let mut running = run(&config, 1);
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert!(running.observations.try_recv().is_err(), "nothing is known of the target");
+    use homeostat_sources::Counted::Requests;
+    assert!(running.counts.all().get(&(Requests, "withheld")).is_some_and(|count| *count >= 2));
+    std::fs::write(&token, "s3cret\n").unwrap();
+    assert_eq!(running.sample("load").await.1, 7.0);
+    assert_eq!(running.sample("up").await.1, 1.0);
+}
+
+#[tokio::test]
+async fn pages_that_wait_for_the_engine_are_few() {
+    const SAMPLES: u64 = 1000;
+    let mut targets = Vec::new();
+    for number in 0..40 {
+        let text: String = (0..SAMPLES).map(|sample| format!("m{sample}_{number} 1\n")).collect();
+        targets.push(Exporter::start(page(&text)).await);
+    }
+    let addresses: Vec<String> = targets.iter().map(|target| target.address.to_string()).collect();
+    let config = format!("{{targets: ['{}'], interval: 1s, mapping: {{keepOthers: true}}}}", addresses.join("', '"));
+    // Room for less than a page, and nobody takes it.
+    let running = run_into(&config, 1, 1);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let written = running.counts.all()[&(homeostat_sources::Counted::Samples, "written")];
+    assert!(written <= 16 * SAMPLES, "{written} samples wait");
+    assert!(targets.iter().all(|target| !target.asked.lock().unwrap().is_empty()));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use expect_test::{Expect, expect};
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink};
-use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, Inlet, Intake, alertmanager};
+use homeostat_sources::{ALERT_EVENTS, AlertmanagerConfig, Inlet, Intake, Memory, alertmanager};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -47,7 +47,8 @@ async fn serve(config: &str, capacity: usize) -> Hook {
     let (sink, receiver) = ObservationSink::bounded(capacity);
     let clock = Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1);
     let intake = Arc::<Intake>::default();
-    let router = alertmanager(config, Inlet { sink, clock, intake: intake.clone(), token: None });
+    let router =
+        alertmanager(config, Inlet { sink, clock, intake: intake.clone(), token: None, memory: Memory::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
