@@ -14,7 +14,7 @@ use std::{
 use axum::{Router, extract::Request};
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation};
-use homeostat_journal::Journal;
+use homeostat_journal::{Journal, Options};
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
@@ -253,14 +253,18 @@ type Opened = (Outlets, Generation, Option<tempfile::TempDir>);
 /// Opens the journal and the files that decisions and inputs go to.
 fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Opened, Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::new(format!("the journal cannot be used: {error}"));
-    let (folder, temporary) = match &loaded.configuration.journal {
-        Some(folder) => (loaded.resolve(folder), None),
+    let (folder, options, temporary) = match &loaded.configuration.journal {
+        Some(journal) => (loaded.resolve(&journal.path), journal.options, None),
         None => {
             let temporary = tempfile::tempdir().map_err(|error| unusable(&error))?;
-            (temporary.path().to_owned(), Some(temporary))
+            (temporary.path().to_owned(), Options::default(), Some(temporary))
         }
     };
-    let (journal, recovered) = Journal::open(&folder).map_err(|error| unusable(&error))?;
+    // The engine begins anew; of what was decided before, it needs the generation only.
+    let (journal, recovered) = Journal::open(&folder, options, |_| {}).map_err(|error| unusable(&error))?;
+    for snapshot in &recovered.passed_over {
+        tracing::warn!(snapshot, "a snapshot is damaged; replay began at an older one");
+    }
     if let Some(cut) = &recovered.cut {
         tracing::warn!(?cut, "the journal's torn end was cut off");
     }

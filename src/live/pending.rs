@@ -1,0 +1,74 @@
+//! What the engine wants done, waiting until the records before it are durable; in the engine's order.
+
+use std::{collections::VecDeque, time::Instant};
+
+use homeostat_engine::Output;
+use homeostat_journal::{Durable, JournalError};
+use homeostat_model::Record;
+
+/// Turns that wait. The loop takes no inputs while there are so many: a disk that takes ten milliseconds to sync is waited for by
+/// hundreds of turns at most, and the journal has room for four times as many.
+const MAX_TURNS: usize = 1024;
+
+/// What came of one turn of the loop.
+pub(super) struct Turn {
+    durable: Durable,
+    since: Instant,
+    pub(super) records: Vec<Record>,
+    pub(super) outputs: Vec<Output>,
+}
+
+impl Turn {
+    /// Outputs that may be carried out when `durable` says so.
+    pub(super) fn new(durable: Durable, records: Vec<Record>, outputs: Vec<Output>) -> Self {
+        Self { durable, since: Instant::now(), records, outputs }
+    }
+
+    /// How long it has waited, in seconds.
+    pub(super) fn waited_seconds(&self) -> f64 {
+        self.since.elapsed().as_secs_f64()
+    }
+}
+
+/// The turns that wait.
+#[derive(Default)]
+pub(super) struct Pending {
+    turns: VecDeque<Turn>,
+}
+
+impl Pending {
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// Whether the loop has to wait for the disk before it takes anything in.
+    pub(super) fn is_full(&self) -> bool {
+        self.turns.len() >= MAX_TURNS
+    }
+
+    pub(super) fn push(&mut self, turn: Turn) {
+        self.turns.push_back(turn);
+    }
+
+    /// Adds outputs that no record precedes: they wait for the turns before them only. Gives them back when there are none.
+    pub(super) fn add(&mut self, outputs: Vec<Output>) -> Vec<Output> {
+        match self.turns.back_mut() {
+            Some(last) => {
+                last.outputs.extend(outputs);
+                Vec::new()
+            }
+            None => outputs,
+        }
+    }
+
+    /// The oldest turn, when it is durable; never when there is none. Nothing is lost when it is not waited for to the end.
+    pub(super) async fn first(&mut self) -> Result<Turn, JournalError> {
+        if let Some(turn) = self.turns.front_mut() {
+            (&mut turn.durable).await?;
+        }
+        match self.turns.pop_front() {
+            Some(turn) => Ok(turn),
+            None => std::future::pending().await,
+        }
+    }
+}
