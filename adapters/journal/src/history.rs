@@ -74,6 +74,18 @@ impl History {
         self.reader.opening().first
     }
 
+    /// How many bytes of a block follow the last whole one: it is being written now, or a crash has torn it and the next start cuts it off.
+    #[must_use]
+    pub fn torn_bytes(&self) -> u64 {
+        self.reader.torn_bytes()
+    }
+
+    /// The number of the segment that is read.
+    #[must_use]
+    pub fn segment(&self) -> u32 {
+        self.segment
+    }
+
     /// Plans that were in flight before the first record.
     #[must_use]
     pub fn plans_before(&self) -> &[Plan] {

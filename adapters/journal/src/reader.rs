@@ -175,9 +175,11 @@ impl<R: Read> Reader<R> {
             .collect();
         if hash != head.hash {
             let last = first.saturating_add(long(jsons.len())).saturating_sub(1);
-            return Err(self.corrupt(format!(
-                "the hash chain breaks in records {first} to {last}: one of them, or one before, was changed or removed"
-            )));
+            let records =
+                if last == first { format!("at record {first}") } else { format!("in records {first} to {last}") };
+            return Err(
+                self.corrupt(format!("the hash chain breaks {records}: something was changed or removed there"))
+            );
         }
         let mut next = first;
         for (json, hash) in jsons.iter().zip(hashes) {
