@@ -401,6 +401,8 @@ pub(crate) enum Scenario {
     Latency,
     /// The start of the program.
     Start,
+    /// Steps into the journal, and a journal's replay.
+    Journal,
 }
 
 impl Scenario {
@@ -414,6 +416,7 @@ impl Scenario {
             Self::Memory => "memory",
             Self::Latency => "latency",
             Self::Start => "start",
+            Self::Journal => "journal",
         }
     }
 }

@@ -72,3 +72,60 @@ impl Pending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use homeostat_journal::{Journal, Options};
+    use homeostat_model::{Entry, Timestamp};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn turns_come_in_order_and_none_is_lost_when_the_loop_does_something_else_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(folder.path(), Options::default(), |_| {}).unwrap();
+        let record = |number: i64| {
+            let entry = Entry::InputRefused { input: number.to_string(), reason: "a test".into() };
+            vec![Record { at: Timestamp::from_millis(number), entry }]
+        };
+        let mut pending = Pending::default();
+        assert!(pending.is_empty() && pending.add(vec![]).is_empty());
+        let mut next = 0;
+        while !pending.is_full() {
+            let records = record(next);
+            pending.push(Turn::new(journal.append(&records).unwrap(), records, Vec::new()));
+            next += 1;
+        }
+        let mut done = 0;
+        let mut elsewhere = false;
+        while !pending.is_empty() {
+            elsewhere = !elsewhere;
+            tokio::select! {
+                biased;
+                turn = pending.first() => {
+                    assert_eq!(turn.unwrap().records, record(done));
+                    done += 1;
+                }
+                () = tokio::task::yield_now(), if elsewhere => {}
+            }
+        }
+        assert_eq!(done, next);
+    }
+
+    #[tokio::test]
+    async fn what_no_record_precedes_waits_for_the_turns_before_it_only() {
+        let sample = || {
+            vec![Output::Cancel(homeostat_model::IdempotencyKey::new(
+                "p1-1".parse().unwrap(),
+                homeostat_model::StepId(1),
+            ))]
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(folder.path(), Options::default(), |_| {}).unwrap();
+        let mut pending = Pending::default();
+        assert_eq!(pending.add(sample()).len(), 1, "nothing is before it");
+        pending.push(Turn::new(journal.append(&[]).unwrap(), Vec::new(), Vec::new()));
+        assert!(pending.add(sample()).is_empty());
+        assert_eq!(pending.first().await.unwrap().outputs, sample());
+    }
+}
