@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(status, 1, "{told}");
         expect![[r#"
             damaged: records 1 to 1 in 1 segment; the hash of the last is 3e1f0852c302ec9d9890365f9fcec8af45f66a5f0d796637e8fe8bb2f3ce0f14
-            error: JOURNAL/00000001.journal is damaged at byte 362: the hash chain breaks at record 2: something was changed or removed there. Everything before that byte is whole. Keep a copy of the folder, then restore it from a backup; or give up what was recorded later, after looking at the systems themselves for steps that were under way: `truncate -s 362` of this file, and remove the file `durable` and the segments after this one
+            error: JOURNAL/00000001.journal is damaged at byte 362: the hash chain breaks at record 2: something was changed or removed there. Keep a copy of the folder, then restore it from a backup; or give up what was recorded later, after looking at the systems themselves for steps that were under way: `truncate -s 362` of this file, before which everything is whole, and remove the file `durable` and the segments after this one
         "#]].assert_eq(&told);
         // Whoever only looks is told as well, after what can be trusted.
         let (status, told) = audit(folder.path(), &["--kind", "policiesLoaded"]);

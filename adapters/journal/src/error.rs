@@ -51,11 +51,9 @@ pub enum JournalError {
     },
     /// It is damaged, and not only at a tail that a crash has torn.
     #[error(
-        "{} is damaged at byte {offset}: {problem}. Everything before that byte is whole. Keep a copy of the folder, then \
-         restore it from a backup; or give up what was recorded later, after looking at the systems themselves for steps \
-         that were under way: `truncate -s {offset}` of this file, and remove the file `durable` and the segments after \
-         this one",
-        path.display()
+        "{} is damaged at byte {offset}: {problem}. Keep a copy of the folder, then restore it from a backup; or {}",
+        path.display(),
+        resort(*offset)
     )]
     Corrupt {
         /// The file.
@@ -128,6 +126,18 @@ impl JournalError {
     pub(crate) fn io(doing: &'static str, path: &std::path::Path, source: io::Error) -> Self {
         Self::Io { doing, path: path.into(), source: Arc::new(source) }
     }
+}
+
+/// What to do about damage when there is no backup.
+fn resort(offset: u64) -> String {
+    let look = "after looking at the systems themselves for steps that were under way";
+    if offset == 0 {
+        return format!("move it away and begin a new one, {look}");
+    }
+    format!(
+        "give up what was recorded later, {look}: `truncate -s {offset}` of this file, before which everything is whole, and remove \
+         the file `durable` and the segments after this one"
+    )
 }
 
 /// What to do about an answer of the operating system.

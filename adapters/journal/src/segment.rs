@@ -39,7 +39,9 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<u32>, JournalError> {
             return Err(JournalError::Version { path, found, supported: crate::opening::VERSION });
         }
         let stem = name.to_str().and_then(|name| name.strip_suffix(EXTENSION)?.strip_suffix('.'));
-        numbers.extend(stem.filter(|stem| stem.len() >= 8).and_then(|stem| stem.parse::<u32>().ok()));
+        let number = stem.and_then(|stem| stem.parse::<u32>().ok());
+        // A file that is called otherwise is somebody's copy.
+        numbers.extend(number.filter(|number| path(folder, *number).file_name() == Some(&name)));
     }
     numbers.sort_unstable();
     let gap = numbers.iter().zip(numbers.iter().skip(1)).find(|(one, next)| one.checked_add(1) != Some(**next));
