@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Backtest(BacktestArgs),
     /// Ask a running homeostat, or a policy test, what each policy thinks of a resource, and why.
     Explain(ExplainArgs),
+    /// Show what was decided and done, from the journal; filter it, or verify that nothing of it was changed.
+    Audit(AuditArgs),
     /// Print the JSON Schema of policies and their tests, for editors.
     Schema(SchemaArgs),
     /// Measure how fast homeostat is here, beside what one would write by hand.
@@ -234,6 +236,61 @@ pub(crate) struct ExplainArgs {
     pub(crate) output: Format,
 }
 
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The journal's folder, also of a homeostat that runs. Without it the one of the configuration.
+    pub(crate) path: Option<PathBuf>,
+    /// The configuration that names the journal; without it ./homeostat.yaml.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "path")]
+    pub(crate) config: Option<PathBuf>,
+    /// Only what concerns this plan, such as p3-17.
+    #[arg(long, value_name = "ID")]
+    pub(crate) plan: Option<homeostat_model::PlanId>,
+    /// Only what concerns this policy.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Option<String>,
+    /// Only what concerns this resource, such as vm/web-1.
+    #[arg(long, value_name = "RESOURCE")]
+    pub(crate) resource: Option<homeostat_model::ResourceId>,
+    /// Only records of this kind, such as planMade or stepFinished; several are separated by commas.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kind: Vec<String>,
+    /// Only from this time on: 2026-01-31T10:00:00Z, or how long ago, such as 2h.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Moment>,
+    /// Only before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Moment>,
+    /// Check everything instead of showing it: the checksums, the hash chain, and that nothing is missing.
+    #[arg(long, conflicts_with_all = ["plan", "policy", "resource", "kind", "since", "until", "follow"])]
+    pub(crate) verify: bool,
+    /// Go on showing what is recorded, until interrupted.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How to write it.
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub(crate) output: Format,
+}
+
+/// A time that is given as such, or as how long ago it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment(pub(crate) homeostat_model::Timestamp);
+
+impl std::str::FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(ago) = text.parse::<homeostat_model::Duration>() {
+            let now = jiff::Timestamp::now().as_millisecond();
+            return Ok(Self(homeostat_model::Timestamp::from_millis(now.saturating_sub_unsigned(ago.as_millis()))));
+        }
+        let time: Result<jiff::Timestamp, _> = text.parse();
+        let time = time.map_err(|_| "write a time such as 2026-01-31T10:00:00Z, or how long ago it was, such as 2h")?;
+        Ok(Self(homeostat_model::Timestamp::from_millis(time.as_millisecond())))
+    }
+}
+
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
@@ -344,6 +401,8 @@ pub(crate) enum Scenario {
     Latency,
     /// The start of the program.
     Start,
+    /// Steps into the journal, and a journal's replay.
+    Journal,
 }
 
 impl Scenario {
@@ -357,6 +416,7 @@ impl Scenario {
             Self::Memory => "memory",
             Self::Latency => "latency",
             Self::Start => "start",
+            Self::Journal => "journal",
         }
     }
 }

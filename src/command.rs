@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod audit;
 pub(crate) mod backtest;
 pub(crate) mod bench;
 pub(crate) mod check;

@@ -4,6 +4,7 @@
 
 mod check;
 mod disk;
+mod journal;
 mod loaded;
 mod schema;
 mod settings;
@@ -23,6 +24,7 @@ use homeostat_sources::{
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+pub(crate) use journal::JournalConfig;
 pub(crate) use loaded::{Loaded, Read};
 pub(crate) use schema::schema;
 pub(crate) use settings::{Origin, Settings, Value};
@@ -46,9 +48,9 @@ pub(crate) struct Configuration {
     /// Where to listen for HTTP.
     #[serde(default = "default_listen", deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
-    /// The journal's folder, relative to the configuration. Without it the journal ends with the program.
+    /// The journal's folder and size. Without it the journal ends with the program.
     #[serde(default)]
-    pub(crate) journal: Option<PathBuf>,
+    pub(crate) journal: Option<JournalConfig>,
     /// How fast time runs; other than 1 only with the embedded data centre alone.
     #[serde(default = "default_speed")]
     pub(crate) speed: u32,

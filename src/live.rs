@@ -7,13 +7,15 @@
 //! ```
 //!
 //! Invariant: one task owns the engine; whatever reaches it came through a bounded queue.
-//! Invariant: the loop waits for the journal and for nobody else; in particular not for whoever reads standard output.
-//! Invariant: nothing is dispatched before the records that led to it are durable; if they cannot be, the program ends.
+//! Invariant: the loop waits for nobody, in particular not for whoever reads standard output; for the disk only when a great deal waits.
+//! Invariant: nothing is dispatched before the records that led to it are durable; if they cannot be, the program ends. Inputs are taken
+//! in meanwhile, and what they lead to waits in the same order (`pending`).
 
 mod dispatcher;
 mod monotonic;
 mod narrator;
 mod observer;
+mod pending;
 mod policies;
 mod refusals;
 mod reload;
@@ -29,8 +31,8 @@ use std::{
 };
 
 use homeostat_engine::{Engine, Explanation, Input, OperatorCommand, Output};
-use homeostat_journal::Journal;
-use homeostat_model::{Entry, Observation, OpenPlan, Record, ResourceId, Timestamp};
+use homeostat_journal::{Journal, JournalError};
+use homeostat_model::{Entry, Observation, OpenPlan, OpenPlans, Record, ResourceId, Timestamp};
 use homeostat_policy::Policy;
 use homeostat_port::Clock;
 use tokio::sync::{mpsc, oneshot};
@@ -40,6 +42,7 @@ pub(crate) use dispatcher::Dispatcher;
 pub(crate) use monotonic::Monotonic;
 pub(crate) use narrator::Narrator;
 pub(crate) use observer::observe;
+use pending::{Pending, Turn};
 pub(crate) use policies::PolicyFiles;
 use refusals::Refusals;
 pub(crate) use reload::{Reader, reload};
@@ -84,6 +87,8 @@ pub(crate) struct Answer {
 /// Where decisions go.
 pub(crate) struct Outlets {
     pub(crate) journal: Journal,
+    /// What is in flight, as the journal has it.
+    pub(crate) open: OpenPlans,
     pub(crate) decisions: Option<BufWriter<File>>,
     pub(crate) recorder: Option<Recorder>,
     pub(crate) story: Story,
@@ -100,11 +105,13 @@ pub(crate) struct Live {
     dispatcher: Dispatcher,
     outputs: Vec<Output>,
     refusals: Refusals,
+    pending: Pending,
 }
 
 impl Live {
     pub(crate) fn new(engine: Engine, clock: Clock, outlets: Outlets, dispatcher: Dispatcher) -> Self {
-        Self { engine, clock, outlets, dispatcher, outputs: Vec::new(), refusals: Refusals::default() }
+        let (refusals, pending) = (Refusals::default(), Pending::default());
+        Self { engine, clock, outlets, dispatcher, outputs: Vec::new(), refusals, pending }
     }
 
     /// Runs until `stop`, then lets steps in flight end.
@@ -137,6 +144,7 @@ impl Live {
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         loop {
+            let full = self.pending.is_full();
             let deadline = self.engine.next_deadline();
             let due = async {
                 match deadline {
@@ -146,16 +154,20 @@ impl Live {
             };
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(()),
-                Some(message) = messages.recv() => self.take(message)?,
-                Some(observation) = observations.recv() => {
+                () = stop.cancelled() => return self.settle().await,
+                turn = self.pending.first() => {
+                    self.act(turn.map_err(|error| unwritable(&error))?)?;
+                    continue;
+                }
+                Some(message) = messages.recv(), if !full => self.take(message)?,
+                Some(observation) = observations.recv(), if !full => {
                     self.input(Input::Observed(observation))?;
                     for _ in 1..BATCH {
                         let Ok(observation) = observations.try_recv() else { break };
                         self.input(Input::Observed(observation))?;
                     }
                 }
-                () = due => {
+                () = due, if !full => {
                     let now = self.clock.now();
                     self.engine.advance(now, &mut self.outputs);
                 }
@@ -217,57 +229,96 @@ impl Live {
         Ok(())
     }
 
-    /// Carries out what the engine wants, in its order: first everything becomes durable, then it is done.
+    /// Hands what was decided to the journal; what the engine wants done waits until that is durable.
     fn carry_out(&mut self) -> Result<(), Failure> {
         if let Some(recorder) = &mut self.outlets.recorder {
             // Before the decisions: whatever was decided can be decided again from the recording, also after a crash.
             recorder.flush()?;
         }
-        let outputs = std::mem::take(&mut self.outputs);
-        let records: Vec<Record> = outputs
-            .iter()
-            .filter_map(|output| match output {
-                Output::Record(record) => Some(record.clone()),
-                _ => None,
-            })
-            .collect();
-        if !records.is_empty() {
-            let began = Instant::now();
-            tokio::task::block_in_place(|| self.outlets.keep(&records))?;
-            self.outlets.metrics.journal_seconds.observe(began.elapsed().as_secs_f64());
-            self.tell(&records);
+        let (mut records, mut waiting, mut overran) = (Vec::new(), Vec::new(), Vec::new());
+        for output in std::mem::take(&mut self.outputs) {
+            match output {
+                Output::Record(record) => records.push(record),
+                Output::Overran { policy, took } => overran.push((policy, took)),
+                Output::SampleRefused { resource, reason } => {
+                    self.outlets.metrics.samples_refused.inc();
+                    self.refusals.add(self.clock.now(), &resource, &reason);
+                }
+                other => waiting.push(other),
+            }
         }
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        if records.is_empty() {
+            let at_once = self.pending.add(waiting);
+            self.do_all(at_once);
+        } else {
+            self.keep(records, waiting)?;
+            // Findings and plans come and go with a decision only; counting them for every sample would be in vain.
+            self.outlets.metrics.findings_open.set(count(self.engine.findings().count()));
+            self.outlets.metrics.plans_in_flight.set(count(self.engine.in_flight().count()));
+        }
+        self.outlets.metrics.resources.set(count(self.engine.topology().len()));
+        for (policy, took) in overran {
+            let millis = took.as_millis();
+            let reason = format!("a script ran for {millis} ms; look for loops over long lists or texts");
+            // An input like others: recorded, so that a replay does the same at the same place.
+            self.input(Input::Operator(OperatorCommand::Quarantine { policy, reason }))?;
+        }
+        if self.outputs.is_empty() { Ok(()) } else { self.carry_out() }
+    }
+
+    /// Gives `records` to the journal; `outputs` are carried out when they are durable.
+    fn keep(&mut self, records: Vec<Record>, outputs: Vec<Output>) -> Result<(), Failure> {
+        let journal = &self.outlets.journal;
+        let failed = |error| unwritable(&error);
+        records.iter().for_each(|record| self.outlets.open.apply(record));
+        let durable = tokio::task::block_in_place(|| journal.append(&records)).map_err(failed)?;
+        self.pending.push(Turn::new(durable, records, outputs));
+        if journal.wants_snapshot() {
+            let snapshot = serde_json::to_vec(&self.outlets.open);
+            let snapshot =
+                snapshot.map_err(|error| Failure::new(format!("no snapshot for the journal can be made: {error}")))?;
+            let rolled = journal.roll(snapshot).map_err(failed)?;
+            self.pending.push(Turn::new(rolled, Vec::new(), Vec::new()));
+        }
+        Ok(())
+    }
+
+    /// Does what a turn led to, whose records are durable.
+    fn act(&mut self, turn: Turn) -> Result<(), Failure> {
+        if !turn.records.is_empty() {
+            self.outlets.metrics.journal_seconds.observe(turn.waited_seconds());
+            if let Some(file) = &mut self.outlets.decisions {
+                write_decisions(file, &turn.records)?;
+            }
+            self.tell(&turn.records);
+        }
+        self.do_all(turn.outputs);
+        Ok(())
+    }
+
+    fn do_all(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             match output {
-                Output::Record(_) => {}
                 Output::Dispatch(command) => self.dispatcher.dispatch(command),
                 Output::Probe(command) => self.dispatcher.probe(command),
                 Output::Cancel(key) => self.dispatcher.cancel(&key),
                 Output::Notify(notification) => {
                     tracing::warn!(resource = %notification.finding.resource, policy = %notification.finding.policy, message = notification.message, "notification");
                 }
-                Output::Overran { policy, took } => {
-                    let millis = took.as_millis();
-                    let reason = format!("a script ran for {millis} ms; look for loops over long lists or texts");
-                    let quarantine = OperatorCommand::Quarantine { policy, reason };
-                    // An input like others: recorded, so that a replay does the same at the same place.
-                    self.input(Input::Operator(quarantine))?;
-                }
-                Output::SampleRefused { resource, reason } => {
-                    self.outlets.metrics.samples_refused.inc();
-                    self.refusals.add(self.clock.now(), &resource, &reason);
-                }
+                // They do not wait.
+                Output::Record(_) | Output::Overran { .. } | Output::SampleRefused { .. } => {}
             }
         }
-        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        if !records.is_empty() {
-            // Findings and plans come and go with a decision only; counting them for every sample would be in vain.
-            self.outlets.metrics.findings_open.set(count(self.engine.findings().count()));
-            self.outlets.metrics.plans_in_flight.set(count(self.engine.in_flight().count()));
+    }
+
+    /// Does everything that waits.
+    async fn settle(&mut self) -> Result<(), Failure> {
+        while !self.pending.is_empty() {
+            let turn = self.pending.first().await.map_err(|error| unwritable(&error))?;
+            self.act(turn)?;
         }
-        self.outlets.metrics.resources.set(count(self.engine.topology().len()));
-        // What was carried out may have been an input: a policy in quarantine.
-        if self.outputs.is_empty() { Ok(()) } else { self.carry_out() }
+        Ok(())
     }
 
     /// Counts decisions and tells them to people.
@@ -294,20 +345,20 @@ impl Live {
     /// like any other input, so that the end, too, replays to the same decisions.
     async fn end(&mut self, messages: &mut mpsc::Receiver<Message>) -> Result<(), Failure> {
         self.input(Input::Operator(OperatorCommand::Pause))?;
-        self.carry_out_the_last()?;
+        self.carry_out_the_last().await?;
         let mut closing = pin!(self.dispatcher.close());
         loop {
             tokio::select! {
                 () = &mut closing => break,
-                Some(message) = messages.recv() => self.take_the_last(message)?,
+                Some(message) = messages.recv() => self.take_the_last(message).await?,
             }
         }
         while let Ok(message) = messages.try_recv() {
-            self.take_the_last(message)?;
+            self.take_the_last(message).await?;
         }
         let at = self.clock.now();
         self.engine.advance(at, &mut self.outputs);
-        self.carry_out_the_last()?;
+        self.carry_out_the_last().await?;
         if let Some(recorder) = &mut self.outlets.recorder {
             recorder.write(&Line::End { at, end: true })?;
             recorder.flush()?;
@@ -319,18 +370,18 @@ impl Live {
     }
 
     /// Takes in what comes at the end. Questions and new policies come too late; those who ask see that nobody answers.
-    fn take_the_last(&mut self, message: Message) -> Result<(), Failure> {
+    async fn take_the_last(&mut self, message: Message) -> Result<(), Failure> {
         match message {
             Message::Input(input) => {
                 self.input(*input)?;
-                self.carry_out_the_last()
+                self.carry_out_the_last().await
             }
             Message::Recovered(..) | Message::Policies(..) | Message::Explain(..) | Message::Ping(..) => Ok(()),
         }
     }
 
     /// As ever, but no step is begun: it would outlive the program. It is in the journal as one that has not ended.
-    fn carry_out_the_last(&mut self) -> Result<(), Failure> {
+    async fn carry_out_the_last(&mut self) -> Result<(), Failure> {
         self.outputs.retain(|output| match output {
             Output::Dispatch(command) => {
                 tracing::warn!(key = %command.key, resource = %command.resource, action = %command.action, "the step is not begun any more");
@@ -338,20 +389,13 @@ impl Live {
             }
             _ => true,
         });
-        self.carry_out()
+        self.carry_out()?;
+        self.settle().await
     }
 }
 
-impl Outlets {
-    fn keep(&mut self, records: &[Record]) -> Result<(), Failure> {
-        self.journal
-            .append(records)
-            .map_err(|error| Failure::new(format!("the journal cannot be written: {error}")))?;
-        if let Some(file) = &mut self.decisions {
-            write_decisions(file, records)?;
-        }
-        Ok(())
-    }
+fn unwritable(error: &JournalError) -> Failure {
+    Failure::new(format!("the journal cannot be written: {error}"))
 }
 
 /// Writes decisions, a JSON object a line: the same bytes for the same decisions, whoever made them.

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => command::simulate::run(&args),
         Command::Backtest(args) => command::backtest::run(&args),
         Command::Explain(args) => command::explain::run(&args),
+        Command::Audit(args) => command::audit::run(&args),
         Command::Schema(args) => command::schema::run(&args),
         Command::Bench(args) => command::bench::run(&args),
         Command::Config(args) => command::config::run(&args),

@@ -445,6 +445,12 @@ mod tests {
               homeostat --version in ms, at most
               homeostat check, one policy in ms, at most
               /bin/true in ms
+            journal
+              journal, group commit in steps/s, at least
+              journal, one at a time in steps/s
+              redb, a transaction each in steps/s
+              time, redb / journal in x
+              replay of 2000 records, one core in s, at most
         "#]]
         .assert_eq(&seen);
     }

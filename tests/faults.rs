@@ -10,8 +10,11 @@ mod tests {
         fs::{self, OpenOptions},
         io::Write,
         path::Path,
+        process::Command,
         time::{Duration, SystemTime},
     };
+
+    use serde_json::{Value, json};
 
     use crate::program::{Program, homeostat, printed, root, scratch};
 
@@ -110,7 +113,7 @@ mod tests {
         let homeless = alert(r#"{"alertname":"Hot"}"#, "f2");
         let (status, answer) = program.post(path, &body("4", &format!("7,{homeless},{good}")));
         assert_eq!(status, 200, "{answer}");
-        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
         let refused: Vec<u64> =
             answer["refused"].as_array().unwrap().iter().map(|one| one["index"].as_u64().unwrap()).collect();
         assert_eq!((answer["accepted"].as_u64(), refused), (Some(1), vec![0, 1]), "{answer}");
@@ -123,17 +126,12 @@ mod tests {
         let folder = scratch();
         let program = start(folder.path());
         // More findings than a pipe holds lines.
-        let flaps = 2000;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() - 4 * flaps;
-        let line = |number: u128, load: f64| {
-            format!("{{\"resource\":\"vm/web-1\",\"time\":{},\"metrics\":{{\"load\":{load}}}}}\n", now + number)
-        };
-        let lines: String = (0..flaps).map(|flap| line(2 * flap, 0.95) + &line(2 * flap + 1, 0.1)).collect();
-        append(folder.path()).write_all(lines.as_bytes()).unwrap();
+        let count = 2000;
+        append(folder.path()).write_all(flaps(count).as_bytes()).unwrap();
         let closed = "{\"findingClosed\"";
         program.wait_for("end of all findings", || {
             let decisions = fs::read_to_string(folder.path().join("decisions.jsonl")).unwrap();
-            (u128::try_from(decisions.matches(closed).count()).unwrap() == flaps).then_some(())
+            (u128::try_from(decisions.matches(closed).count()).unwrap() == count).then_some(())
         });
         assert_eq!(program.get("/readyz").unwrap().0, 200);
         program.stop_unheard();
@@ -210,6 +208,65 @@ mod tests {
         assert!(live.contains("findingOpened"));
         assert_eq!(live, again);
         assert!(told.contains("recording.jsonl:") && told.contains("the last line was cut off"), "{told}");
+    }
+
+    /// Lines of a sample that is now above the threshold and now below it.
+    fn flaps(count: u128) -> String {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() - 4 * count;
+        let line = |number: u128, load: f64| {
+            format!("{{\"resource\":\"vm/web-1\",\"time\":{},\"metrics\":{{\"load\":{load}}}}}\n", now + number)
+        };
+        (0..count).map(|flap| line(2 * flap, 0.95) + &line(2 * flap + 1, 0.1)).collect()
+    }
+
+    #[test]
+    fn what_anybody_was_told_of_is_in_the_journal_whenever_it_is_killed() {
+        let folder = scratch();
+        let mut known: Vec<Value> = Vec::new();
+        for round in 0..3 {
+            let program = start(folder.path());
+            append(folder.path()).write_all(flaps(3000).as_bytes()).unwrap();
+            program.wait_for("some findings", || (program.entries("findingClosed").len() > 50 * round).then_some(()));
+            program.kill();
+            // Its last line may have been cut off.
+            let told = fs::read_to_string(folder.path().join("decisions.jsonl")).unwrap();
+            known.extend(told.lines().filter_map(|line| serde_json::from_str(line).ok()));
+            let journal = folder.path().join("journal");
+            let (status, audited) = printed(&homeostat(&["audit", "-o", "json", journal.to_str().unwrap()]));
+            assert_eq!(status, 0, "{audited}");
+            let audited = audited
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .map(|record: Value| json!({"at": record["at"], "entry": record["entry"]}));
+            let mut audited: Vec<Value> = audited.collect();
+            assert!(audited.starts_with(&known), "{} records, {} were told", audited.len(), known.len());
+            // Whatever else had become durable counts for the next round.
+            std::mem::swap(&mut known, &mut audited);
+            let (status, verified) = printed(&homeostat(&["audit", "--verify", journal.to_str().unwrap()]));
+            assert!(status == 0 && verified.starts_with("whole: "), "{verified}");
+        }
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_written_ends_the_program_and_says_why() {
+        let folder = scratch();
+        let journal = folder.path().join("journal");
+        fs::create_dir(&journal).unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "homeostat-test"]).arg(&journal).output();
+        if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+            // Only root may; the journal's own tests have the same with a disk that pretends to be full.
+            return;
+        }
+        let program = start(folder.path());
+        append(folder.path()).write_all(flaps(5000).as_bytes()).unwrap();
+        let (status, log) = program.ended();
+        let unmounted = Command::new("umount").arg(&journal).status().unwrap();
+        assert_eq!(status, Some(2), "{log}");
+        for part in ["the journal cannot be written", "00000001.journal", "No space left on device", "make room"] {
+            assert!(log.contains(part), "no {part} in\n{log}");
+        }
+        assert!(unmounted.success());
     }
 
     fn append(folder: &Path) -> fs::File {

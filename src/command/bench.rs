@@ -8,6 +8,7 @@ mod by_hand;
 mod events;
 mod figure;
 mod fleet;
+mod journal;
 mod latency;
 mod machine;
 mod memory;
@@ -28,7 +29,7 @@ use figure::{Figure, write_section};
 use machine::Machine;
 
 /// All scenarios, in the order in which they run.
-const ALL: [Scenario; 7] = [
+const ALL: [Scenario; 8] = [
     Scenario::Samples,
     Scenario::Samples200,
     Scenario::Unrelated,
@@ -36,6 +37,7 @@ const ALL: [Scenario; 7] = [
     Scenario::Memory,
     Scenario::Latency,
     Scenario::Start,
+    Scenario::Journal,
 ];
 
 /// How much is measured.
@@ -114,5 +116,6 @@ fn measure(scenario: Scenario, extent: Extent) -> Result<(String, Vec<Figure>), 
         Scenario::Memory => memory::measure(extent),
         Scenario::Latency => latency::measure(extent),
         Scenario::Start => start::measure(extent),
+        Scenario::Journal => journal::measure(extent),
     }
 }

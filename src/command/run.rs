@@ -14,7 +14,7 @@ use std::{
 use axum::{Router, extract::Request};
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation};
-use homeostat_journal::{Journal, JournalError};
+use homeostat_journal::{Journal, Options, Replayed};
 use homeostat_model::{OpenPlan, OpenPlans};
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
@@ -260,19 +260,28 @@ type Opened = (Outlets, Generation, Vec<OpenPlan>, Option<tempfile::TempDir>);
 /// Opens the journal and the files that decisions and inputs go to.
 fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Opened, Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::new(format!("the journal cannot be used: {error}"));
-    let (folder, temporary) = match &loaded.configuration.journal {
-        Some(folder) => (loaded.resolve(folder), None),
+    let (folder, options, temporary) = match &loaded.configuration.journal {
+        Some(journal) => (loaded.resolve(&journal.path), journal.options, None),
         None => {
             let temporary = tempfile::tempdir().map_err(|error| unusable(&error))?;
-            (temporary.path().to_owned(), Some(temporary))
+            (temporary.path().to_owned(), Options::default(), Some(temporary))
         }
     };
-    let (journal, recovered) = Journal::open(&folder).map_err(|error| unusable(&error))?;
+    let mut open = Ok(OpenPlans::default());
+    let replay = |replayed| match (&mut open, replayed) {
+        (Ok(open), Replayed::Record(record)) => open.apply(&record),
+        (open, Replayed::Snapshot(snapshot)) => *open = serde_json::from_slice(&snapshot),
+        (Err(_), Replayed::Record(_)) => {}
+    };
+    let (journal, recovered) = Journal::open(&folder, options, replay).map_err(|error| unusable(&error))?;
+    let open = open.map_err(|error| unusable(&format!("its snapshot is not understood: {error}")))?;
+    for snapshot in &recovered.passed_over {
+        tracing::warn!(snapshot, "a snapshot is damaged; replay began at an older one");
+    }
     if let Some(cut) = &recovered.cut {
         tracing::warn!(?cut, "the journal's torn end was cut off");
     }
-    let open = open_plans(&folder).map_err(|error| unusable(&error))?;
-    for plan in &open {
+    for plan in open.iter() {
         tracing::warn!(plan = %plan.made.id, policy = %plan.made.policy, "this plan was in flight when homeostat last ended; it goes on");
     }
     let generation = Generation(recovered.last_generation.map_or(1, |last| last.0.saturating_add(1)));
@@ -281,8 +290,10 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
             File::create(path).map_err(|error| Failure::new(format!("cannot create {}: {error}", path.display())))?;
         Ok(BufWriter::new(file))
     };
+    let plans = open.iter().cloned().collect();
     let outlets = Outlets {
         journal,
+        open,
         decisions: args.decisions.as_deref().map(create).transpose()?,
         recorder: args.record.as_deref().map(|path| Recorder::create(path, generation)).transpose()?,
         story: Story::new(),
@@ -290,16 +301,7 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
         traces: Traces::start(loaded.configuration.traces.as_ref())?,
         metrics,
     };
-    Ok((outlets, generation, open, temporary))
-}
-
-/// The plans that the journal's records leave open.
-fn open_plans(folder: &Path) -> Result<Vec<OpenPlan>, JournalError> {
-    let mut open = OpenPlans::default();
-    for record in homeostat_journal::read(folder)? {
-        open.apply(&record?);
-    }
-    Ok(open.into_plans())
+    Ok((outlets, generation, plans, temporary))
 }
 
 /// Ends the program at a signal, or at the configured time.

@@ -4,7 +4,7 @@ use homeostat_configuration::KIND;
 use homeostat_policy::API_VERSION;
 use serde_json::{Value, json};
 
-use super::Configuration;
+use super::{Configuration, journal};
 
 /// Where the schema is known under.
 const ID: &str = "https://homeostat.dev/schema/configuration/v1alpha1.json";
@@ -13,7 +13,7 @@ const ID: &str = "https://homeostat.dev/schema/configuration/v1alpha1.json";
 const DESCRIPTIONS: [(&str, &str); 10] = [
     ("policies", "Policy files and folders of them, seen from the main file's folder"),
     ("listen", "Where to listen for HTTP: an IP address and a port; 127.0.0.1:9393 unless given"),
-    ("journal", "The journal's folder; without it the journal ends with the program"),
+    ("journal", "The journal's folder, or the folder and a size; without it the journal ends with the program"),
     ("speed", "How fast time runs; other than 1 only with the embedded data centre alone"),
     ("until", "When to end by itself, counted from the start, such as 25m"),
     ("traces", "Where traces of plans are sent, by OTLP over HTTP"),
@@ -27,6 +27,7 @@ const DESCRIPTIONS: [(&str, &str); 10] = [
 pub(crate) fn schema() -> Value {
     let mut spec = homeostat_configuration::schema::<Configuration>();
     if let Some(fields) = spec.get_mut("properties").and_then(Value::as_object_mut) {
+        fields.insert("journal".into(), journal::schema());
         for (name, description) in DESCRIPTIONS {
             if let Some(field) = fields.get_mut(name).and_then(Value::as_object_mut) {
                 field.insert("description".into(), json!(description));

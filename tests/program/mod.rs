@@ -174,6 +174,18 @@ impl Program {
         assert!(status.success(), "homeostat ended with {status}\n{}", self.log());
     }
 
+    /// Waits until it ends by itself; gives its exit status and its log.
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), self.log());
+            }
+            assert!(Instant::now() < deadline, "homeostat does not end\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Asks it to read its files again.
     pub(crate) fn hang_up(&self) {
         self.signal("-HUP");

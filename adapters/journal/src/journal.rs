@@ -1,167 +1,149 @@
-//! The journal: opening, recovering, appending.
+//! The journal: opening, appending, rolling.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{BufReader, Write},
+    fs::{self, File},
     path::{Path, PathBuf},
+    sync::Arc,
+    thread::{self, JoinHandle},
 };
 
-use homeostat_model::{Generation, Record};
+use homeostat_model::Record;
 
 use crate::{
-    JournalError, OpenStep, Reader, frame,
-    frame::{MAGIC, VERSION},
-    ledger::Ledger,
-    lock,
+    Durable, JournalError, Recovered, Replayed, frame, lock,
+    opening::MAX_SNAPSHOT_BYTES,
+    queue::Queue,
+    recovery::{self, Found},
+    writer::{Store, Writer},
 };
 
-/// The file's name in its folder.
-pub const FILE_NAME: &str = "journal.log";
-/// The file's name until its first line is on the disk.
-const NEW_NAME: &str = "journal.new";
+/// How large a journal may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes after which the driver is asked for a snapshot, to begin a new segment with: what a start has to replay at most.
+    pub segment_bytes: u64,
+    /// Bytes of all segments together, beyond which the oldest are removed. Two segments stay in any case.
+    pub max_bytes: u64,
+}
 
-/// An open journal. Its folder belongs to this process until it is dropped.
+impl Options {
+    /// Bytes of a journal that is not given a size: weeks of decisions of a busy site, and little for any disk.
+    pub const MAX_BYTES: u64 = 1 << 30;
+    /// Least size that can be given: of two segments with room for some plans.
+    pub const LEAST_BYTES: u64 = 1 << 20;
+    /// Most bytes of a segment: a hundred thousand decisions, which are replayed in a fifth of a second.
+    const SEGMENT_BYTES: u64 = 16 << 20;
+
+    /// Options for a journal of at most `max_bytes`; a segment is an eighth of it, or 16 MiB when that is less.
+    #[must_use]
+    pub fn of_size(max_bytes: u64) -> Self {
+        Self { segment_bytes: (max_bytes / 8).min(Self::SEGMENT_BYTES), max_bytes }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::of_size(Self::MAX_BYTES)
+    }
+}
+
+/// An open journal. Its folder belongs to this process until it is dropped, which waits until what was appended is written.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
-    file: File,
-    /// How many records there are.
-    count: u64,
-    /// Why it takes no more.
-    failed: Option<String>,
+    folder: PathBuf,
+    options: Options,
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
     _lock: File,
 }
 
-/// What was in a journal when it was opened.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Recovered {
-    /// How many records there are. [`read`] gives them.
-    pub records: u64,
-    /// The newest generation; the next one has to be greater.
-    pub last_generation: Option<Generation>,
-    /// Steps that were dispatched and whose outcome is not known, in the order of plans and steps.
-    pub unfinished: Vec<OpenStep>,
-    /// What a crash had left of its last append, and was cut off.
-    pub cut: Option<Cut>,
-}
-
-/// A torn tail that was cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
-    /// Where the file ends now.
-    pub offset: u64,
-    /// How many bytes were cut off.
-    pub bytes: u64,
-}
-
 impl Journal {
-    /// Opens the journal in `folder`, or begins one there; checks every record of it and repairs a torn tail.
+    /// Opens the journal in `folder`, or begins one there. Gives `replay` the newest snapshot and every record since, in order, checks
+    /// them, and repairs a torn tail. When it fails, what was replayed until then is to be forgotten.
     ///
     /// # Errors
-    /// [`JournalError`] when the folder is in use by another process, when the file is no journal of this format or is
+    /// [`JournalError`] when the folder is in use by another process, when what is there is no journal of this format or is
     /// damaged, and when the operating system says no.
-    pub fn open(folder: &Path) -> Result<(Self, Recovered), JournalError> {
-        fs::create_dir_all(folder).map_err(|source| JournalError::Io {
-            doing: "create",
-            path: folder.into(),
-            source,
-        })?;
-        let lock = lock::take(folder)?;
-        let path = folder.join(FILE_NAME);
-        let io = |doing, source| JournalError::Io { doing, path: path.clone(), source };
-        if !fs::exists(&path).map_err(|source| io("look for", source))? {
-            begin(folder, &path)?;
-        }
-        let file = OpenOptions::new().read(true).append(true).open(&path).map_err(|source| io("open", source))?;
-        let recovered = recover(&file, &path)?;
-        if let Some(cut) = recovered.cut {
-            file.set_len(cut.offset).and_then(|()| file.sync_all()).map_err(|source| io("repair", source))?;
-        }
-        Ok((Self { path, file, count: recovered.records, failed: None, _lock: lock }, recovered))
+    pub fn open(
+        folder: &Path,
+        options: Options,
+        replay: impl FnMut(Replayed),
+    ) -> Result<(Self, Recovered), JournalError> {
+        Self::open_on(folder, options, replay, |file| Box::new(file))
     }
 
-    /// Appends `records`, all or none, and returns when they are on the disk. One write and one sync, whatever the number.
+    /// The same; the segment that is open goes through `store`.
+    pub(crate) fn open_on(
+        folder: &Path,
+        options: Options,
+        replay: impl FnMut(Replayed),
+        store: impl FnOnce(File) -> Box<dyn Store>,
+    ) -> Result<(Self, Recovered), JournalError> {
+        fs::create_dir_all(folder).map_err(|source| JournalError::io("create", folder, source))?;
+        let lock = lock::take(folder)?;
+        let Found { recovered, ledger, file, segment, position, witness } = recovery::recover(folder, replay)?;
+        let (bytes, count) = (position.offset, position.next.saturating_sub(1));
+        let queue = Arc::new(Queue::new(folder.into(), ledger, count, bytes));
+        let (next, hash, store) = (position.next, position.hash, store(file));
+        let writer = Writer { folder: folder.into(), options, store, segment, bytes, next, hash, witness };
+        let works = queue.clone();
+        let writer = thread::Builder::new().name("journal".into()).spawn(move || writer.run(&works));
+        let writer = writer.map_err(|source| JournalError::io("start the writer of", folder, source))?;
+        Ok((Self { folder: folder.into(), options, queue, writer: Some(writer), _lock: lock }, recovered))
+    }
+
+    /// Appends `records`, all or none, after those of every append before. Returns when they wait for the writer; they are on the
+    /// disk when the [`Durable`] says so. Those of several appends are written and synced together. Blocks while a great deal waits.
     ///
     /// # Errors
     /// [`JournalError::TooLarge`] and [`JournalError::Unfaithful`] for records that cannot be kept; the journal goes on.
-    /// [`JournalError::Io`] when the write failed: whether the records are kept is then open, and every later append is
-    /// refused with [`JournalError::Poisoned`] until the journal is opened again.
-    pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        if let Some(why) = &self.failed {
-            return Err(JournalError::Poisoned { path: self.path.clone(), why: why.clone() });
-        }
+    /// [`JournalError::Poisoned`] after a write or sync has failed: what is on the disk is known when it is opened again.
+    pub fn append(&self, records: &[Record]) -> Result<Durable, JournalError> {
         if records.is_empty() {
-            return Ok(());
+            return Ok(Durable::at_once());
         }
-        let frame = frame::encode(self.count + 1, records)?;
-        if let Err(source) = self.file.write_all(&frame).and_then(|()| self.file.sync_data()) {
-            // After a failed sync the system may have dropped the data and forgotten the error: a second try could
-            // succeed without the first one's records being there.
-            self.failed = Some(source.to_string());
-            return Err(JournalError::Io { doing: "write", path: self.path.clone(), source });
+        self.queue.append(records, frame::lines(records)?)
+    }
+
+    /// Whether the last segment is long enough: time for [`Journal::roll`].
+    #[must_use]
+    pub fn wants_snapshot(&self) -> bool {
+        self.queue.segment_bytes() >= self.options.segment_bytes
+    }
+
+    /// Begins a new segment with `snapshot`: the driver's state after everything that it has appended, in bytes that only the driver
+    /// understands; none when it has no state. The next start gets these bytes, and the records that come after. Then segments beyond the
+    /// journal's size are removed.
+    ///
+    /// # Errors
+    /// [`JournalError::TooLarge`]; the journal goes on. [`JournalError::Poisoned`] as for an append.
+    pub fn roll(&self, snapshot: Vec<u8>) -> Result<Durable, JournalError> {
+        let (bytes, limit) = (snapshot.len(), MAX_SNAPSHOT_BYTES);
+        if bytes > limit {
+            return Err(JournalError::TooLarge { what: "the snapshot".into(), bytes, limit });
         }
-        self.count = self.count.saturating_add(u64::try_from(records.len()).unwrap_or(u64::MAX));
-        Ok(())
+        self.queue.roll(snapshot)
     }
 
-    /// How many records there are.
+    /// The number of the last record, those included that wait for the writer.
     #[must_use]
-    pub fn len(&self) -> u64 {
-        self.count
+    pub fn last_record(&self) -> u64 {
+        self.queue.count()
     }
 
-    /// Whether there are none.
+    /// The folder.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 
-/// Reads the journal in `folder` from its first record, also while another process writes it: then an append that is
-/// being written at this moment is the end. Changes nothing.
-///
-/// # Errors
-/// [`JournalError`] when there is none, when it cannot be read, or when it is of another format. Damage further on is
-/// an item of the iterator, its last one.
-pub fn read(folder: &Path) -> Result<Reader<BufReader<File>>, JournalError> {
-    let path = folder.join(FILE_NAME);
-    let file = File::open(&path).map_err(|source| JournalError::Io { doing: "open", path: path.clone(), source })?;
-    Reader::new(BufReader::new(file), &path)
-}
-
-/// Makes the file with its first line. It appears under its name only when that line is on the disk.
-fn begin(folder: &Path, path: &Path) -> Result<(), JournalError> {
-    let new = folder.join(NEW_NAME);
-    let make = || {
-        let mut file = File::create(&new)?;
-        file.write_all(format!("{MAGIC}{VERSION}\n").as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        // Without this the file itself could be gone after a power cut.
-        File::open(folder)?.sync_all()
-    };
-    make().map_err(|source| JournalError::Io { doing: "create", path: path.into(), source })
-}
-
-/// Reads everything once.
-fn recover(file: &File, path: &Path) -> Result<Recovered, JournalError> {
-    let mut reader = Reader::new(BufReader::new(file), path)?;
-    let mut ledger = Ledger::default();
-    let mut records = 0;
-    for record in &mut reader {
-        ledger.apply(record?);
-        records += 1;
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has told those who waited.
+            let _ = writer.join();
+        }
     }
-    let cut = Cut { offset: reader.whole_bytes(), bytes: reader.torn_bytes() };
-    let (last_generation, unfinished) = ledger.close();
-    Ok(Recovered { records, last_generation, unfinished, cut: (cut.bytes > 0).then_some(cut) })
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Entry, Generation, IdempotencyKey, Plan, PlanId, Record, StepId, Timestamp};
+use homeostat_model::{Entry, Generation, IdempotencyKey, Mode, Plan, PlanId, Record, StepId, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// A step that was dispatched and of which no outcome was recorded: the system itself has to be asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +21,7 @@ pub struct OpenStep {
 }
 
 /// Holds what is open: memory grows with the plans in flight, not with the journal.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Ledger {
     generation: Option<Generation>,
     plans: BTreeMap<PlanId, Plan>,
@@ -29,25 +30,68 @@ pub(crate) struct Ledger {
     ended: BTreeSet<PlanId>,
 }
 
+/// A ledger as a segment carries it over from the ones before.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Carried {
+    generation: Option<Generation>,
+    plans: Vec<Plan>,
+    open: Vec<CarriedStep>,
+    ended: BTreeSet<PlanId>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CarriedStep {
+    plan: PlanId,
+    step: StepId,
+    key: IdempotencyKey,
+    since: Timestamp,
+}
+
 impl Ledger {
-    pub(crate) fn apply(&mut self, record: Record) {
-        match record.entry {
-            Entry::PoliciesLoaded { generation, .. } => self.saw(generation),
+    /// Reads what [`Ledger::to_json`] wrote.
+    pub(crate) fn from_json(json: &[u8]) -> serde_json::Result<Self> {
+        let Carried { generation, plans, open, ended } = serde_json::from_slice(json)?;
+        let plans = plans.into_iter().map(|plan| (plan.id, plan)).collect();
+        let open = open.into_iter().map(|step| ((step.plan, step.step), (step.key, step.since))).collect();
+        Ok(Self { generation, plans, open, ended })
+    }
+
+    /// For the next segment.
+    pub(crate) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let open = self.open.iter().map(|((plan, step), (key, since))| CarriedStep {
+            plan: *plan,
+            step: *step,
+            key: key.clone(),
+            since: *since,
+        });
+        let plans = self.plans.values().cloned().collect();
+        let ended = self.ended.clone();
+        serde_json::to_vec(&Carried { generation: self.generation, plans, open: open.collect(), ended })
+    }
+
+    pub(crate) fn apply(&mut self, record: &Record) {
+        match &record.entry {
+            Entry::PoliciesLoaded { generation, .. } => self.saw(*generation),
             Entry::PlanMade(plan) => {
                 self.saw(plan.id.generation);
-                self.plans.insert(plan.id, plan);
+                // One that is only shown has no steps to come, and never finishes.
+                if plan.mode >= Mode::Approve {
+                    self.plans.insert(plan.id, plan.clone());
+                }
             }
             Entry::StepDispatched { plan, step, key } => {
                 self.saw(plan.generation);
-                self.open.insert((plan, step), (key, record.at));
+                self.open.insert((*plan, *step), (key.clone(), record.at));
             }
             Entry::StepFinished { plan, step, .. } => {
-                self.open.remove(&(plan, step));
-                if self.ended.contains(&plan) {
-                    self.forget(plan);
+                self.open.remove(&(*plan, *step));
+                if self.ended.contains(plan) {
+                    self.forget(*plan);
                 }
             }
-            Entry::PlanFinished { plan, .. } => self.forget(plan),
+            Entry::PlanFinished { plan, .. } => self.forget(*plan),
             Entry::FindingOpened { .. }
             | Entry::FindingClosed { .. }
             | Entry::Skipped { .. }
@@ -62,10 +106,20 @@ impl Ledger {
     }
 
     /// The newest generation, and every open step in the order of plans.
-    pub(crate) fn close(self) -> (Option<Generation>, Vec<OpenStep>) {
-        let Self { generation, plans, open, .. } = self;
-        let step = |((plan, step), (key, since))| OpenStep { plan, step, key, since, made: plans.get(&plan).cloned() };
-        (generation, open.into_iter().map(step).collect())
+    pub(crate) fn open(&self) -> (Option<Generation>, Vec<OpenStep>) {
+        let open = self.open.iter().map(|((plan, step), (key, since))| OpenStep {
+            plan: *plan,
+            step: *step,
+            key: key.clone(),
+            since: *since,
+            made: self.plans.get(plan).cloned(),
+        });
+        (self.generation, open.collect())
+    }
+
+    /// The plans that are being carried out.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.plans.values()
     }
 
     fn saw(&mut self, generation: Generation) {

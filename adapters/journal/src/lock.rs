@@ -15,7 +15,7 @@ const HOLDER_BYTES: u64 = 64;
 /// Takes the folder, or says who has it. Dropping the file gives it back.
 pub(crate) fn take(folder: &Path) -> Result<File, JournalError> {
     let path = folder.join(LOCK_NAME);
-    let io = |doing, source| JournalError::Io { doing, path: path.clone(), source };
+    let io = |doing, source| JournalError::io(doing, &path, source);
     let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let mut file = options.map_err(|source| io("create", source))?;
     match file.try_lock() {

@@ -17,7 +17,8 @@ pub struct OpenPlan {
 }
 
 /// Follows the records. It grows with the plans in flight, not with the records.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct OpenPlans(BTreeMap<PlanId, OpenPlan>);
 
 impl OpenPlans {

@@ -1,28 +1,26 @@
-//! A journal's file of any content is read up to its first damage, and a cut through a good one is never called damage.
+//! A segment of any content is read up to its first damage, and a cut through a good one is never called damage.
 //!
-//! What begins as a journal is read as it is. Anything else is taken for the bodies of appends, separated by empty lines,
-//! and gets the heads that belong to them: their checksums are what no mutation finds.
+//! What begins as a segment is read as it is. Anything else is taken for the records of blocks, a line each, separated by empty
+//! lines, and gets the heads and checksums that belong to them: those no mutation finds.
 #![no_main]
 
 use std::{fmt::Write, path::Path};
 
-use homeostat_journal::{JournalError, Reader};
+use homeostat_journal::{Hash, JournalError, Reader};
 use homeostat_model::Record;
 use libfuzzer_sys::fuzz_target;
-
-const FIRST_LINE: &[u8] = b"#homeostat-journal 1\n";
 
 fuzz_target!(|data: &[u8]| {
     if data.starts_with(b"#homeostat") {
         read(data);
         return;
     }
-    let journal = framed(data);
+    let (journal, opening) = framed(data);
     let (whole, error) = read(&journal);
     assert!(!matches!(error, Some(JournalError::Corrupt { .. })), "a good frame is damaged: {error:?}");
-    // Anywhere behind the first line, by a number that is the same each time.
-    let room = journal.len() - FIRST_LINE.len();
-    let cut = FIRST_LINE.len() + usize::try_from(crc32fast::hash(data)).unwrap() % (room + 1);
+    // Anywhere behind the opening, by a number that is the same each time.
+    let room = journal.len() - opening;
+    let cut = opening + usize::try_from(crc32fast::hash(data)).unwrap() % (room + 1);
     let (before, error) = read(&journal[..cut]);
     assert!(!matches!(error, Some(JournalError::Corrupt { .. })), "a cut at byte {cut} is damage: {error:?}");
     assert!(whole.starts_with(&before), "a cut at byte {cut} changes what was before it");
@@ -30,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// The records before the first error, and that error.
 fn read(bytes: &[u8]) -> (Vec<Record>, Option<JournalError>) {
-    let mut reader = match Reader::new(bytes, Path::new("journal.log")) {
+    let mut reader = match Reader::new(bytes, Path::new("00000001.journal")) {
         Ok(reader) => reader,
         Err(error) => return (Vec::new(), Some(error)),
     };
@@ -38,8 +36,11 @@ fn read(bytes: &[u8]) -> (Vec<Record>, Option<JournalError>) {
     let mut failure = None;
     for record in &mut reader {
         match record {
-            Ok(record) if failure.is_none() => records.push(record),
-            Ok(record) => panic!("{record:?} comes after an error"),
+            Ok(kept) if failure.is_none() => {
+                assert!(records.len() < 2 || kept.number > 1, "numbers do not rise: {kept:?}");
+                records.push(kept.record);
+            }
+            Ok(kept) => panic!("{kept:?} comes after an error"),
             Err(error) => failure = Some(error),
         }
     }
@@ -55,19 +56,34 @@ fn read(bytes: &[u8]) -> (Vec<Record>, Option<JournalError>) {
     (records, failure)
 }
 
-/// A journal of the bodies in `data`.
-fn framed(data: &[u8]) -> Vec<u8> {
-    let mut journal = FIRST_LINE.to_vec();
-    let mut first = 1_u64;
+/// A segment of the blocks in `data`, and where its first block begins. The first byte decides whether it has a snapshot.
+fn framed(data: &[u8]) -> (Vec<u8>, usize) {
+    let snapshot: &[u8] = if data.first().is_some_and(|byte| byte % 2 == 1) { b"#r a snapshot of any bytes\n\0" } else { b"" };
+    let sum = |bytes: &[u8]| crc32fast::hash(bytes);
+    let mut opening = format!("#homeostat-journal 2 00000001 {:016x} {} {:08x} {:08x} ", 1, Hash::default(), 0, sum(b""));
+    write!(opening, "{:08x} {:08x} ", snapshot.len(), sum(snapshot)).unwrap();
+    let crc = sum(opening.as_bytes());
+    writeln!(opening, "{crc:08x}\n").unwrap();
+    let mut journal = [opening.as_bytes(), snapshot, b"\n"].concat();
+    let begin = journal.len();
+    let (mut first, mut hash) = (1_u64, Hash::default());
     for body in bodies(data) {
-        let mut head = format!("#r {first:016x} {:08x} {:08x} ", body.len(), crc32fast::hash(&body));
-        let crc = crc32fast::hash(head.as_bytes());
+        let (mut lines, mut count) = (Vec::new(), 0);
+        for json in body.split(|byte| *byte == b'\n').filter(|json| !json.is_empty()) {
+            lines.extend(format!("{:08x} ", sum(json)).bytes());
+            lines.extend(json);
+            lines.push(b'\n');
+            hash = hash.then(json);
+            count += 1;
+        }
+        let mut head = format!("#r {first:016x} {:08x} {hash} ", lines.len());
+        let crc = sum(head.as_bytes());
         writeln!(head, "{crc:08x}").unwrap();
         journal.extend(head.bytes());
-        journal.extend(&body);
-        first += u64::try_from(body.split_inclusive(|byte| *byte == b'\n').count()).unwrap();
+        journal.extend(&lines);
+        first += count;
     }
-    journal
+    (journal, begin)
 }
 
 /// The parts of `data` between empty lines. A record is JSON, so that none has a line that begins as a head does, nor a zero.

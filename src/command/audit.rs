@@ -1,0 +1,136 @@
+//! `homeostat audit`: what was decided and done, read from the journal; also while homeostat runs, and without changing anything.
+
+mod selection;
+mod verification;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use homeostat_journal::{History, JournalError, Kept};
+use homeostat_model::{Entry, Timestamp};
+use serde_json::json;
+
+use crate::{
+    cli::{AuditArgs, Format},
+    config::Loaded,
+    report::Failure,
+    story::Story,
+};
+use selection::Selection;
+
+/// How long the journal is left alone before it is looked at again: a person does not notice it, nor does the disk.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
+    let folder = folder(args)?;
+    let cannot = |error: JournalError| Failure::new(format!("the journal cannot be read: {error}"));
+    let mut out = io::stdout().lock();
+    match History::open(&folder) {
+        Ok(history) if args.verify => verification::verify(history, args.output, &mut out),
+        Ok(history) => show(history, args, &mut out),
+        Err(error @ (JournalError::Corrupt { .. } | JournalError::NotAJournal { .. })) if args.verify => {
+            verification::damaged(&error.to_string(), args.output, &mut out)
+        }
+        Err(error) => Err(cannot(error)),
+    }
+}
+
+/// The journal's folder.
+fn folder(args: &AuditArgs) -> Result<PathBuf, Failure> {
+    if let Some(path) = &args.path {
+        return Ok(path.clone());
+    }
+    let loaded = Loaded::find(args.config.as_deref())?;
+    match &loaded.configuration.journal {
+        Some(journal) => Ok(loaded.resolve(&journal.path)),
+        None => Err(Failure::new(format!("{} has no journal", loaded.name()))
+            .help("name the journal's folder, or set spec.journal in the configuration")),
+    }
+}
+
+/// Writes the records that are asked for. What is damaged is told after those before it.
+fn show(mut history: History, args: &AuditArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let mut selection = Selection::new(args, history.plans_before());
+    let mut pages = Pages { output: args.output, story: Story::new() };
+    for plan in history.plans_before().to_vec() {
+        // Their steps are told in words, too.
+        pages.story.tell(&homeostat_model::Record { at: plan.created, entry: Entry::PlanMade(plan) });
+    }
+    loop {
+        match history.next_record() {
+            Ok(Some(kept)) => {
+                // Told in any case: the story knows the plans that steps belong to.
+                let line = pages.line(&kept);
+                if selection.takes(&kept.record) && out.write_all(line.as_bytes()).is_err() {
+                    // A closed standard output means that nobody wants to read it; here and below.
+                    return Ok(ExitCode::SUCCESS);
+                }
+            }
+            Ok(None) if args.follow => {
+                if out.flush().is_err() {
+                    return Ok(ExitCode::SUCCESS);
+                }
+                std::thread::sleep(PATIENCE);
+            }
+            Ok(None) => {
+                let _ = out.flush();
+                if let Some(help) = selection.unmet() {
+                    let _ = writeln!(io::stderr().lock(), "{help}");
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
+            Err(error) => {
+                let _ = out.flush();
+                let _ = writeln!(io::stderr().lock(), "error: {error}");
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+}
+
+/// Records as they are written.
+struct Pages {
+    output: Format,
+    story: Story,
+}
+
+impl Pages {
+    fn line(&mut self, kept: &Kept) -> String {
+        let Kept { number, hash, record } = kept;
+        match self.output {
+            Format::Json => {
+                let whole = json!({"number": number, "hash": hash.to_string(), "at": record.at, "entry": record.entry});
+                format!("{whole}\n")
+            }
+            Format::Table => {
+                let told = self.story.tell(record);
+                // The story's clock says the time of day, which is not enough here.
+                let told = told.split_once("  ").map_or_else(|| untold(&record.entry), |(_, told)| told.into());
+                format!("{number:>8}  {}  {}\n", time(record.at), told.trim_end())
+            }
+        }
+    }
+}
+
+/// What the story leaves out.
+fn untold(entry: &Entry) -> String {
+    match entry {
+        Entry::Held { finding, hold } => {
+            format!("{:<9} {} {}: {hold}", "held back", finding.resource, finding.policy)
+        }
+        Entry::StepDispatched { key, .. } => format!("{:<9} {key}", "  step"),
+        other => serde_json::to_string(other).unwrap_or_default(),
+    }
+}
+
+/// A time in UTC, to the second.
+fn time(at: Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.as_millis()) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => "-".into(),
+    }
+}

@@ -1,0 +1,117 @@
+//! Which records are asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homeostat_model::{Entry, Mode, Plan, PlanId, Record, ResourceId, Timestamp};
+use serde_json::Value;
+
+use crate::cli::{AuditArgs, Moment};
+
+/// What a record has to be.
+#[derive(Debug)]
+pub(super) struct Selection {
+    plan: Option<PlanId>,
+    policy: Option<String>,
+    resource: Option<ResourceId>,
+    kinds: Vec<String>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    /// Of the plans that go on: whose they are, and what they touch. Records of steps do not say it again.
+    plans: BTreeMap<PlanId, (String, BTreeSet<ResourceId>)>,
+    /// Kinds that there were, to tell who asked for another one.
+    seen: BTreeSet<String>,
+}
+
+/// What a record is about.
+#[derive(Debug, Default)]
+struct Subject {
+    plan: Option<PlanId>,
+    policy: Option<String>,
+    resources: BTreeSet<ResourceId>,
+}
+
+impl Selection {
+    /// What `args` ask for; `before` are plans that were made before the first record.
+    pub(super) fn new(args: &AuditArgs, before: &[Plan]) -> Self {
+        let time = |moment: Option<Moment>| moment.map(|Moment(time)| time);
+        let mut selection = Self {
+            plan: args.plan,
+            policy: args.policy.clone(),
+            resource: args.resource.clone(),
+            kinds: args.kind.clone(),
+            since: time(args.since),
+            until: time(args.until),
+            plans: BTreeMap::new(),
+            seen: BTreeSet::new(),
+        };
+        before.iter().for_each(|plan| selection.remember(plan));
+        selection
+    }
+
+    /// Whether `record` is asked for. To be asked of every record, in order.
+    pub(super) fn takes(&mut self, record: &Record) -> bool {
+        if let Entry::PlanMade(plan) = &record.entry {
+            self.remember(plan);
+        }
+        let by_entry =
+            self.plan.is_some() || self.policy.is_some() || self.resource.is_some() || !self.kinds.is_empty();
+        let taken = self.since.is_none_or(|since| record.at >= since)
+            && self.until.is_none_or(|until| record.at < until)
+            && (!by_entry || self.takes_entry(&record.entry));
+        if let Entry::PlanFinished { plan, .. } = &record.entry {
+            self.plans.remove(plan);
+        }
+        taken
+    }
+
+    /// What to tell somebody who asked for a kind that there is not.
+    pub(super) fn unmet(&self) -> Option<String> {
+        let unmet: Vec<&str> =
+            self.kinds.iter().filter(|kind| !self.seen.contains(*kind)).map(String::as_str).collect();
+        let seen: Vec<&str> = self.seen.iter().map(String::as_str).collect();
+        (!unmet.is_empty())
+            .then(|| format!("no record is of kind {}; there are: {}", unmet.join(", "), seen.join(", ")))
+    }
+
+    fn takes_entry(&mut self, entry: &Entry) -> bool {
+        // As JSON every entry says its kind, and what it is about under the same names.
+        let Ok(Value::Object(json)) = serde_json::to_value(entry) else { return false };
+        let Some((kind, body)) = json.into_iter().next() else { return false };
+        let about = self.subject(&body);
+        let taken = (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && (self.plan.is_none() || self.plan == about.plan)
+            && (self.policy.is_none() || self.policy == about.policy || loads(&body, self.policy.as_deref()))
+            && self.resource.as_ref().is_none_or(|resource| about.resources.contains(resource));
+        if !self.seen.contains(&kind) {
+            self.seen.insert(kind);
+        }
+        taken
+    }
+
+    fn subject(&self, body: &Value) -> Subject {
+        let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+        let id = |field| body.get(field).and_then(Value::as_str).and_then(|id| id.parse().ok());
+        let plan: Option<PlanId> = id("plan").or_else(|| id("id"));
+        let known = plan.and_then(|plan| self.plans.get(&plan)).cloned();
+        let (mut policy, mut resources) =
+            known.map_or((None, BTreeSet::new()), |(policy, touched)| (Some(policy), touched));
+        let finding = body.get("finding").unwrap_or(body);
+        policy = policy.or_else(|| text(finding, "policy"));
+        let own = ["resource", "subject"].into_iter().filter_map(|field| text(finding, field)?.parse().ok());
+        resources.extend(own);
+        Subject { plan, policy, resources }
+    }
+
+    fn remember(&mut self, plan: &Plan) {
+        // One that is only shown never ends, and has no records but its own, which says everything.
+        if plan.mode >= Mode::Approve {
+            self.plans.insert(plan.id, (plan.policy.to_string(), plan.touches()));
+        }
+    }
+}
+
+/// Whether a policy is among those that were loaded.
+fn loads(body: &Value, policy: Option<&str>) -> bool {
+    let loaded = body.get("policies").and_then(Value::as_array);
+    loaded.is_some_and(|loaded| loaded.iter().any(|name| name.as_str() == policy))
+}
