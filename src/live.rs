@@ -43,7 +43,7 @@ pub(crate) use observer::observe;
 pub(crate) use policies::PolicyFiles;
 use refusals::Refusals;
 pub(crate) use reload::{Reader, reload};
-pub(crate) use sources::{Feed, Sources};
+pub(crate) use sources::{Feed, Memories, Sources};
 
 use crate::{
     metrics::Metrics,

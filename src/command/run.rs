@@ -33,7 +33,8 @@ use crate::{
     command::{check, demonstration},
     config::{AdapterConfig, Loaded, SourceConfig},
     live::{
-        Dispatcher, Feed, Live, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources, observe, reload,
+        Dispatcher, Feed, Live, Memories, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources, observe,
+        reload,
     },
     metrics::Metrics,
     recording::Recorder,
@@ -100,7 +101,8 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
         });
     }
     let api = Api { messages: messages.clone(), metrics: metrics.clone(), awaited };
-    let mut sources = Sources::new(start_source, Feed { sink, clock, metrics: metrics.clone() }, api.router());
+    let feed = Feed { sink, clock, metrics: metrics.clone(), memories: Memories::default() };
+    let mut sources = Sources::new(start_source, feed, api.router());
     sources.replace(&loaded)?;
     let (web, web_stop) = (web(sources.routes()), stop.clone());
     tasks.spawn(async move {
@@ -190,7 +192,7 @@ fn start_source(
     stop: &CancellationToken,
     tasks: &mut JoinSet<Result<(), Failure>>,
 ) -> Result<Router, Failure> {
-    let Feed { sink, clock, metrics } = feed;
+    let Feed { sink, clock, metrics, memories } = feed;
     let mut running = |source| start(source, sink, stop, tasks);
     Ok(match loaded.configuration.sources.get(number) {
         None => Router::new(),
@@ -210,8 +212,8 @@ fn start_source(
             if config.path != Path::new("-") {
                 config.path = loaded.resolve(&config.path);
             }
-            let intake = metrics.intake(&config.name);
-            running(Box::new(JsonLines::new(config, *clock, intake)))
+            let (intake, memory) = (metrics.intake(&config.name), memories.of(&config.name));
+            running(Box::new(JsonLines::new(config, *clock, intake, memory)))
         }
         Some(SourceConfig::Scrape(config)) => {
             let mut config = config.clone();
