@@ -150,6 +150,18 @@ impl AdapterConfig {
 }
 
 impl SourceConfig {
+    /// The source's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Alertmanager(config) => &config.name,
+            Self::CloudEvents(config) => &config.name,
+            Self::JsonLines(config) => &config.name,
+            Self::RemoteWrite(config) => &config.name,
+            Self::Scrape(config) => config.name(),
+            Self::Promql(config) => config.name(),
+        }
+    }
+
     /// The path that it listens on, if it does.
     pub(crate) fn route(&self) -> Option<&str> {
         match self {

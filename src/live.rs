@@ -46,7 +46,7 @@ use pending::{Pending, Turn};
 pub(crate) use policies::PolicyFiles;
 use refusals::Refusals;
 pub(crate) use reload::{Reader, reload};
-pub(crate) use sources::{Feed, Sources};
+pub(crate) use sources::{Feed, Memories, Sources};
 
 use crate::{
     metrics::Metrics,

@@ -62,6 +62,25 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_answered_once_also_when_the_token_is_another_one_by_then() {
+        let folder = scratch();
+        let program = start(folder.path());
+        let event = r#"{"specversion": "1.0", "id": "1", "source": "/smart", "type": "disk.failed", "subject": "host/h1",
+            "data": {"slot": 1, "model": "M1"}}"#;
+        let post = |token: &str| {
+            let headers = [("Content-Type", "application/cloudevents+json"), ("Authorization", token)];
+            program.post_with("/webhook/cloudevents", &headers, event)
+        };
+        assert_eq!(post("Bearer s3cret"), (202, r#"{"accepted":1,"repeated":0,"refused":[]}"#.into()));
+        fs::write(folder.path().join("token"), "0ther\n").unwrap();
+        let answer =
+            program.wait_for("the other token", || Some(post("Bearer 0ther")).filter(|(status, _)| *status != 401));
+        assert_eq!(answer, (202, r#"{"accepted":0,"repeated":1,"refused":[]}"#.into()));
+        assert_eq!(post("Bearer s3cret").0, 401);
+        program.stop();
+    }
+
+    #[test]
     fn a_policy_may_name_the_events_that_a_source_brings() {
         let folder = scratch();
         let path = folder.path().to_str().unwrap();

@@ -34,7 +34,7 @@ use crate::{
     command::{check, demonstration},
     config::{AdapterConfig, Loaded, SourceConfig},
     live::{
-        Dispatcher, Feed, Live, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources, observe,
+        Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources, observe,
         reload,
     },
     metrics::Metrics,
@@ -105,7 +105,8 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
         });
     }
     let api = Api { messages: messages.clone(), metrics: metrics.clone(), awaited };
-    let mut sources = Sources::new(start_source, Feed { sink, clock, metrics: metrics.clone() }, api.router());
+    let feed = Feed { sink, clock, metrics: metrics.clone(), memories: Memories::default() };
+    let mut sources = Sources::new(start_source, feed, api.router());
     sources.replace(&loaded)?;
     let (web, web_stop) = (web(sources.routes()), stop.clone());
     tasks.spawn(async move {
@@ -197,7 +198,7 @@ fn start_source(
     stop: &CancellationToken,
     tasks: &mut JoinSet<Result<(), Failure>>,
 ) -> Result<Router, Failure> {
-    let Feed { sink, clock, metrics } = feed;
+    let Feed { sink, clock, metrics, memories } = feed;
     let mut running = |source| start(source, sink, stop, tasks);
     Ok(match loaded.configuration.sources.get(number) {
         None => Router::new(),
@@ -217,8 +218,8 @@ fn start_source(
             if config.path != Path::new("-") {
                 config.path = loaded.resolve(&config.path);
             }
-            let intake = metrics.intake(&config.name);
-            running(Box::new(JsonLines::new(config, *clock, intake)))
+            let (intake, memory) = (metrics.intake(&config.name), memories.of(&config.name));
+            running(Box::new(JsonLines::new(config, *clock, intake, memory)))
         }
         Some(SourceConfig::Scrape(config)) => {
             let mut config = config.clone();

@@ -38,6 +38,11 @@ pub(super) fn check(configuration: &Configuration, origins: &Origins, complete: 
         .enumerate()
         .map(|(number, adapter)| (named(origins, "adapters", number, "name"), adapter.name()));
     problems.each_once(names, "duplicate_adapter", "two adapters are called", "give each a `name` of its own");
+    let names = sources.iter().enumerate();
+    let names = names.map(|(number, source)| (named(origins, "sources", number, "name"), source.name()));
+    let help =
+        "give each a `name` of its own: by it metrics tell them apart, and each goes on where it was after a change";
+    problems.each_once(names, "duplicate_source", "two sources are called", help);
     let routes = sources.iter().enumerate();
     let routes =
         routes.filter_map(|(number, source)| Some((named(origins, "sources", number, "path"), source.route()?)));

@@ -6,7 +6,7 @@ use homeostat_configuration::{Files, MAX_BYTES};
 
 use crate::files;
 
-/// Names of one folder that are read: more is not a folder of configurations.
+/// Names of one folder that are read: more is not a folder of configurations. Some of them only would be another configuration.
 const MAX_NAMES: usize = 10_000;
 
 /// The disk.
@@ -28,7 +28,10 @@ impl Files for Disk {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
         let mut names = Vec::new();
-        for entry in entries.take(MAX_NAMES) {
+        for (number, entry) in entries.enumerate() {
+            if number >= MAX_NAMES {
+                return Err(format!("it has more than {MAX_NAMES} entries"));
+            }
             let entry = entry.map_err(|error| error.to_string())?;
             // A folder is no file, whatever its name fits.
             if !entry.path().is_dir() {
@@ -36,5 +39,20 @@ impl Files for Disk {
             }
         }
         Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_too_many_names_is_refused_and_not_read_in_part() {
+        let folder = tempfile::tempdir().unwrap();
+        (0..MAX_NAMES).for_each(|number| fs::write(folder.path().join(format!("{number}.yaml")), "").unwrap());
+        let read = || Disk.names(folder.path()).map(|names| names.len());
+        assert_eq!(read(), Ok(MAX_NAMES));
+        fs::write(folder.path().join("one-more.yaml"), "").unwrap();
+        assert_eq!(read(), Err(format!("it has more than {MAX_NAMES} entries")));
     }
 }

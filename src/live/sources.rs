@@ -5,16 +5,23 @@
 //!                                                                 \--> routes of those that listen, put together anew
 //! ```
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use axum::Router;
 use homeostat_port::{Clock, ObservationSink, Secret};
-use homeostat_sources::{Inlet, Token};
+use homeostat_sources::{Inlet, Memory, Token};
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Loaded, metrics::Metrics, report::Failure};
+use crate::{
+    config::{Loaded, SourceConfig},
+    metrics::Metrics,
+    report::Failure,
+};
 
 /// What sources are given.
 #[derive(Clone)]
@@ -22,6 +29,28 @@ pub(crate) struct Feed {
     pub(crate) sink: ObservationSink,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) memories: Memories,
+}
+
+/// What sources keep when they are started again, by their names.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Memories(Arc<Mutex<BTreeMap<String, Memory>>>);
+
+impl Memories {
+    /// That of the source called `name`.
+    pub(crate) fn of(&self, name: &str) -> Memory {
+        self.lock().entry(name.to_owned()).or_default().clone()
+    }
+
+    /// Forgets those of all other sources than these.
+    fn keep(&self, names: &[&str]) {
+        self.lock().retain(|name, _| names.contains(&name.as_str()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Memory>> {
+        // Whoever panicked left a whole map: an entry is made at once.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Feed {
@@ -32,7 +61,13 @@ impl Feed {
     pub(crate) fn inlet(&self, name: &str, token: Option<&Secret>) -> Result<Inlet, Failure> {
         let token = token.map(Token::read).transpose();
         let token = token.map_err(|error| Failure::new(format!("source {name}: {error}")))?;
-        Ok(Inlet { sink: self.sink.clone(), clock: self.clock, intake: self.metrics.intake(name), token })
+        Ok(Inlet {
+            sink: self.sink.clone(),
+            clock: self.clock,
+            intake: self.metrics.intake(name),
+            token,
+            memory: self.memories.of(name),
+        })
     }
 }
 
@@ -93,8 +128,10 @@ impl Sources {
                 None => waiting.push((number, by)),
             }
         }
-        // They end before others take their places.
+        // They end before others take their places. Those that are gone for good leave nothing behind.
         drop(before);
+        let names: Vec<&str> = loaded.configuration.sources.iter().map(SourceConfig::name).collect();
+        self.feed.memories.keep(&names);
         for (number, by) in waiting {
             let stop = CancellationToken::new();
             match (self.start)(loaded, number, &self.feed, &stop, &mut self.tasks) {

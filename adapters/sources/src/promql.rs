@@ -240,6 +240,12 @@ fn endpoint(server: &Address, what: &str) -> Result<Uri, InvalidAddress> {
 }
 
 impl PromqlConfig {
+    /// The source's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// What is in force where nothing is given, by the names of the fields.
     #[must_use]
     pub fn defaults(&self) -> serde_json::Value {

@@ -174,6 +174,12 @@ impl TryFrom<Document> for ScrapeConfig {
 }
 
 impl ScrapeConfig {
+    /// The source's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// What is in force where nothing is given, by the names of the fields.
     #[must_use]
     pub fn defaults(&self) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use homeostat_model::{Observation, Timestamp};
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Counted,
     http::{HttpError, Question},
+    lock::lock,
     series::SeriesReader,
     series_mapping::NAME,
     target::InvalidAddress,
@@ -36,6 +37,8 @@ enum AskError {
     Answer(#[from] AnswerError),
     #[error(transparent)]
     Address(#[from] InvalidAddress),
+    #[error("reading its answer failed: {0}; this is a bug")]
+    Unread(#[from] tokio::task::JoinError),
 }
 
 impl AskError {
@@ -58,7 +61,8 @@ impl AskError {
 struct Asker {
     server: Arc<Server>,
     query: Arc<Query>,
-    reader: SeriesReader,
+    /// Nobody else asks for it; it goes to another thread and comes back.
+    reader: Arc<Mutex<SeriesReader>>,
 }
 
 /// Asks until nobody listens any more.
@@ -66,9 +70,9 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
     let (config, clock) = (&server.config, server.clock);
     let mut steps = Steps::new(config.step, config.delay, config.catch_up);
     let mapping = query.one.as_ref().map_or(&config.mapping, |(_, mapping)| mapping);
-    let reader = SeriesReader::new(mapping.clone());
+    let reader = Arc::new(Mutex::new(SeriesReader::new(mapping.clone())));
     let query = Arc::new(query);
-    let mut asker = Asker { server: server.clone(), query: query.clone(), reader };
+    let asker = Asker { server: server.clone(), query: query.clone(), reader };
     let (source, query) = (&config.name, &query.expression);
     let mut failing: Option<String> = None;
     loop {
@@ -116,7 +120,7 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
 }
 
 impl Asker {
-    async fn once(&mut self, due: &Due) -> Result<Vec<Observation>, AskError> {
+    async fn once(&self, due: &Due) -> Result<Vec<Observation>, AskError> {
         let config = &self.server.config;
         let (what, form) = form(&self.query.expression, due, config.step.as_secs_f64(), config.timeout.as_secs_f64());
         let question = Question {
@@ -128,14 +132,20 @@ impl Asker {
             timeout: self.server.clock.on_the_wall(config.timeout),
             max_bytes: config.body_limit_bytes,
         };
-        let answer = self.server.http.ask(&question).await?.unpacked()?;
-        match answer::read(&answer.body, config.sample_limit) {
-            Ok(read) if answer.status.is_success() => Ok(placed(read, &self.query, &mut self.reader, &self.server)),
-            // The API explains its errors; others come from something in between.
-            Ok(_) => Err(AskError::Status(answer.refusal())),
-            Err(AnswerError::Foreign(_)) if !answer.status.is_success() => Err(AskError::Status(answer.refusal())),
-            Err(error) => Err(error.into()),
-        }
+        let packed = self.server.http.ask(&question).await?;
+        let (server, query, reader) = (self.server.clone(), self.query.clone(), self.reader.clone());
+        // A large answer takes its time: no thread of the runtime is to wait with it.
+        tokio::task::spawn_blocking(move || {
+            let answer = packed.unpacked()?;
+            match answer::read(&answer.body, server.config.sample_limit) {
+                Ok(read) if answer.status.is_success() => Ok(placed(read, &query, &mut lock(&reader), &server)),
+                // The API explains its errors; others come from something in between.
+                Ok(_) => Err(AskError::Status(answer.refusal())),
+                Err(AnswerError::Foreign(_)) if !answer.status.is_success() => Err(AskError::Status(answer.refusal())),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await?
     }
 }
 
