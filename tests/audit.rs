@@ -131,18 +131,18 @@ mod tests {
         shows(
             &[],
             &expect![[r#"
-                       1  2026-01-31 10:00:00  policies  2 loaded (generation 1): hot, down
-                       2  2026-01-31 10:00:05  finding   vm/web-1 hot: load > 0.9 is true (load = 0.95)
-                       3  2026-01-31 10:00:05  plan      p1-1 restart vm/web-1 for hot, 1 step; then it runs
-                       4  2026-01-31 10:00:05    step    p1-1/1 vm/web-1 restart: it hangs
-                       5  2026-01-31 10:00:07    step    p1-1/1 done: running
-                       6  2026-01-31 10:00:07  plan      p1-1 restart vm/web-1 succeeded
-                       7  2026-01-31 10:00:08  held back vm/web-1 hot: cooldown: the policy acted here not long ago
-                       8  2026-01-31 10:00:09  finding   vm/db-1 down: load > 0.9 is true (load = 0.95)
-                       9  2026-01-31 10:00:09  plan      p1-2 restart vm/db-1 for down, 1 step; then it runs
-                      10  2026-01-31 10:00:10    step    p1-2/1 vm/db-1 restart: it hangs
-                      11  2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
-                      12  2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
+                1       2026-01-31 10:00:00  policies  2 loaded (generation 1): hot, down
+                2       2026-01-31 10:00:05  finding   vm/web-1 hot: load > 0.9 is true (load = 0.95)
+                3       2026-01-31 10:00:05  plan      p1-1 restart vm/web-1 for hot, 1 step; then it runs
+                4       2026-01-31 10:00:05    step    p1-1/1 vm/web-1 restart: it hangs
+                5       2026-01-31 10:00:07    step    p1-1/1 done: running
+                6       2026-01-31 10:00:07  plan      p1-1 restart vm/web-1 succeeded
+                7       2026-01-31 10:00:08  held back vm/web-1 hot: cooldown: the policy acted here not long ago
+                8       2026-01-31 10:00:09  finding   vm/db-1 down: load > 0.9 is true (load = 0.95)
+                9       2026-01-31 10:00:09  plan      p1-2 restart vm/db-1 for down, 1 step; then it runs
+                10      2026-01-31 10:00:10    step    p1-2/1 vm/db-1 restart: it hangs
+                11      2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
+                12      2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
             "#]],
         );
     }
@@ -152,49 +152,49 @@ mod tests {
         shows(
             &["--plan", "p1-2"],
             &expect![[r#"
-                       9  2026-01-31 10:00:09  plan      p1-2 restart vm/db-1 for down, 1 step; then it runs
-                      10  2026-01-31 10:00:10    step    p1-2/1 vm/db-1 restart: it hangs
-                      11  2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
-                      12  2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
+                9       2026-01-31 10:00:09  plan      p1-2 restart vm/db-1 for down, 1 step; then it runs
+                10      2026-01-31 10:00:10    step    p1-2/1 vm/db-1 restart: it hangs
+                11      2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
+                12      2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
             "#]],
         );
         shows(
             &["--policy", "hot"],
             &expect![[r#"
-                       1  2026-01-31 10:00:00  policies  2 loaded (generation 1): hot, down
-                       2  2026-01-31 10:00:05  finding   vm/web-1 hot: load > 0.9 is true (load = 0.95)
-                       3  2026-01-31 10:00:05  plan      p1-1 restart vm/web-1 for hot, 1 step; then it runs
-                       4  2026-01-31 10:00:05    step    p1-1/1 vm/web-1 restart: it hangs
-                       5  2026-01-31 10:00:07    step    p1-1/1 done: running
-                       6  2026-01-31 10:00:07  plan      p1-1 restart vm/web-1 succeeded
-                       7  2026-01-31 10:00:08  held back vm/web-1 hot: cooldown: the policy acted here not long ago
+                1       2026-01-31 10:00:00  policies  2 loaded (generation 1): hot, down
+                2       2026-01-31 10:00:05  finding   vm/web-1 hot: load > 0.9 is true (load = 0.95)
+                3       2026-01-31 10:00:05  plan      p1-1 restart vm/web-1 for hot, 1 step; then it runs
+                4       2026-01-31 10:00:05    step    p1-1/1 vm/web-1 restart: it hangs
+                5       2026-01-31 10:00:07    step    p1-1/1 done: running
+                6       2026-01-31 10:00:07  plan      p1-1 restart vm/web-1 succeeded
+                7       2026-01-31 10:00:08  held back vm/web-1 hot: cooldown: the policy acted here not long ago
             "#]],
         );
         shows(
             &["--resource", "vm/db-1"],
             &expect![[r#"
-                       8  2026-01-31 10:00:09  finding   vm/db-1 down: load > 0.9 is true (load = 0.95)
-                       9  2026-01-31 10:00:09  plan      p1-2 restart vm/db-1 for down, 1 step; then it runs
-                      10  2026-01-31 10:00:10    step    p1-2/1 vm/db-1 restart: it hangs
-                      11  2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
-                      12  2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
+                8       2026-01-31 10:00:09  finding   vm/db-1 down: load > 0.9 is true (load = 0.95)
+                9       2026-01-31 10:00:09  plan      p1-2 restart vm/db-1 for down, 1 step; then it runs
+                10      2026-01-31 10:00:10    step    p1-2/1 vm/db-1 restart: it hangs
+                11      2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
+                12      2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
             "#]],
         );
         shows(
             &["--kind", "stepFinished,planFinished"],
             &expect![[r#"
-                       5  2026-01-31 10:00:07    step    p1-1/1 done: running
-                       6  2026-01-31 10:00:07  plan      p1-1 restart vm/web-1 succeeded
-                      11  2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
-                      12  2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
+                5       2026-01-31 10:00:07    step    p1-1/1 done: running
+                6       2026-01-31 10:00:07  plan      p1-1 restart vm/web-1 succeeded
+                11      2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
+                12      2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
             "#]],
         );
         shows(
             &["--since", "2026-01-31T10:00:08Z", "--until", "2026-01-31T10:00:10Z"],
             &expect![[r#"
-                       7  2026-01-31 10:00:08  held back vm/web-1 hot: cooldown: the policy acted here not long ago
-                       8  2026-01-31 10:00:09  finding   vm/db-1 down: load > 0.9 is true (load = 0.95)
-                       9  2026-01-31 10:00:09  plan      p1-2 restart vm/db-1 for down, 1 step; then it runs
+                7       2026-01-31 10:00:08  held back vm/web-1 hot: cooldown: the policy acted here not long ago
+                8       2026-01-31 10:00:09  finding   vm/db-1 down: load > 0.9 is true (load = 0.95)
+                9       2026-01-31 10:00:09  plan      p1-2 restart vm/db-1 for down, 1 step; then it runs
             "#]],
         );
         shows(
@@ -230,9 +230,9 @@ mod tests {
         let (status, told) = audit(folder.path(), &["--policy", "down"]);
         assert_eq!(status, 0, "{told}");
         expect![[r#"
-                  10  2026-01-31 10:00:10    step    p1-2/1 vm/db-1 restart: it hangs
-                  11  2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
-                  12  2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
+            10      2026-01-31 10:00:10    step    p1-2/1 vm/db-1 restart: it hangs
+            11      2026-01-31 10:01:10    step    p1-2/1 failed: the host is gone
+            12      2026-01-31 10:01:11  plan      p1-2 restart vm/db-1 failed at step 1: no host
         "#]]
         .assert_eq(&told);
     }

@@ -247,6 +247,52 @@ mod tests {
         }
     }
 
+    /// Whether a command was carried out.
+    fn done(command: &str, arguments: &[&str]) -> bool {
+        Command::new(command).args(arguments).output().is_ok_and(|output| output.status.success())
+    }
+
+    /// What is undone at the end, also of a test that fails.
+    struct Undo<'a>(&'static str, Vec<&'a str>);
+
+    impl Drop for Undo<'_> {
+        fn drop(&mut self) {
+            done(self.0, &self.1);
+        }
+    }
+
+    #[test]
+    fn inputs_are_taken_in_while_the_disk_stands_still_and_nothing_is_done_before_it_answers() {
+        let folder = scratch();
+        let (image, journal) = (folder.path().join("image"), folder.path().join("journal"));
+        let (image, journal) = (image.to_str().unwrap(), journal.to_str().unwrap());
+        fs::create_dir(journal).unwrap();
+        let made = done("truncate", &["-s", "8M", image]) && done("mkfs.ext4", &["-q", image]);
+        if !made || !done("mount", &["-o", "loop", image, journal]) {
+            // Only root may, and not everywhere.
+            return;
+        }
+        let _mounted = Undo("umount", vec![journal]);
+        let program = start(folder.path());
+        program.wait_for("first decision", || program.entries("policiesLoaded").pop());
+        // After the program, so that a failing test lets it write again before it waits for its end.
+        let frozen = Undo("fsfreeze", vec!["-u", journal]);
+        if !done("fsfreeze", &["-f", journal]) {
+            return;
+        }
+        let taken = || program.metric("homeostat_samples_total");
+        for round in 1..=3 {
+            let before = taken();
+            append(folder.path()).write_all(flaps(100).as_bytes()).unwrap();
+            program.wait_for("samples", || (taken() >= before + 200.0).then_some(()));
+            assert_eq!(program.get("/readyz").unwrap().0, 200, "the loop stands still in round {round}");
+        }
+        assert_eq!(opened(&program, "watch"), 0, "somebody was told of what was not on the disk");
+        drop(frozen);
+        program.wait_for("findings", || (opened(&program, "watch") >= 3).then_some(()));
+        program.stop();
+    }
+
     #[test]
     fn a_journal_that_cannot_be_written_ends_the_program_and_says_why() {
         let folder = scratch();

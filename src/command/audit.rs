@@ -110,7 +110,7 @@ impl Pages {
                 let told = self.story.tell(record);
                 // The story's clock says the time of day, which is not enough here.
                 let told = told.split_once("  ").map_or_else(|| untold(&record.entry), |(_, told)| told.into());
-                format!("{number:>8}  {}  {}\n", time(record.at), told.trim_end())
+                format!("{number:<7} {}  {}\n", time(record.at), told.trim_end())
             }
         }
     }
