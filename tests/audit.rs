@@ -52,6 +52,9 @@ mod tests {
             action: Action::Restart { on: None },
             timeout: Duration::from_secs(30),
             reason: "it hangs".into(),
+            preconditions: vec![],
+            retry: Default::default(),
+            compensation: None,
         };
         Entry::PlanMade(Plan {
             id: id(number),
@@ -65,6 +68,8 @@ mod tests {
             priority: 0,
             effect: "it runs".into(),
             steps: vec![step],
+            cost: Default::default(),
+            verification: None,
         })
     }
 
