@@ -3,24 +3,41 @@
 //! ```text
 //!   plan --> ownership: one plan at a time owns a resource
 //!        --> cooldown:  a policy leaves a resource alone for a while after it acted on it
-//!        --> admitted, or Hold { why, until }
+//!        --> budgets:   no more than so many at a time, or in any stretch of time   <-- calendar: in force only then
+//!        --> admitted, or Hold { why, which number of which limit, until }
 //! ```
+//!
+//! What is remembered is a fold of what began and ended; it can be written and read again (`serde`).
 //!
 //! Invariant: no clock; every hold says what ends it.
 //! Invariant: what is owned is released when its plan ends, and not before; what nobody knows the state of stays owned.
+//! Invariant: in no stretch of time of a budget's length more plans begin than it allows, wherever the stretch begins.
+//! Invariant: what only restores is held by no budget, and counted in none.
+
+mod budget;
+pub mod calendar;
+mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Duration, FindingRef, Hold, Plan, PlanId, ResourceId, Timestamp};
+use homeostat_model::{Duration, FindingRef, Group, Hold, Plan, PlanId, ResourceId, Timestamp};
+use serde::{Deserialize, Serialize};
 
-/// Remembers who owns what and who has to wait.
-#[derive(Debug, Default)]
+pub use budget::{Limit, Owner};
+
+/// Remembers who owns what, who has to wait, and what was done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Guard {
+    #[serde(with = "pairs")]
     cooldowns: BTreeMap<FindingRef, Timestamp>,
     /// Acted on: by one plan at a time.
+    #[serde(with = "pairs")]
     owners: BTreeMap<ResourceId, PlanId>,
     /// Moved to: by several plans at a time, but by none while another acts on it.
+    #[serde(with = "pairs")]
     users: BTreeMap<ResourceId, BTreeSet<PlanId>>,
+    ledger: budget::Ledger,
 }
 
 impl Guard {
@@ -48,8 +65,20 @@ impl Guard {
         contested.map_or(Ok(()), Err)
     }
 
-    /// Gives `plan` what it acts on, and a share of what it moves something to.
-    pub fn own(&mut self, plan: &Plan) {
+    /// Whether `plan` may begin at `at` as far as `limit` is concerned.
+    ///
+    /// # Errors
+    /// [`Hold::Budget`] with the group in which it is used up.
+    pub fn within<F>(&self, at: Timestamp, plan: &Plan, limit: &Limit<'_, F>) -> Result<(), Hold>
+    where
+        F: Fn(Option<&Group>) -> usize,
+    {
+        self.ledger.admit(at, plan, limit)
+    }
+
+    /// `plan` begins: gives it what it acts on, and a share of what it moves something to, and counts it.
+    pub fn own(&mut self, at: Timestamp, plan: &Plan) {
+        self.ledger.begin(at, plan);
         self.owners.extend(plan.touches().into_iter().map(|resource| (resource, plan.id)));
         for host in plan.uses() {
             self.users.entry(host).or_default().insert(plan.id);
@@ -63,6 +92,9 @@ impl Guard {
             plans.remove(&plan);
             !plans.is_empty()
         });
+        if !self.has_any(plan) {
+            self.ledger.end(plan);
+        }
     }
 
     /// Whether `plan` still owns something.

@@ -12,8 +12,10 @@
 
 mod action;
 mod attributes;
+mod budget;
 mod capability;
 mod cpus;
+mod cron;
 mod data;
 mod duration;
 mod event;
@@ -34,8 +36,10 @@ mod value;
 
 pub use action::{Action, Amount, Verb};
 pub use attributes::Attributes;
+pub use budget::{Budget, Group, Impact, ParseQuotaError, Quota, Reach, Scope, Window};
 pub use capability::{Capabilities, KindCapability, MetricDescription};
 pub use cpus::{CpuSet, MAX_CPUS};
+pub use cron::{Cron, ParseCronError};
 pub use data::Data;
 pub use duration::{Duration, ParseDurationError};
 pub use event::Event;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, AdapterName, Duration, Evidence, InvalidName, PolicyName, ResourceId, Timestamp};
+use crate::{Action, AdapterName, Duration, Evidence, InvalidName, PolicyName, Reach, ResourceId, Timestamp};
 
 /// Counts the engine's incarnations (one a start of the driver). A step of an older generation is refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -162,6 +162,9 @@ pub struct Plan {
     pub priority: i32,
     /// What the plan is expected to change.
     pub effect: String,
+    /// Whom it concerns: what budgets count it for.
+    #[serde(default)]
+    pub reach: Reach,
     /// The steps, in the order of their ids; a step comes after those it depends on.
     pub steps: Vec<Step>,
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Evidence, Generation, IdempotencyKey, Plan, PlanId, PlanResult, PolicyName, ResourceId, StepId, StepResult,
-    Timestamp,
+    Duration, Evidence, Generation, IdempotencyKey, Plan, PlanId, PlanResult, PolicyName, ResourceId, StepId,
+    StepResult, Timestamp,
 };
 
 /// A policy's condition on one resource.
@@ -55,6 +55,51 @@ pub enum Hold {
     },
     /// An operator has paused the engine.
     Paused,
+    /// As many plans as a budget allows have begun, or are in flight.
+    Budget {
+        /// Whose budget it is.
+        of: String,
+        /// What is counted together.
+        counted: String,
+        /// How many there are.
+        used: u32,
+        /// How many there may be.
+        max: u32,
+        /// That begin in any stretch of this length; `None`: that are in flight.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        per: Option<Duration>,
+        /// One of those in flight.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<PlanId>,
+        /// When there is room again by itself, or the budget is no longer in force; `None`: when a plan has ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+}
+
+impl Hold {
+    /// When it ends by itself, where that is a matter of time.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Cooldown { until } => Some(*until),
+            Self::Budget { until, .. } => *until,
+            _ => None,
+        }
+    }
+
+    /// Whether it may end when a plan ends.
+    #[must_use]
+    pub fn waits_for_a_plan(&self) -> bool {
+        matches!(self, Self::Owned { .. } | Self::Budget { per: None, .. })
+    }
+
+    /// Whether something was to be done that a guard of many forbids for now; by contrast to a pause after one's own deed, to what is not
+    /// known, and to what waits for a person.
+    #[must_use]
+    pub fn is_a_guards(&self) -> bool {
+        matches!(self, Self::Budget { .. })
+    }
 }
 
 impl fmt::Display for Hold {
@@ -68,6 +113,14 @@ impl fmt::Display for Hold {
             Self::Unknown => f.write_str("the condition is no longer known to hold"),
             Self::Undecided { what } => write!(f, "what to do is not known: {what}"),
             Self::Paused => f.write_str("paused by an operator"),
+            Self::Budget { of, counted, used, max, per, by, .. } => {
+                write!(f, "budget of {of}: {used} of {max} for {counted} ")?;
+                match per {
+                    Some(per) => write!(f, "within {per}")?,
+                    None => f.write_str("in flight")?,
+                }
+                by.map_or(Ok(()), |plan| write!(f, ", such as plan {plan}"))
+            }
         }
     }
 }
