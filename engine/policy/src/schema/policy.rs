@@ -7,6 +7,7 @@ use crate::{
     document::{MAX_PRIORITY, MODES, ON_UNKNOWN},
     fields::UNITS,
     ladder::MAX_ATTEMPTS,
+    limits::SCOPES,
     message::{MAX_MESSAGE_BYTES, SEVERITIES},
     response::RESPONSES,
     selector::{MAX_REQUIREMENTS, MAX_VALUES, OPERATORS},
@@ -43,16 +44,13 @@ fn spec() -> Value {
             "staleAfter": shared_as("duration", "The age from which a metric's newest value says nothing; 2m unless given"),
             "cooldown": shared_as("duration", "The pause between two plans on one resource; 5m unless given"),
             "onUnknown": words("What to make of a condition that is not known; `hold` unless given", &ON_UNKNOWN),
-            "timezone": {
-                "description": "The zone of `time.ofDay` and `time.weekday`, as the IANA calls it; `UTC` unless given",
-                "type": "string", "pattern": "^[A-Za-z0-9_+/-]+$",
-                "examples": ["UTC", "Europe/Berlin", "America/New_York"],
-            },
+            "timezone": shared_as("timezone", "The zone of `time.ofDay` and `time.weekday`, as the IANA calls it; `UTC` unless given"),
             "mode": words("How far it may go by itself; `auto` unless given", &MODES),
             "priority": {
                 "description": "The greater one owns a contested resource; 0 unless given",
                 "type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY,
             },
+            "budgets": super::guard::budgets(&SCOPES),
             "then": list("What to do: the next is tried when those before could not be done or did not help", 1, shared("entry")),
         }),
     );
@@ -309,13 +307,13 @@ fn resize() -> Value {
 }
 
 /// The same list with at most `most` items.
-fn list_up_to(most: usize, mut list: Value) -> Value {
+pub(super) fn list_up_to(most: usize, mut list: Value) -> Value {
     merge(&mut list, json!({"maxItems": most}));
     list
 }
 
 /// Adds the entries of one object to another.
-fn merge(into: &mut Value, more: Value) {
+pub(super) fn merge(into: &mut Value, more: Value) {
     if let (Value::Object(into), Value::Object(more)) = (into, more) {
         into.extend(more);
     }

@@ -1,0 +1,111 @@
+//! What limits a policy besides its own pauses, as it stands in the policy or in a guard.
+
+use homeostat_model::{Budget, Cron, Duration, Quota, Scope, Window};
+
+use crate::{
+    fields::{Fields, duration, items_up_to, parsed, text},
+    language::MAX_WINDOW,
+    mistake::Mistake,
+    nearest::hint,
+    report::Report,
+    yaml::Node,
+    zone::{UTC, zone},
+};
+
+/// Most budgets of one document: one for each scope, by day and by night, at a time and by the hour, and as many again.
+pub(crate) const MAX_BUDGETS: usize = 64;
+
+/// The scopes of a policy's budgets but for labels.
+pub(crate) const SCOPES: [Scope; 4] = [Scope::Policy, Scope::Host, Scope::Rack, Scope::Kind];
+
+/// What begins the name of a label as a scope.
+const LABEL: &str = "label:";
+
+/// Where budgets stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// In a policy.
+    Policy,
+    /// In a guard, where everything that it selects can be counted together.
+    Guard,
+}
+
+/// Limits that a policy has of its own.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Limits {
+    /// How many plans may begin, and be in flight.
+    pub budgets: Vec<Budget>,
+}
+
+/// Reads those among the fields of a policy's `spec`.
+pub(crate) fn limits(fields: &mut Fields<'_>, report: &mut Report) -> Limits {
+    Limits { budgets: budgets(fields.take("budgets"), Within::Policy, report) }
+}
+
+/// Reads `budgets`.
+pub(crate) fn budgets(node: Option<&Node>, within: Within, report: &mut Report) -> Vec<Budget> {
+    let entries = node.map(|node| items_up_to(node, "budgets", MAX_BUDGETS, report)).unwrap_or_default();
+    entries.iter().filter_map(|entry| budget(entry, within, report)).collect()
+}
+
+fn budget(node: &Node, within: Within, report: &mut Report) -> Option<Budget> {
+    let mut fields = Fields::open(node, "a budget", report)?;
+    let before = report.found();
+    let default = if within == Within::Guard { Scope::All } else { Scope::Policy };
+    let scope = fields.take("scope").map_or(Some(default), |node| scope(node, within, report));
+    let max = fields.require("max", report).and_then(|node| parsed::<Quota>(node, "max", report));
+    let (per, in_flight) = (fields.take("per"), fields.take("inFlight"));
+    if let (Some(_), Some(_)) = (per, in_flight) {
+        report.add(fields.key_at("inFlight"), Mistake::Exclusive { one: "per", other: "inFlight" });
+    }
+    if let Some(node) = in_flight
+        && text(node, "inFlight", report).is_some_and(|given| given != "true")
+    {
+        let help =
+            Some("write `inFlight: true`, or how long the stretch is in which they are counted: `per: 1h`".into());
+        report.add(node.at.clone(), Mistake::InvalidValue { reason: "`inFlight` can only be true".into(), help });
+    }
+    let shortest = Duration::from_millis(1);
+    let per = per.map(|node| duration(node, "per", (shortest, MAX_WINDOW), report));
+    let during = recurring(&mut fields, report);
+    fields.finish(report);
+    if report.found() > before {
+        return None;
+    }
+    Some(Budget { scope: scope?, max: max?, per: per.flatten(), during })
+}
+
+fn scope(node: &Node, within: Within, report: &mut Report) -> Option<Scope> {
+    let given = text(node, "scope", report)?;
+    if let Some(label) = given.strip_prefix(LABEL).filter(|label| !label.is_empty()) {
+        return Some(Scope::Label(label.to_owned()));
+    }
+    let everything = (within == Within::Guard).then_some(Scope::All);
+    let words: Vec<(String, Scope)> =
+        SCOPES.into_iter().chain(everything).map(|scope| (scope.to_string(), scope)).collect();
+    let found = words.iter().find(|(word, _)| word == given).map(|(_, scope)| scope.clone());
+    if found.is_none() {
+        let names = words.iter().map(|(word, _)| word.as_str());
+        let help = if given.starts_with("label") {
+            Some("name the label: `scope: label:tier`".into())
+        } else {
+            hint(given, names.chain(["label:<name>"]))
+        };
+        report.add(node.at.clone(), Mistake::UnknownWord { what: "a scope", given: given.into(), help });
+    }
+    found
+}
+
+/// `schedule`, `duration` and `timezone` among `fields`: a time by the calendar that comes again.
+pub(crate) fn recurring(fields: &mut Fields<'_>, report: &mut Report) -> Option<Window> {
+    let (schedule, lasts, time_zone) = (fields.take("schedule"), fields.take("duration"), fields.take("timezone"));
+    match (schedule, lasts, time_zone) {
+        (None, Some(_), _) | (None, None, Some(_)) => fields.missing("schedule", None, report),
+        (Some(_), None, _) => fields.missing("duration", None, report),
+        _ => {}
+    }
+    let schedule = schedule.and_then(|node| parsed::<Cron>(node, "schedule", report));
+    let lasts = lasts.and_then(|node| duration(node, "duration", (Duration::from_mins(1), MAX_WINDOW), report));
+    let time_zone = time_zone.and_then(|node| zone(node, report)).unwrap_or_else(|| UTC.into());
+    Some(Window::Recurring { schedule: schedule?, duration: lasts?, time_zone })
+}
