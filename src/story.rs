@@ -132,7 +132,7 @@ pub(crate) fn clock(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use homeostat_model::{
-        Entry, Evidence, Generation, Mode, Plan, PlanId, PlanResult, PolicyName, Record, Timestamp, Truth,
+        Entry, Evidence, Generation, Mode, Plan, PlanId, PlanResult, PolicyName, Reach, Record, Timestamp, Truth,
     };
 
     use super::Story;
@@ -149,6 +149,7 @@ mod tests {
             mode,
             priority: 0,
             effect: "it runs".into(),
+            reach: Reach::default(),
             steps: Vec::new(),
         }
     }

@@ -17,7 +17,7 @@ impl Engine {
     /// Begins a plan whose resources are free.
     pub(crate) fn begin(&mut self, plan: Plan, out: &mut Vec<Output>) {
         let id = plan.id;
-        self.guard.own(&plan);
+        self.guard.own(self.now, &plan);
         self.runs.insert(id, Run::new(plan));
         self.go_on(id, out);
     }
@@ -100,7 +100,10 @@ impl Engine {
             let reason = homeostat_model::Hold::Paused.to_string();
             return self.record(out, Entry::InputRefused { input: input(), reason });
         }
-        if let Err(hold) = self.guard.free(plan) {
+        let finding = FindingRef { policy: plan.policy.clone(), resource: plan.subject.clone() };
+        let policy = self.cases.get(&finding).map(|case| case.policy.clone());
+        let admitted = policy.map_or(Ok(()), |policy| self.admit(plan, &policy));
+        if let Err(hold) = admitted {
             return self.record(out, Entry::InputRefused { input: input(), reason: hold.to_string() });
         }
         if !self.still_right(&plan.clone()) {

@@ -9,11 +9,11 @@ use std::{
 use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch, earliest};
 use homeostat_guard::Guard;
 use homeostat_model::{
-    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, InventoryChange, Observation, Plan, PlanId,
-    PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
+    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, Hold, InventoryChange, Observation, Plan,
+    PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
 };
 use homeostat_plan::Run;
-use homeostat_policy::Policy;
+use homeostat_policy::{Policy, Safeguard};
 
 use crate::{
     Input, OperatorCommand, Output,
@@ -44,6 +44,8 @@ pub struct Engine {
     pub(crate) now: Timestamp,
     pub(crate) decider: Decider,
     pub(crate) guard: Guard,
+    /// What holds for the plans of all policies, by name.
+    pub(crate) safeguards: BTreeMap<PolicyName, Safeguard>,
     pub(crate) topology: Topology,
     pub(crate) capabilities: BTreeMap<AdapterName, Capabilities>,
     pub(crate) cases: BTreeMap<FindingRef, Case>,
@@ -73,6 +75,7 @@ impl Engine {
             now: Timestamp::MIN,
             decider: Decider::default(),
             guard: Guard::default(),
+            safeguards: BTreeMap::new(),
             topology: Topology::default(),
             capabilities: BTreeMap::new(),
             cases: BTreeMap::new(),
@@ -109,7 +112,11 @@ impl Engine {
         let loaded = self.decider.replace_policies(self.now, policies, &self.topology, &mut changes);
         let names = self.decider.policies().map(|policy| policy.name.clone()).collect();
         self.record(out, Entry::PoliciesLoaded { generation: self.generation, policies: names });
+        let guards = policies.iter().flat_map(|policy| policy.safeguards.0.iter());
+        self.safeguards = guards.map(|guard| (guard.name.clone(), guard.clone())).collect();
         self.follow(changes, out);
+        // What a guard held back, another may let pass.
+        self.reconsider(|_, case| case.hold.as_ref().is_some_and(Hold::is_a_guards), out);
         loaded
     }
 
@@ -285,7 +292,7 @@ impl Engine {
                 if let Some(case) = self.cases.get_mut(&finding) {
                     case.alarm = None;
                 }
-                self.consider(&finding, out);
+                self.woken(&finding, out);
             }
             Alarm::Overdue(plan, step) => self.overdue(plan, step, out),
             Alarm::Forget => self.forget_silent(out),

@@ -2,8 +2,8 @@
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Response, Severity, Timestamp,
-    Truth,
+    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Reach, Response, Severity,
+    Timestamp, Truth,
 };
 use homeostat_plan::{Draft, Projection, Surroundings};
 use homeostat_policy::Policy;
@@ -12,6 +12,7 @@ use crate::{
     Engine, Output,
     case::{Case, Climbed, Settled},
     engine::Alarm,
+    reach::reach,
 };
 
 /// The pause before a response that failed is tried again: long enough for a daemon to come back.
@@ -64,7 +65,7 @@ impl Engine {
                 }
                 self.decider.answered(self.now, finding, "everything was tried", changes);
             }
-            Verdict::Plan(draft, response) => self.propose(finding, draft, &response, out),
+            Verdict::Plan(draft, response) => self.propose(finding, draft, &response, changes, out),
             Verdict::Wait(hold) => {
                 self.hold(finding, hold, out);
                 self.wake(finding, self.now + RETRY_AFTER);
@@ -79,10 +80,13 @@ impl Engine {
 
     /// Looks at the finding whose plan has ended and at those that plans have held back, in order of priority.
     pub(crate) fn reconsider_after(&mut self, ended: &FindingRef, out: &mut Vec<Output>) {
-        self.reconsider(|finding, case| finding == ended || matches!(case.hold, Some(Hold::Owned { .. })), out);
+        self.reconsider(
+            |finding, case| finding == ended || case.hold.as_ref().is_some_and(Hold::waits_for_a_plan),
+            out,
+        );
     }
 
-    fn reconsider(&mut self, which: impl Fn(&FindingRef, &Case) -> bool, out: &mut Vec<Output>) {
+    pub(crate) fn reconsider(&mut self, which: impl Fn(&FindingRef, &Case) -> bool, out: &mut Vec<Output>) {
         let mut findings: Vec<(std::cmp::Reverse<i32>, FindingRef)> = self
             .cases
             .iter()
@@ -240,12 +244,19 @@ impl Engine {
     }
 
     /// Makes a plan of a draft and, as far as the policy's mode goes, begins it.
-    fn propose(&mut self, finding: &FindingRef, draft: Draft, response: &Response, out: &mut Vec<Output>) {
+    fn propose(
+        &mut self,
+        finding: &FindingRef,
+        draft: Draft,
+        response: &Response,
+        changes: &mut Vec<Change>,
+        out: &mut Vec<Output>,
+    ) {
         let Some(evidence) = self.decider.evidence(self.now, finding) else { return };
         let Some(case) = self.cases.get_mut(finding) else { return };
         let policy = case.policy.clone();
         let rung = case.rung;
-        let plan = Plan {
+        let mut plan = Plan {
             id: PlanId { generation: self.generation, number: self.plans_made + 1 },
             created: self.now,
             policy: finding.policy.clone(),
@@ -256,13 +267,15 @@ impl Engine {
             mode: policy.mode,
             priority: policy.priority,
             effect: draft.effect,
+            reach: Reach::default(),
             steps: draft.steps,
         };
+        plan.reach = reach(&plan, response, &self.topology, self.safeguards.values());
         // A plan that only waits or is only shown owns nothing.
         if policy.mode == Mode::Auto
-            && let Err(hold) = self.guard.free(&plan)
+            && let Err(hold) = self.admit(&plan, &policy)
         {
-            return self.hold(finding, hold, out);
+            return self.hold_back(finding, hold, changes, out);
         }
         self.tried(&policy, rung);
         self.plans_made += 1;
@@ -298,8 +311,8 @@ impl Engine {
     /// Records why nothing is done, once, and sees to it that the finding is looked at again.
     pub(crate) fn hold(&mut self, finding: &FindingRef, hold: Hold, out: &mut Vec<Output>) {
         // All other holds end with a plan, with a person's word, or when something becomes known.
-        if let Hold::Cooldown { until } = &hold {
-            self.wake(finding, *until);
+        if let Some(until) = hold.until() {
+            self.wake(finding, until);
         }
         let Some(case) = self.cases.get_mut(finding) else { return };
         if case.hold.as_ref() != Some(&hold) {
@@ -309,7 +322,7 @@ impl Engine {
     }
 
     /// Looks at a case again at `at`: one alarm for each case, the newest wish counts.
-    fn wake(&mut self, finding: &FindingRef, at: Timestamp) {
+    pub(crate) fn wake(&mut self, finding: &FindingRef, at: Timestamp) {
         let Some(case) = self.cases.get_mut(finding) else { return };
         if let Some(old) = case.alarm.replace(at) {
             self.alarms.remove(&(old, Alarm::Reconsider(finding.clone())));

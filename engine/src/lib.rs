@@ -6,7 +6,8 @@
 //!                                v   handle() / replace_policies() / advance()
 //!        +--------------------------------------------------------+
 //!        | decide: signals -> findings      plan: response -> DAG |
-//!        | guard: owned? rested?            run: steps in flight  |
+//!        | guard: owned? rested? within      run: steps in flight  |
+//!        |   budgets?                                             |
 //!        +--------------------------------------------------------+
 //!                                |
 //!                                v   Vec<Output>, in order
@@ -36,6 +37,7 @@
 //! Invariant: one plan at a time owns a resource, from its first record to its last.
 //! Invariant: a bad input is refused by itself; nothing else is affected.
 
+mod admission;
 mod carry_out;
 mod case;
 mod coverage;
@@ -44,6 +46,7 @@ mod explain;
 mod input;
 mod ladder;
 mod output;
+mod reach;
 
 pub use coverage::PolicyCoverage;
 pub use engine::Engine;

@@ -129,7 +129,7 @@ impl Ledger {
             counted: match (group, scope) {
                 (Some(group), _) => group.to_string(),
                 (None, Scope::Policy) => format!("policy {}", plan.policy),
-                (None, _) => "everything".into(),
+                (None, _) => "all that it guards".into(),
             },
             used: u32::try_from(used).unwrap_or(u32::MAX),
             max,

@@ -113,6 +113,7 @@ impl fmt::Display for Hold {
             Self::Unknown => f.write_str("the condition is no longer known to hold"),
             Self::Undecided { what } => write!(f, "what to do is not known: {what}"),
             Self::Paused => f.write_str("paused by an operator"),
+            Self::Budget { of, counted, max: 0, .. } => write!(f, "budget of {of}: none may begin for {counted} now"),
             Self::Budget { of, counted, used, max, per, by, .. } => {
                 write!(f, "budget of {of}: {used} of {max} for {counted} ")?;
                 match per {

@@ -2,7 +2,7 @@ use std::{fs, fs::File, os::unix::fs::FileExt};
 
 use homeostat_model::{
     Clause, Entry, Evidence, FindingRef, Generation, Hold, IdempotencyKey, Mode, Notification, Plan, PlanId,
-    PlanResult, Severity, Step, StepId, StepResult, Timestamp, Truth, Value,
+    PlanResult, Reach, Severity, Step, StepId, StepResult, Timestamp, Truth, Value,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -52,6 +52,7 @@ fn plan(number: u64) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: "it runs".into(),
+        reach: Reach::default(),
         steps: vec![step(1), step(2)],
     }
 }

@@ -102,7 +102,7 @@ fn a_budget_holds_only_in_its_window_and_none_freezes_until_its_end() {
     let held = ledger.admit(at(150), &plan(1, "a", &[]), &limit).unwrap_err();
     assert_eq!(
         (held.to_string().as_str(), held.until()),
-        ("budget of policy a: 0 of 0 for policy a in flight", Some(at(200)))
+        ("budget of policy a: none may begin for policy a now", Some(at(200)))
     );
     assert_eq!(ledger.admit(at(200), &plan(1, "a", &[]), &limit), Ok(()));
     let mut restoring = plan(1, "a", &[]);
