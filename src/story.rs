@@ -114,6 +114,9 @@ impl Story {
                     &format!("{} {}: a person has to go on; {reason}", finding.resource, finding.policy),
                 );
             }
+            Entry::BreakerChanged { guard, state, reason } => {
+                line("35", "breaker", &format!("{guard} is {state}: {reason}"));
+            }
             Entry::PolicyQuarantined { policy, reason } => line("31", "quarantine", &format!("{policy}: {reason}")),
             Entry::InputRefused { input, reason } => line("31", "refused", &format!("{input}: {reason}")),
         }

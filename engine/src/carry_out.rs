@@ -18,6 +18,7 @@ impl Engine {
     pub(crate) fn begin(&mut self, plan: Plan, out: &mut Vec<Output>) {
         let id = plan.id;
         self.guard.own(self.now, &plan);
+        self.breakers_at_begin(&plan, out);
         self.runs.insert(id, Run::new(plan));
         self.go_on(id, out);
     }
@@ -49,6 +50,7 @@ impl Engine {
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let Plan { policy, subject, .. } = run.plan();
         let finding = FindingRef { policy: policy.clone(), resource: subject.clone() };
+        self.breakers_at_end(run.plan(), &result, !in_doubt.is_empty(), out);
         if in_doubt.is_empty() {
             self.plan_ended(&finding, &result, out);
         } else {

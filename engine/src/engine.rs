@@ -23,6 +23,8 @@ use crate::{
 /// What the engine itself waits for. Ordered, so that equal moments are handled in a fixed order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Alarm {
+    /// An open breaker of this guard may have been open for long enough. Before what it holds back is considered.
+    Breaker(PolicyName),
     /// A finding that was held back is to be considered again.
     Reconsider(FindingRef),
     /// A step should have been reported by now.
@@ -46,6 +48,12 @@ pub struct Engine {
     pub(crate) guard: Guard,
     /// What holds for the plans of all policies, by name.
     pub(crate) safeguards: BTreeMap<PolicyName, Safeguard>,
+    /// When the first thing was heard.
+    pub(crate) started: Option<Timestamp>,
+    /// The adapters that have listed what there is.
+    pub(crate) listed: BTreeSet<AdapterName>,
+    /// Hosts whose silence holds something back.
+    pub(crate) silent: BTreeSet<ResourceId>,
     pub(crate) topology: Topology,
     pub(crate) capabilities: BTreeMap<AdapterName, Capabilities>,
     pub(crate) cases: BTreeMap<FindingRef, Case>,
@@ -76,6 +84,9 @@ impl Engine {
             decider: Decider::default(),
             guard: Guard::default(),
             safeguards: BTreeMap::new(),
+            started: None,
+            listed: BTreeSet::new(),
+            silent: BTreeSet::new(),
             topology: Topology::default(),
             capabilities: BTreeMap::new(),
             cases: BTreeMap::new(),
@@ -108,21 +119,26 @@ impl Engine {
         out: &mut Vec<Output>,
     ) -> Result<(), Vec<CompileError>> {
         self.advance(at, out);
+        self.started.get_or_insert(self.now);
         let mut changes = Vec::new();
         let loaded = self.decider.replace_policies(self.now, policies, &self.topology, &mut changes);
         let names = self.decider.policies().map(|policy| policy.name.clone()).collect();
         self.record(out, Entry::PoliciesLoaded { generation: self.generation, policies: names });
         let guards = policies.iter().flat_map(|policy| policy.safeguards.0.iter());
         self.safeguards = guards.map(|guard| (guard.name.clone(), guard.clone())).collect();
+        let safeguards = &self.safeguards;
+        self.guard
+            .keep_breakers(|name| safeguards.values().any(|one| one.name.as_str() == name && one.breaker.is_some()));
         self.follow(changes, out);
         // What a guard held back, another may let pass.
-        self.reconsider(|_, case| case.hold.as_ref().is_some_and(Hold::is_a_guards), out);
+        self.reconsider_held(Hold::is_a_guards, out);
         loaded
     }
 
     /// Takes in one input at `at`.
     pub fn handle(&mut self, at: Timestamp, input: Input, out: &mut Vec<Output>) {
         self.advance(at, out);
+        self.started.get_or_insert(self.now);
         match input {
             Input::Capabilities(capabilities) => {
                 self.capabilities.insert(capabilities.adapter.clone(), capabilities);
@@ -191,6 +207,9 @@ impl Engine {
                 let mut changes = Vec::new();
                 self.decider.event(self.now, &event, &mut changes);
                 self.follow(changes, out);
+                if !self.silent.is_empty() {
+                    self.heard_again(&event.resource, out);
+                }
             }
         }
     }
@@ -206,11 +225,18 @@ impl Engine {
             out.push(Output::SampleRefused { resource: sample.resource.clone(), reason: refused.to_string() });
         }
         self.follow(changes, out);
+        if !self.silent.is_empty() {
+            self.heard_again(&sample.resource, out);
+        }
     }
 
     fn inventory(&mut self, mut change: InventoryChange, out: &mut Vec<Output>) {
+        let mut listed = false;
         match &mut change {
-            InventoryChange::Snapshot { resources, .. } => resources.iter_mut().for_each(|r| self.add_labels(r)),
+            InventoryChange::Snapshot { adapter, resources } => {
+                listed = self.listed.insert(adapter.clone());
+                resources.iter_mut().for_each(|r| self.add_labels(r));
+            }
             InventoryChange::Upsert(resource) => self.add_labels(resource),
             InventoryChange::Gone { resource, .. } => {
                 self.labels.remove(resource);
@@ -226,13 +252,19 @@ impl Engine {
             self.record(out, Entry::InputRefused { input: format!("inventory of {id}"), reason });
         }
         let mut changes = Vec::new();
-        for id in changed {
-            if self.topology.get(&id).is_some_and(|resource| resource.adapter.is_none()) {
+        for id in &changed {
+            if self.topology.get(id).is_some_and(|resource| resource.adapter.is_none()) {
                 self.forget_later(FORGET_AFTER);
             }
-            self.decider.resource_changed(self.now, &id, &self.topology, &mut changes);
+            self.decider.resource_changed(self.now, id, &self.topology, &mut changes);
         }
         self.follow(changes, out);
+        let freed = |hold: &Hold| match hold {
+            Hold::Marked { resource, .. } => changed.contains(resource),
+            Hold::Settling { .. } => listed,
+            _ => false,
+        };
+        self.reconsider_held(freed, out);
     }
 
     /// Forgets the resources that no adapter owns and of which nothing was heard for long.
@@ -295,6 +327,7 @@ impl Engine {
                 self.woken(&finding, out);
             }
             Alarm::Overdue(plan, step) => self.overdue(plan, step, out),
+            Alarm::Breaker(guard) => self.breaker_due(&guard, out),
             Alarm::Forget => self.forget_silent(out),
         }
     }
@@ -305,6 +338,7 @@ impl Engine {
             return;
         }
         let mut queue = VecDeque::from(in_order(changes));
+        let mut closed = false;
         while let Some(change) = queue.pop_front() {
             let mut more = Vec::new();
             match change {
@@ -332,9 +366,13 @@ impl Engine {
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
                     self.close(&finding, out);
+                    closed = true;
                 }
             }
             queue.extend(in_order(more));
+        }
+        if closed {
+            self.healthier(out);
         }
     }
 

@@ -46,6 +46,7 @@ impl Engine {
     pub(crate) fn consider_into(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) {
         match self.judge(finding, changes, out) {
             Verdict::Nothing => {}
+            Verdict::Hold(hold) if hold.is_a_guards() => self.hold_back(finding, hold, changes, out),
             Verdict::Hold(hold) => {
                 let observed = hold == Hold::Observing;
                 self.hold(finding, hold, out);
@@ -141,6 +142,9 @@ impl Engine {
         }
         if self.paused {
             return Verdict::Hold(Hold::Paused);
+        }
+        if let Err(hold) = self.left_alone(&finding.resource) {
+            return Verdict::Hold(hold);
         }
         if let Err(hold) = self.guard.rested(self.now, finding) {
             return Verdict::Hold(hold);
@@ -311,12 +315,13 @@ impl Engine {
     /// Records why nothing is done, once, and sees to it that the finding is looked at again.
     pub(crate) fn hold(&mut self, finding: &FindingRef, hold: Hold, out: &mut Vec<Output>) {
         // All other holds end with a plan, with a person's word, or when something becomes known.
-        if let Some(until) = hold.until() {
+        if let Some(until) = hold.until().filter(|until| *until > self.now) {
             self.wake(finding, until);
         }
         let Some(case) = self.cases.get_mut(finding) else { return };
-        if case.hold.as_ref() != Some(&hold) {
-            case.hold = Some(hold.clone());
+        let told = case.hold.as_ref().is_some_and(|before| before.alike(&hold));
+        case.hold = Some(hold.clone());
+        if !told {
             self.record(out, Entry::Held { finding: finding.clone(), hold });
         }
     }

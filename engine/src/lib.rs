@@ -45,8 +45,10 @@ mod engine;
 mod explain;
 mod input;
 mod ladder;
+mod mark;
 mod output;
 mod reach;
+mod storm;
 
 pub use coverage::PolicyCoverage;
 pub use engine::Engine;

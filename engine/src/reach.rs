@@ -41,7 +41,7 @@ fn impact(plan: &Plan, response: &Response) -> Impact {
 }
 
 /// The hosts and racks that `id` is, or is on.
-fn places(id: &ResourceId, topology: &Topology) -> impl Iterator<Item = Group> {
+pub(crate) fn places(id: &ResourceId, topology: &Topology) -> impl Iterator<Item = Group> {
     let above = topology.ancestors(id).map(|resource| resource.id.clone());
     std::iter::once(id.clone()).chain(above).filter_map(|id| match id.kind() {
         kind if HOSTS.contains(&kind) => Some(Group::Host(id)),

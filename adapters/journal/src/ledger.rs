@@ -55,6 +55,7 @@ impl Ledger {
             | Entry::Notified(_)
             | Entry::HandedOver { .. }
             | Entry::PolicyQuarantined { .. }
+            | Entry::BreakerChanged { .. }
             | Entry::InputRefused { .. } => {}
         }
     }

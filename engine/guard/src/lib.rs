@@ -4,6 +4,8 @@
 //!   plan --> ownership: one plan at a time owns a resource
 //!        --> cooldown:  a policy leaves a resource alone for a while after it acted on it
 //!        --> budgets:   no more than so many at a time, or in any stretch of time   <-- calendar: in force only then
+//!        --> health:    not while too many have a finding, or nothing is heard of too many hosts
+//!        --> breaker:   not while too much has failed; then one plan to see
 //!        --> admitted, or Hold { why, which number of which limit, until }
 //! ```
 //!
@@ -12,17 +14,20 @@
 //! Invariant: no clock; every hold says what ends it.
 //! Invariant: what is owned is released when its plan ends, and not before; what nobody knows the state of stays owned.
 //! Invariant: in no stretch of time of a budget's length more plans begin than it allows, wherever the stretch begins.
-//! Invariant: what only restores is held by no budget, and counted in none.
+//! Invariant: what only restores is held by no budget, storm or breaker, and counted in none.
 
+mod breaker;
 mod budget;
 pub mod calendar;
+pub mod health;
 mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Duration, FindingRef, Group, Hold, Plan, PlanId, ResourceId, Timestamp};
+use homeostat_model::{BreakerState, Duration, FindingRef, Fuse, Group, Hold, Plan, PlanId, ResourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use breaker::{Breaker, Shock};
 pub use budget::{Limit, Owner};
 
 /// Remembers who owns what, who has to wait, and what was done.
@@ -38,6 +43,8 @@ pub struct Guard {
     #[serde(with = "pairs")]
     users: BTreeMap<ResourceId, BTreeSet<PlanId>>,
     ledger: budget::Ledger,
+    /// Those that are not as they were at first, by the name of their guard.
+    breakers: BTreeMap<String, Breaker>,
 }
 
 impl Guard {
@@ -74,6 +81,32 @@ impl Guard {
         F: Fn(Option<&Group>) -> usize,
     {
         self.ledger.admit(at, plan, limit)
+    }
+
+    /// Whether the breaker of `guard` lets a plan that disrupts something through.
+    ///
+    /// # Errors
+    /// [`Hold::Breaker`] with what it is.
+    pub fn passes(&self, guard: &str) -> Result<(), Hold> {
+        match self.breakers.get(guard).filter(|breaker| !breaker.passes()) {
+            None => Ok(()),
+            Some(breaker) => Err(Hold::Breaker { of: format!("guard {guard}"), state: breaker.state() }),
+        }
+    }
+
+    /// Something happened at `at` that the breaker of `guard` feels; gives what it is, if that is something else now.
+    pub fn feel(&mut self, at: Timestamp, guard: &str, shock: Shock, fuse: &Fuse) -> Option<BreakerState> {
+        let breaker = self.breakers.entry(guard.to_owned()).or_default();
+        let state = breaker.feel(at, shock, fuse).then(|| breaker.state());
+        if *breaker == Breaker::default() {
+            self.breakers.remove(guard);
+        }
+        state
+    }
+
+    /// Forgets the breakers of guards that are not among `kept`.
+    pub fn keep_breakers(&mut self, kept: impl Fn(&str) -> bool) {
+        self.breakers.retain(|guard, _| kept(guard));
     }
 
     /// `plan` begins: gives it what it acts on, and a share of what it moves something to, and counts it.

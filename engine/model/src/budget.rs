@@ -143,6 +143,17 @@ pub enum Window {
     },
 }
 
+/// When a breaker opens, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fuse {
+    /// So many plans that failed,
+    pub failures: u32,
+    /// in a stretch of this length, open it.
+    pub within: Duration,
+    /// It stays open for so long; then one plan is let through.
+    pub pause: Duration,
+}
+
 /// How much a deed takes from those who use what it is done to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Duration, Evidence, Generation, IdempotencyKey, Plan, PlanId, PlanResult, PolicyName, ResourceId, StepId,
+    BreakerState, Evidence, Generation, Hold, IdempotencyKey, Plan, PlanId, PlanResult, PolicyName, ResourceId, StepId,
     StepResult, Timestamp,
 };
 
@@ -21,108 +21,6 @@ pub struct FindingRef {
 impl fmt::Display for FindingRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.policy, self.resource)
-    }
-}
-
-/// Why something that could be done is not done now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Hold {
-    /// The policy acted on this resource not long ago.
-    Cooldown {
-        /// When it may act again.
-        until: Timestamp,
-    },
-    /// Another plan owns a resource that this one needs.
-    Owned {
-        /// The contested resource.
-        resource: ResourceId,
-        /// The plan that owns it.
-        by: PlanId,
-    },
-    /// The policy's mode does not let it act.
-    Observing,
-    /// A plan was made and shown; the policy's mode does not let it run.
-    Recommended,
-    /// The plan waits for a person.
-    AwaitingApproval,
-    /// The condition is no longer known to hold.
-    Unknown,
-    /// What is to be done depends on something that is not known.
-    Undecided {
-        /// What.
-        what: String,
-    },
-    /// An operator has paused the engine.
-    Paused,
-    /// As many plans as a budget allows have begun, or are in flight.
-    Budget {
-        /// Whose budget it is.
-        of: String,
-        /// What is counted together.
-        counted: String,
-        /// How many there are.
-        used: u32,
-        /// How many there may be.
-        max: u32,
-        /// That begin in any stretch of this length; `None`: that are in flight.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        per: Option<Duration>,
-        /// One of those in flight.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        by: Option<PlanId>,
-        /// When there is room again by itself, or the budget is no longer in force; `None`: when a plan has ended.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        until: Option<Timestamp>,
-    },
-}
-
-impl Hold {
-    /// When it ends by itself, where that is a matter of time.
-    #[must_use]
-    pub fn until(&self) -> Option<Timestamp> {
-        match self {
-            Self::Cooldown { until } => Some(*until),
-            Self::Budget { until, .. } => *until,
-            _ => None,
-        }
-    }
-
-    /// Whether it may end when a plan ends.
-    #[must_use]
-    pub fn waits_for_a_plan(&self) -> bool {
-        matches!(self, Self::Owned { .. } | Self::Budget { per: None, .. })
-    }
-
-    /// Whether something was to be done that a guard of many forbids for now; by contrast to a pause after one's own deed, to what is not
-    /// known, and to what waits for a person.
-    #[must_use]
-    pub fn is_a_guards(&self) -> bool {
-        matches!(self, Self::Budget { .. })
-    }
-}
-
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cooldown { .. } => f.write_str("cooldown: the policy acted here not long ago"),
-            Self::Owned { resource, by } => write!(f, "plan {by} has {resource} in hand"),
-            Self::Observing => f.write_str("mode observe: findings only"),
-            Self::Recommended => f.write_str("mode recommend: the plan is shown, not run"),
-            Self::AwaitingApproval => f.write_str("mode approve: the plan waits for a person"),
-            Self::Unknown => f.write_str("the condition is no longer known to hold"),
-            Self::Undecided { what } => write!(f, "what to do is not known: {what}"),
-            Self::Paused => f.write_str("paused by an operator"),
-            Self::Budget { of, counted, max: 0, .. } => write!(f, "budget of {of}: none may begin for {counted} now"),
-            Self::Budget { of, counted, used, max, per, by, .. } => {
-                write!(f, "budget of {of}: {used} of {max} for {counted} ")?;
-                match per {
-                    Some(per) => write!(f, "within {per}")?,
-                    None => f.write_str("in flight")?,
-                }
-                by.map_or(Ok(()), |plan| write!(f, ", such as plan {plan}"))
-            }
-        }
     }
 }
 
@@ -232,6 +130,15 @@ pub enum Entry {
         /// The policy.
         policy: PolicyName,
         /// Which budget, and what to do about it.
+        reason: String,
+    },
+    /// A breaker has changed: it was tripped, lets one plan through to see, or is closed again.
+    BreakerChanged {
+        /// The guard that it belongs to.
+        guard: String,
+        /// What it is now.
+        state: BreakerState,
+        /// What made it so.
         reason: String,
     },
     /// An input could not be used; nothing else was affected.

@@ -1,6 +1,6 @@
 //! What limits a policy besides its own pauses, as it stands in the policy or in a guard.
 
-use homeostat_model::{Budget, Cron, Duration, Quota, Scope, Window};
+use homeostat_model::{Budget, Duration, Quota, Scope};
 
 use crate::{
     fields::{Fields, duration, items_up_to, parsed, text},
@@ -8,8 +8,8 @@ use crate::{
     mistake::Mistake,
     nearest::hint,
     report::Report,
+    window::recurring,
     yaml::Node,
-    zone::{UTC, zone},
 };
 
 /// Most budgets of one document: one for each scope, by day and by night, at a time and by the hour, and as many again.
@@ -35,11 +35,16 @@ pub(crate) enum Within {
 pub struct Limits {
     /// How many plans may begin, and be in flight.
     pub budgets: Vec<Budget>,
+    /// Of how many of the resources that it selects it may have a finding at once, for anything to be disrupted.
+    pub max_unhealthy: Option<Quota>,
 }
 
 /// Reads those among the fields of a policy's `spec`.
 pub(crate) fn limits(fields: &mut Fields<'_>, report: &mut Report) -> Limits {
-    Limits { budgets: budgets(fields.take("budgets"), Within::Policy, report) }
+    Limits {
+        budgets: budgets(fields.take("budgets"), Within::Policy, report),
+        max_unhealthy: fields.take("maxUnhealthy").and_then(|node| parsed(node, "maxUnhealthy", report)),
+    }
 }
 
 /// Reads `budgets`.
@@ -94,18 +99,4 @@ fn scope(node: &Node, within: Within, report: &mut Report) -> Option<Scope> {
         report.add(node.at.clone(), Mistake::UnknownWord { what: "a scope", given: given.into(), help });
     }
     found
-}
-
-/// `schedule`, `duration` and `timezone` among `fields`: a time by the calendar that comes again.
-pub(crate) fn recurring(fields: &mut Fields<'_>, report: &mut Report) -> Option<Window> {
-    let (schedule, lasts, time_zone) = (fields.take("schedule"), fields.take("duration"), fields.take("timezone"));
-    match (schedule, lasts, time_zone) {
-        (None, Some(_), _) | (None, None, Some(_)) => fields.missing("schedule", None, report),
-        (Some(_), None, _) => fields.missing("duration", None, report),
-        _ => {}
-    }
-    let schedule = schedule.and_then(|node| parsed::<Cron>(node, "schedule", report));
-    let lasts = lasts.and_then(|node| duration(node, "duration", (Duration::from_mins(1), MAX_WINDOW), report));
-    let time_zone = time_zone.and_then(|node| zone(node, report)).unwrap_or_else(|| UTC.into());
-    Some(Window::Recurring { schedule: schedule?, duration: lasts?, time_zone })
 }

@@ -2,18 +2,33 @@
 
 use std::{ops::Range, sync::Arc};
 
-use homeostat_model::{Budget, PolicyName};
+use homeostat_model::{Budget, Duration, Fuse, PolicyName, Quota, Window};
 
 use crate::{
     Catalogue, Selector,
     document::head,
-    fields::{Fields, parsed, text, texts},
+    fields::{Fields, duration, integer, parsed, text, texts},
+    language::MAX_WINDOW,
     limits::{Within, budgets},
     mistake::Mistake,
     report::Report,
     selector::select,
+    window::windows,
     yaml::{Node, Yaml},
 };
+
+/// From when on a host of which nothing is heard counts as silent, unless the guard says otherwise: twenty of the usual scrapes of 15 s.
+const SILENT_AFTER: Duration = Duration::from_mins(5);
+
+/// Shortest of the times.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Most failures that a breaker waits for: each is remembered.
+pub(crate) const MAX_FAILURES: u32 = 1_000;
+
+/// The fields that forbid something; one of them at least is there.
+pub(crate) const FORBIDDING: [&str; 7] =
+    ["budgets", "maxUnhealthy", "silentHosts", "breaker", "maintenance", "onlyWithin", "settle"];
 
 /// A guard as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +39,27 @@ pub struct Safeguard {
     pub select: Selector,
     /// How many plans may begin, and be in flight, that concern it.
     pub budgets: Vec<Budget>,
+    /// How many of what it guards may have a finding at once, for anything there to be disrupted.
+    pub max_unhealthy: Option<Quota>,
+    /// Of how many hosts nothing may be heard, for anything there to be disrupted.
+    pub silent_hosts: Option<SilentHosts>,
+    /// When its breaker opens, if it has one.
+    pub breaker: Option<Fuse>,
+    /// When people work there: nothing at all is done then.
+    pub maintenance: Vec<Window>,
+    /// When something there may be disrupted, if not always.
+    pub only_within: Vec<Window>,
+    /// How long nothing there is disrupted after the program began, and until it was listed what there is.
+    pub settle: Option<Duration>,
+}
+
+/// Of how many hosts nothing may be heard, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SilentHosts {
+    /// How many.
+    pub max: Quota,
+    /// No sample and no event for so long is silence.
+    pub after: Duration,
 }
 
 /// The guards that were loaded together with a policy. They are no part of what a policy says: one that is changed begins no policy anew.
@@ -53,17 +89,46 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
     let mut fields = Fields::open(spec?, "spec", report)?;
     fields.take("description").and_then(|node| text(node, "description", report));
     let select = fields.require("select", report).and_then(|node| select(node, catalogue, report));
-    let budgets_node = fields.take("budgets");
-    let budgets = budgets(budgets_node, Within::Guard, report);
-    if budgets_node.is_none() {
+    if FORBIDDING.iter().all(|name| fields.take(name).is_none()) {
         report.add(fields.at(), Mistake::EmptyGuard);
     }
+    let budgets = budgets(fields.take("budgets"), Within::Guard, report);
+    let max_unhealthy = fields.take("maxUnhealthy").and_then(|node| parsed(node, "maxUnhealthy", report));
+    let silent_hosts = fields.take("silentHosts").and_then(|node| silent_hosts(node, report));
+    let breaker = fields.take("breaker").and_then(|node| breaker(node, report));
+    let maintenance = fields.take("maintenance").map(|node| windows(node, "maintenance", report)).unwrap_or_default();
+    let only_within = fields.take("onlyWithin").map(|node| windows(node, "onlyWithin", report)).unwrap_or_default();
+    let settle = fields.take("settle").and_then(|node| duration(node, "settle", (SHORTEST, MAX_WINDOW), report));
     fields.finish(report);
     if report.found() > before {
         return None;
     }
     let (name, at) = metadata?;
-    Some((Safeguard { name, select: select?, budgets }, at))
+    let select = select?;
+    let guard =
+        Safeguard { name, select, budgets, max_unhealthy, silent_hosts, breaker, maintenance, only_within, settle };
+    Some((guard, at))
+}
+
+fn silent_hosts(node: &Node, report: &mut Report) -> Option<SilentHosts> {
+    let mut fields = Fields::open(node, "silentHosts", report)?;
+    let max = fields.require("max", report).and_then(|node| parsed(node, "max", report));
+    let after =
+        fields.take("after").map_or(Some(SILENT_AFTER), |node| duration(node, "after", (SHORTEST, MAX_WINDOW), report));
+    fields.finish(report);
+    Some(SilentHosts { max: max?, after: after? })
+}
+
+fn breaker(node: &Node, report: &mut Report) -> Option<Fuse> {
+    let mut fields = Fields::open(node, "breaker", report)?;
+    let failures =
+        fields.require("failures", report).and_then(|node| integer(node, "failures", (1, MAX_FAILURES), report));
+    let within =
+        fields.require("within", report).and_then(|node| duration(node, "within", (SHORTEST, MAX_WINDOW), report));
+    let pause =
+        fields.require("pause", report).and_then(|node| duration(node, "pause", (SHORTEST, MAX_WINDOW), report));
+    fields.finish(report);
+    Some(Fuse { failures: failures?, within: within?, pause: pause? })
 }
 
 fn metadata(node: &Node, report: &mut Report) -> Option<(PolicyName, Range<usize>)> {

@@ -156,6 +156,7 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         Entry::Notified(notification) => format!("told: {}", notification.message),
         Entry::HandedOver { finding, reason } => format!("handed over {finding}: {reason}"),
         Entry::PolicyQuarantined { policy, reason } => format!("quarantine of {policy}: {reason}"),
+        Entry::BreakerChanged { guard, state, reason } => format!("breaker of {guard} is {state}: {reason}"),
         Entry::InputRefused { input, reason } => format!("refused {input}: {reason}"),
     };
     writeln!(text, "{second}s {line}").unwrap();

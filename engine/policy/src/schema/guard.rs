@@ -8,7 +8,11 @@ use super::{
     policy::{list_up_to, merge},
     shared_as,
 };
-use crate::limits::{MAX_BUDGETS, SCOPES};
+use crate::{
+    limits::{MAX_BUDGETS, SCOPES},
+    safeguard::{FORBIDDING, MAX_FAILURES},
+    window::MAX_WINDOWS,
+};
 
 pub(super) fn document() -> Value {
     let metadata = object(
@@ -21,17 +25,70 @@ pub(super) fn document() -> Value {
         }),
     );
     let everywhere: Vec<Scope> = SCOPES.into_iter().chain([Scope::All]).collect();
-    let spec = object(
+    let mut spec = object(
         "spec",
         "What it guards, and what it limits there, whichever policy acts",
-        &["select", "budgets"],
+        &["select"],
         json!({
             "description": shared_as("plain", "What the guard is for"),
             "select": shared_as("selector", "The resources that it guards"),
             "budgets": budgets(&everywhere),
+            "maxUnhealthy": shared_as("quota", "How many may have a finding at once, for anything to be disrupted; a share is rounded down"),
+            "silentHosts": object(
+                "silentHosts",
+                "Of how many hosts nothing may be heard, for anything to be disrupted",
+                &["max"],
+                json!({
+                    "max": shared_as("quota", "How many; a share is rounded down"),
+                    "after": shared_as("duration", "No sample and no event for so long is silence; 5m unless given"),
+                }),
+            ),
+            "breaker": object(
+                "breaker",
+                "Stops what disrupts when too much fails, and lets one plan through after a pause",
+                &["failures", "within", "pause"],
+                json!({
+                    "failures": {
+                        "description": "So many plans that failed open it",
+                        "type": "integer", "minimum": 1, "maximum": MAX_FAILURES,
+                    },
+                    "within": shared_as("duration", "In any stretch of this length"),
+                    "pause": shared_as("duration", "How long it stays open before it lets one plan through"),
+                }),
+            ),
+            "maintenance": windows("When people work there, and nothing at all is done"),
+            "onlyWithin": windows("When something may be disrupted, if not always"),
+            "settle": shared_as("duration", "How long nothing is disrupted after the program began, and until it was listed what there is"),
         }),
     );
+    let forbids: Vec<Value> = FORBIDDING.iter().map(|field| json!({"required": [field]})).collect();
+    merge(&mut spec, json!({"anyOf": forbids}));
     super::document("Guard", &["metadata"], metadata, spec)
+}
+
+/// Windows by the calendar.
+fn windows(description: &str) -> Value {
+    let moment = |description: &str| json!({"description": description, "type": "string", "examples": ["2026-12-24T18:00:00Z", "2026-12-24T18:00"]});
+    let mut window = object(
+        "a window",
+        "A time that comes again, or a single one",
+        &[],
+        json!({
+            "schedule": shared_as("schedule", "When it begins each time"),
+            "duration": shared_as("duration", "How long it lasts"),
+            "from": moment("When it begins, once"),
+            "to": moment("When it ends"),
+            "timezone": shared_as("timezone", "The zone of the times; `UTC` unless given"),
+        }),
+    );
+    merge(
+        &mut window,
+        json!({
+            "oneOf": [{"required": ["schedule", "duration"]}, {"required": ["from", "to"]}],
+            "not": {"anyOf": [{"required": ["from", "schedule"]}, {"required": ["to", "duration"]}]},
+        }),
+    );
+    list_up_to(MAX_WINDOWS, list(description, 0, window))
 }
 
 /// `budgets`, with these scopes and those of labels.

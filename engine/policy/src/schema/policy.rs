@@ -51,6 +51,7 @@ fn spec() -> Value {
                 "type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY,
             },
             "budgets": super::guard::budgets(&SCOPES),
+            "maxUnhealthy": shared_as("quota", "Of how many resources it may have a finding at once, for anything to be disrupted; a share is rounded down"),
             "then": list("What to do: the next is tried when those before could not be done or did not help", 1, shared("entry")),
         }),
     );
