@@ -25,6 +25,9 @@ impl Engine {
             self.left_alone(id)?;
         }
         self.guard.free(plan)?;
+        if let Some(after) = policy.limits.return_after {
+            self.guard.onward(self.now, plan, after)?;
+        }
         if plan.reach.impact == Impact::Restoring {
             return Ok(());
         }

@@ -349,6 +349,9 @@ impl Engine {
                     let case = self.cases.entry(finding.clone()).or_insert_with(fresh);
                     case.adopt(policy.clone());
                     case.closed = false;
+                    if let Some(flap) = policy.limits.flap {
+                        self.guard.opened(self.now, &finding, &flap);
+                    }
                     self.remember(&finding);
                     self.consider_into(&finding, &mut more, out);
                 }

@@ -149,6 +149,9 @@ impl Engine {
         if let Err(hold) = self.guard.rested(self.now, finding) {
             return Verdict::Hold(hold);
         }
+        if let Some(Err(hold)) = policy.limits.flap.map(|flap| self.guard.quiet(self.now, finding, &flap)) {
+            return Verdict::Hold(hold);
+        }
         self.climb(finding, changes, out)
     }
 
@@ -189,7 +192,10 @@ impl Engine {
                     None
                 }
                 Some(Prescribed::Do(response)) => match homeostat_plan::draft(&around, &finding.resource, &response) {
-                    Ok(draft) => return Verdict::Plan(draft, response),
+                    Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
+                        None => return Verdict::Plan(draft, response),
+                        reason => reason,
+                    },
                     Err(infeasible) => match self.not_yet(finding, &policy) {
                         Some(verdict) => return verdict,
                         None => Some(infeasible.to_string()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use homeostat_model::{Group, Impact, Plan, Reach, Resource, ResourceId, Response, Topology};
+use homeostat_model::{Action, Group, Impact, Plan, Reach, Resource, ResourceId, Response, Step, Topology};
 use homeostat_policy::{Safeguard, Selector};
 
 /// What is a host, for budgets: also where it is called a node.
@@ -29,15 +29,24 @@ pub(crate) fn reach<'a>(
         let mine = guards.clone().filter(|guard| guard.select.matches(resource, topology));
         groups.extend(mine.map(|guard| Group::Guard(guard.name.to_string())));
     }
-    Reach { impact: impact(plan, response), groups }
+    Reach { impact: impact(&plan.steps, response), groups, leaves: leaves(&plan.steps, topology) }
 }
 
-/// The greatest impact of its steps. What a release takes back is free for all.
-fn impact(plan: &Plan, response: &Response) -> Impact {
+/// The greatest impact of the steps of a response. What a release takes back is free for all.
+pub(crate) fn impact(steps: &[Step], response: &Response) -> Impact {
     if *response == Response::Release {
         return Impact::Restoring;
     }
-    plan.steps.iter().map(|step| Impact::of(&step.action)).max().unwrap_or(Impact::Restoring)
+    steps.iter().map(|step| Impact::of(&step.action)).max().unwrap_or(Impact::Restoring)
+}
+
+/// What is taken away from which host.
+fn leaves(steps: &[Step], topology: &Topology) -> BTreeSet<(ResourceId, ResourceId)> {
+    let moved = steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Migrate { .. } | Action::Restart { on: Some(_) }))
+        .map(|step| &step.resource);
+    moved.filter_map(|id| Some((id.clone(), topology.get(id)?.on.clone()?))).collect()
 }
 
 /// The hosts and racks that `id` is, or is on.

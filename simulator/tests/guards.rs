@@ -409,11 +409,14 @@ fn nothing_is_disrupted_while_nothing_is_heard_of_too_many_hosts() {
         180s handed over down on host/c: the ladder is at its end: evacuate
     "#]]);
     bench.sample(200, "host/b", "load", 1.0);
-    bench.sample(201, "host/c", "load", 1.0).until(201, expect![[r#"
+    bench.sample(201, "host/c", "load", 1.0).until(
+        201,
+        expect![[r#"
         200s closed down on host/b: absent("load", 2m) is false (absent(load, 2m) = false)
         201s closed down on host/c: absent("load", 2m) is false (absent(load, 2m) = false)
         201s held down on host/a: the breaker of guard site is open
-    "#]]);
+    "#]],
+    );
     bench.samples(210..=400, "host/b", "load", 1.0);
     bench.until(400, expect![[r#"
         321s opened down on host/c: absent("load", 2m) is true (absent(load, 2m) = true)
@@ -552,4 +555,101 @@ fn after_a_start_nothing_is_disrupted_until_everything_was_seen() {
     assert!(why.starts_with("settling, says guard site: adapter assumed has not listed yet what there is"), "{why}");
     snapshots.into_iter().for_each(|input| engine.handle(at(110), input, &mut out));
     assert_eq!(engine.in_flight().count(), 1);
+}
+
+#[test]
+fn a_ladder_does_not_go_above_its_ceiling() {
+    let hot = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1h\nceiling: live\ncooldown: 10s\nthen:\n  - resize: {vcpus: +1, maxVcpus: 2}\n  - restart\n  - notify: {message: \"somebody has to look at ${resource}\"}\n";
+    let calm = guard("calm", "select: {kind: vm, name: b0}\nceiling: none");
+    let mut bench = Bench::new(&[policy("hot", hot), calm].concat(), centre(1), vec![]);
+    bench.sample(1, "vm/a0", "cpu", 0.9).sample(1, "vm/b0", "cpu", 0.9);
+    bench.until(20, expect![[r#"
+        1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        1s plan p1-1 resize for hot: vm/a0 resize to 2 vcpus
+        1s begins p1-1/1
+        1s ended p1-1/1: Done { observed: "assumed" }
+        1s plan p1-1: Succeeded
+        1s held hot on vm/a0: cooldown: the policy acted here not long ago
+        1s opened hot on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        1s skipped resize of hot on vm/b0: it changes what runs, and the ceiling of guard calm is none
+        1s skipped restart of hot on vm/b0: it interrupts what runs, and the ceiling of policy hot is live
+        1s told: somebody has to look at vm/b0
+        11s skipped restart of hot on vm/a0: it interrupts what runs, and the ceiling of policy hot is live
+        11s told: somebody has to look at vm/a0
+    "#]]);
+}
+
+#[test]
+fn what_flaps_is_left_alone_until_it_is_quiet() {
+    let hot = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1h\ncooldown: 0s\nflap: {changes: 3, within: 1m}\nthen: [restart]";
+    let mut bench = Bench::new(&policy("hot", hot), centre(1), vec![]);
+    for second in (0..50).step_by(20) {
+        bench.sample(second, "vm/a0", "cpu", 0.9).sample(second + 10, "vm/a0", "cpu", 0.1);
+    }
+    bench.sample(55, "vm/a0", "cpu", 0.9).until(100, expect![[r#"
+        0s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        0s plan p1-1 restart for hot: vm/a0 restart
+        0s begins p1-1/1
+        0s ended p1-1/1: Done { observed: "assumed" }
+        0s plan p1-1: Succeeded
+        0s handed over hot on vm/a0: the ladder is at its end: restart
+        10s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
+        20s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        20s plan p1-2 restart for hot: vm/a0 restart
+        20s begins p1-2/1
+        20s ended p1-2/1: Done { observed: "assumed" }
+        20s plan p1-2: Succeeded
+        20s handed over hot on vm/a0: the ladder is at its end: restart
+        30s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
+        40s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        40s held hot on vm/a0: flapping: it has opened 3 times within 1m
+        50s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
+        55s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        55s held hot on vm/a0: flapping: it has opened 3 times within 1m
+        80s plan p1-3 restart for hot: vm/a0 restart
+        80s begins p1-3/1
+        80s ended p1-3/1: Done { observed: "assumed" }
+        80s plan p1-3: Succeeded
+        80s handed over hot on vm/a0: the ladder is at its end: restart
+    "#]]);
+}
+
+#[test]
+fn nothing_is_sent_back_where_it_came_from_nor_moved_for_little() {
+    let spec = "select: {kind: vm}\non: vm.move\ncooldown: 0s\nreturnAfter: 3m\nminGain: 20%\nthen: [{migrate: , attempts: 5}]";
+    let resources = vec![
+        host("host/a", 10.0, &[]),
+        host("host/b", 10.0, &[]),
+        vm("vm/one", "host/a", 2.0),
+        vm("vm/two", "host/a", 4.0),
+        vm("vm/three", "host/b", 1.0),
+    ];
+    let mut bench = Bench::new(&policy("move", spec), resources, vec![]);
+    bench.event(1, "vm/one", "vm.move", &[]).until(10, expect![[r#"
+        1s opened move on vm/one: event vm.move is true
+        1s plan p1-1 migrate for move: vm/one migrate to host/b
+        1s begins p1-1/1
+        1s ended p1-1/1: Done { observed: "assumed" }
+        1s plan p1-1: Succeeded
+        1s closed move on vm/one: the plan succeeded
+    "#]]);
+    let owned = |resource| Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..resource };
+    // Now it is crowded there; back where it came from is more room, but not yet.
+    bench.describe(20, owned(vm("vm/three", "host/b", 8.0))).event(30, "vm/one", "vm.move", &[]);
+    bench.until(200, expect![[r#"
+        30s opened move on vm/one: event vm.move is true
+        30s held move on vm/one: returnAfter: vm/one left host/a not long ago
+        181s plan p1-2 migrate for move: vm/one migrate to host/a
+        181s begins p1-2/1
+        181s ended p1-2/1: Done { observed: "assumed" }
+        181s plan p1-2: Succeeded
+        181s closed move on vm/one: the plan succeeded
+    "#]]);
+    bench.describe(210, owned(vm("vm/three", "host/b", 3.0))).event(220, "vm/two", "vm.move", &[]);
+    bench.until(221, expect![[r#"
+        220s opened move on vm/two: event vm.move is true
+        220s skipped migrate of move on vm/two: it would gain nothing: host/b would have 30% left, host/a has 40%
+        220s handed over move on vm/two: the ladder is at its end: migrate
+        220s closed move on vm/two: everything was tried
+    "#]]);
 }

@@ -4,6 +4,8 @@
 //!   plan --> ownership: one plan at a time owns a resource
 //!        --> cooldown:  a policy leaves a resource alone for a while after it acted on it
 //!        --> budgets:   no more than so many at a time, or in any stretch of time   <-- calendar: in force only then
+//!        --> flapping:  not while its finding opens again and again
+//!        --> ways back: nothing is sent where it came from not long ago
 //!        --> health:    not while too many have a finding, or nothing is heard of too many hosts
 //!        --> breaker:   not while too much has failed; then one plan to see
 //!        --> admitted, or Hold { why, which number of which limit, until }
@@ -19,12 +21,16 @@
 mod breaker;
 mod budget;
 pub mod calendar;
+mod flap;
 pub mod health;
 mod pairs;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{BreakerState, Duration, FindingRef, Fuse, Group, Hold, Plan, PlanId, ResourceId, Timestamp};
+use homeostat_model::{
+    BreakerState, Duration, FindingRef, Flap, Fuse, Group, Hold, Plan, PlanId, ResourceId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 pub use breaker::{Breaker, Shock};
@@ -43,6 +49,8 @@ pub struct Guard {
     #[serde(with = "pairs")]
     users: BTreeMap<ResourceId, BTreeSet<PlanId>>,
     ledger: budget::Ledger,
+    openings: flap::Openings,
+    ways: ways::Ways,
     /// Those that are not as they were at first, by the name of their guard.
     breakers: BTreeMap<String, Breaker>,
 }
@@ -83,6 +91,27 @@ impl Guard {
         self.ledger.admit(at, plan, limit)
     }
 
+    /// `finding`, of a policy that says what flapping is, opens at `at`.
+    pub fn opened(&mut self, at: Timestamp, finding: &FindingRef, flap: &Flap) {
+        self.openings.opened(at, finding, flap);
+    }
+
+    /// Whether `finding` does not open again and again.
+    ///
+    /// # Errors
+    /// [`Hold::Flapping`] with how often it did, and until when that counts.
+    pub fn quiet(&self, at: Timestamp, finding: &FindingRef, flap: &Flap) -> Result<(), Hold> {
+        self.openings.quiet(at, finding, flap)
+    }
+
+    /// Whether `plan` sends nothing back to a host that it left less than `after` ago.
+    ///
+    /// # Errors
+    /// [`Hold::Return`] with the first such workload.
+    pub fn onward(&self, at: Timestamp, plan: &Plan, after: Duration) -> Result<(), Hold> {
+        self.ways.onward(at, plan, after)
+    }
+
     /// Whether the breaker of `guard` lets a plan that disrupts something through.
     ///
     /// # Errors
@@ -112,6 +141,7 @@ impl Guard {
     /// `plan` begins: gives it what it acts on, and a share of what it moves something to, and counts it.
     pub fn own(&mut self, at: Timestamp, plan: &Plan) {
         self.ledger.begin(at, plan);
+        self.ways.begin(at, plan);
         self.owners.extend(plan.touches().into_iter().map(|resource| (resource, plan.id)));
         for host in plan.uses() {
             self.users.entry(host).or_default().insert(plan.id);

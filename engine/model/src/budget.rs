@@ -143,6 +143,15 @@ pub enum Window {
     },
 }
 
+/// When a finding is called flapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flap {
+    /// When it opens so often,
+    pub changes: u16,
+    /// in a stretch of this length.
+    pub within: Duration,
+}
+
 /// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fuse {
@@ -238,6 +247,9 @@ pub struct Reach {
     /// The greatest impact of its steps.
     #[serde(default)]
     pub impact: Impact,
+    /// What it takes away from which host.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub leaves: BTreeSet<(ResourceId, ResourceId)>,
     /// The groups of everything that it acts on, or moves something to.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<Group>,

@@ -110,6 +110,24 @@ pub enum Hold {
         /// The label or attribute.
         mark: String,
     },
+    /// The finding opens again and again.
+    Flapping {
+        /// How often.
+        opened: u16,
+        /// In a stretch of this length.
+        within: Duration,
+        /// When it has been quiet enough.
+        until: Timestamp,
+    },
+    /// A workload would be sent back to where it came from.
+    Return {
+        /// The workload.
+        resource: ResourceId,
+        /// The host that it left not long ago.
+        host: ResourceId,
+        /// From when on it may go back.
+        until: Timestamp,
+    },
     /// The program began not long ago, or has not seen everything yet.
     Settling {
         /// The guard that says so.
@@ -159,6 +177,7 @@ impl Hold {
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Cooldown { until } | Self::Maintenance { until, .. } => Some(*until),
+            Self::Flapping { until, .. } | Self::Return { until, .. } => Some(*until),
             Self::Breaker { state: BreakerState::Open { until }, .. } => Some(*until),
             Self::Budget { until, .. } | Self::Outside { until, .. } | Self::Settling { until, .. } => *until,
             _ => None,
@@ -201,6 +220,8 @@ impl Hold {
             | Self::Maintenance { .. }
             | Self::Outside { .. }
             | Self::Marked { .. }
+            | Self::Flapping { .. }
+            | Self::Return { .. }
             | Self::Settling { .. } => true,
             Self::Cooldown { .. }
             | Self::Owned { .. }
@@ -247,6 +268,10 @@ impl fmt::Display for Hold {
             Self::Maintenance { of, .. } => write!(f, "maintenance, says {of}"),
             Self::Outside { of, .. } => write!(f, "outside of the times in which {of} lets anything be disrupted"),
             Self::Marked { resource, mark } => write!(f, "{resource} is marked `{mark}`"),
+            Self::Flapping { opened, within, .. } => {
+                write!(f, "flapping: it has opened {opened} times within {within}")
+            }
+            Self::Return { resource, host, .. } => write!(f, "returnAfter: {resource} left {host} not long ago"),
             Self::Settling { of, unseen: Some(adapter), .. } => {
                 write!(f, "settling, says {of}: adapter {adapter} has not listed yet what there is")
             }

@@ -37,7 +37,7 @@ mod value;
 
 pub use action::{Action, Amount, Verb};
 pub use attributes::Attributes;
-pub use budget::{Budget, Fuse, Group, Impact, ParseQuotaError, Quota, Reach, Scope, Window};
+pub use budget::{Budget, Flap, Fuse, Group, Impact, ParseQuotaError, Quota, Reach, Scope, Window};
 pub use capability::{Capabilities, KindCapability, MetricDescription};
 pub use cpus::{CpuSet, MAX_CPUS};
 pub use cron::{Cron, ParseCronError};

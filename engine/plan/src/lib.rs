@@ -25,6 +25,7 @@ mod resize;
 mod run;
 
 pub use draft::{Draft, Infeasible, Surroundings, draft};
+pub use migrate::gain;
 pub use placement::{Demand, NoRoom, Room};
 pub use projection::Projection;
 pub use run::{IllegalTransition, Run, StepState};

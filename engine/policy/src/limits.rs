@@ -1,9 +1,9 @@
 //! What limits a policy besides its own pauses, as it stands in the policy or in a guard.
 
-use homeostat_model::{Budget, Duration, Quota, Scope};
+use homeostat_model::{Budget, Duration, Flap, Impact, Quota, Scope};
 
 use crate::{
-    fields::{Fields, duration, items_up_to, parsed, text},
+    fields::{Fields, duration, integer, items_up_to, parsed, text, word},
     language::MAX_WINDOW,
     mistake::Mistake,
     nearest::hint,
@@ -14,6 +14,9 @@ use crate::{
 
 /// Most budgets of one document: one for each scope, by day and by night, at a time and by the hour, and as many again.
 pub(crate) const MAX_BUDGETS: usize = 64;
+
+/// Most openings of a finding that are looked at: each is remembered.
+pub(crate) const MAX_CHANGES: u16 = 100;
 
 /// The scopes of a policy's budgets but for labels.
 pub(crate) const SCOPES: [Scope; 4] = [Scope::Policy, Scope::Host, Scope::Rack, Scope::Kind];
@@ -37,6 +40,14 @@ pub struct Limits {
     pub budgets: Vec<Budget>,
     /// Of how many of the resources that it selects it may have a finding at once, for anything to be disrupted.
     pub max_unhealthy: Option<Quota>,
+    /// The greatest impact that anything it does may have; `None`: any.
+    pub ceiling: Option<Impact>,
+    /// When nothing is done about a finding because it opens again and again.
+    pub flap: Option<Flap>,
+    /// How long a workload is not sent back to a host that it left.
+    pub return_after: Option<Duration>,
+    /// How much more room there has to be left where a workload is migrated to, a share from 0 to 1.
+    pub min_gain: Option<f64>,
 }
 
 /// Reads those among the fields of a policy's `spec`.
@@ -44,6 +55,38 @@ pub(crate) fn limits(fields: &mut Fields<'_>, report: &mut Report) -> Limits {
     Limits {
         budgets: budgets(fields.take("budgets"), Within::Policy, report),
         max_unhealthy: fields.take("maxUnhealthy").and_then(|node| parsed(node, "maxUnhealthy", report)),
+        ceiling: fields.take("ceiling").and_then(|node| ceiling(node, report)),
+        flap: fields.take("flap").and_then(|node| flap(node, report)),
+        return_after: fields
+            .take("returnAfter")
+            .and_then(|node| duration(node, "returnAfter", (Duration::ZERO, MAX_WINDOW), report)),
+        min_gain: fields.take("minGain").and_then(|node| share(node, "minGain", report)),
+    }
+}
+
+/// Reads `ceiling`.
+pub(crate) fn ceiling(node: &Node, report: &mut Report) -> Option<Impact> {
+    word(node, "ceiling", "a ceiling", &Impact::ALL, report)
+}
+
+fn flap(node: &Node, report: &mut Report) -> Option<Flap> {
+    let mut fields = Fields::open(node, "flap", report)?;
+    let changes = fields.require("changes", report).and_then(|node| integer(node, "changes", (2, MAX_CHANGES), report));
+    let shortest = Duration::from_millis(1);
+    let within =
+        fields.require("within", report).and_then(|node| duration(node, "within", (shortest, MAX_WINDOW), report));
+    fields.finish(report);
+    Some(Flap { changes: changes?, within: within? })
+}
+
+fn share(node: &Node, name: &str, report: &mut Report) -> Option<f64> {
+    match parsed::<Quota>(node, name, report)? {
+        Quota::Share(share) => Some(share),
+        Quota::Count(_) => {
+            let help = Some("write a share such as `10%`".into());
+            report.add(node.at.clone(), Mistake::InvalidValue { reason: format!("`{name}` is a share"), help });
+            None
+        }
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::{ops::Range, sync::Arc};
 
-use homeostat_model::{Budget, Duration, Fuse, PolicyName, Quota, Window};
+use homeostat_model::{Budget, Duration, Fuse, Impact, PolicyName, Quota, Window};
 
 use crate::{
     Catalogue, Selector,
     document::head,
     fields::{Fields, duration, integer, parsed, text, texts},
     language::MAX_WINDOW,
-    limits::{Within, budgets},
+    limits::{Within, budgets, ceiling},
     mistake::Mistake,
     report::Report,
     selector::select,
@@ -27,8 +27,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 pub(crate) const MAX_FAILURES: u32 = 1_000;
 
 /// The fields that forbid something; one of them at least is there.
-pub(crate) const FORBIDDING: [&str; 7] =
-    ["budgets", "maxUnhealthy", "silentHosts", "breaker", "maintenance", "onlyWithin", "settle"];
+pub(crate) const FORBIDDING: [&str; 8] =
+    ["budgets", "maxUnhealthy", "silentHosts", "breaker", "maintenance", "onlyWithin", "ceiling", "settle"];
 
 /// A guard as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,8 @@ pub struct Safeguard {
     pub maintenance: Vec<Window>,
     /// When something there may be disrupted, if not always.
     pub only_within: Vec<Window>,
+    /// The greatest impact that anything done there may have; `None`: any.
+    pub ceiling: Option<Impact>,
     /// How long nothing there is disrupted after the program began, and until it was listed what there is.
     pub settle: Option<Duration>,
 }
@@ -98,6 +100,7 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
     let breaker = fields.take("breaker").and_then(|node| breaker(node, report));
     let maintenance = fields.take("maintenance").map(|node| windows(node, "maintenance", report)).unwrap_or_default();
     let only_within = fields.take("onlyWithin").map(|node| windows(node, "onlyWithin", report)).unwrap_or_default();
+    let ceiling = fields.take("ceiling").and_then(|node| ceiling(node, report));
     let settle = fields.take("settle").and_then(|node| duration(node, "settle", (SHORTEST, MAX_WINDOW), report));
     fields.finish(report);
     if report.found() > before {
@@ -105,8 +108,18 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
     }
     let (name, at) = metadata?;
     let select = select?;
-    let guard =
-        Safeguard { name, select, budgets, max_unhealthy, silent_hosts, breaker, maintenance, only_within, settle };
+    let guard = Safeguard {
+        name,
+        select,
+        budgets,
+        max_unhealthy,
+        silent_hosts,
+        breaker,
+        maintenance,
+        only_within,
+        ceiling,
+        settle,
+    };
     Some((guard, at))
 }
 

@@ -23,7 +23,7 @@ fn plan(number: u64, policy: &str, groups: &[Group]) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: String::new(),
-        reach: Reach { impact: Impact::Live, groups: groups.iter().cloned().collect() },
+        reach: Reach { impact: Impact::Live, groups: groups.iter().cloned().collect(), ..Reach::default() },
         steps: Vec::new(),
     }
 }
@@ -172,7 +172,8 @@ proptest! {
     #[test]
     fn a_reach_survives_the_journal(names in prop::collection::btree_set("[a-z]{1,8}", 0..5)) {
         let groups: BTreeSet<Group> = names.iter().map(|name| Group::Label(name.clone(), "x".into())).collect();
-        let reach = Reach { impact: Impact::Restoring, groups };
+        let leaves = BTreeSet::from([("vm/a".parse().unwrap(), "host/b".parse().unwrap())]);
+        let reach = Reach { impact: Impact::Restoring, groups, leaves };
         let text = serde_json::to_string(&reach).unwrap();
         prop_assert_eq!(serde_json::from_str::<Reach>(&text).unwrap(), reach);
     }

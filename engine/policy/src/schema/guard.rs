@@ -1,12 +1,12 @@
 //! `Guard` documents, and what policies have in common with them.
 
-use homeostat_model::Scope;
+use homeostat_model::{Impact, Scope};
 use serde_json::{Value, json};
 
 use super::{
     list, object,
     policy::{list_up_to, merge},
-    shared_as,
+    shared_as, words,
 };
 use crate::{
     limits::{MAX_BUDGETS, SCOPES},
@@ -58,12 +58,21 @@ pub(super) fn document() -> Value {
             ),
             "maintenance": windows("When people work there, and nothing at all is done"),
             "onlyWithin": windows("When something may be disrupted, if not always"),
+            "ceiling": ceiling(),
             "settle": shared_as("duration", "How long nothing is disrupted after the program began, and until it was listed what there is"),
         }),
     );
     let forbids: Vec<Value> = FORBIDDING.iter().map(|field| json!({"required": [field]})).collect();
     merge(&mut spec, json!({"anyOf": forbids}));
     super::document("Guard", &["metadata"], metadata, spec)
+}
+
+/// `ceiling`.
+pub(super) fn ceiling() -> Value {
+    words(
+        "The greatest impact that anything may have: none, a change while it goes on running, an interruption, a host switched off; any unless given",
+        &Impact::ALL,
+    )
 }
 
 /// Windows by the calendar.
