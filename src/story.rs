@@ -114,6 +114,13 @@ impl Story {
                     &format!("{} {}: a person has to go on; {reason}", finding.resource, finding.policy),
                 );
             }
+            Entry::Voted { plan, by, approve } => {
+                let word = if *approve { "approves of" } else { "rejects" };
+                line("36", "vote", &format!("{by} {word} plan {plan}"));
+            }
+            Entry::AutonomyChanged { policy, mode, reason } => {
+                line("36", "autonomy", &format!("{policy} is now in mode {mode}: {reason}"));
+            }
             Entry::BreakerChanged { guard, state, reason } => {
                 line("35", "breaker", &format!("{guard} is {state}: {reason}"));
             }

@@ -17,6 +17,7 @@ impl Engine {
     /// Begins a plan whose resources are free.
     pub(crate) fn begin(&mut self, plan: Plan, out: &mut Vec<Output>) {
         let id = plan.id;
+        self.plans_begun += 1;
         self.guard.own(self.now, &plan);
         self.breakers_at_begin(&plan, out);
         self.runs.insert(id, Run::new(plan));
@@ -51,6 +52,7 @@ impl Engine {
         let Plan { policy, subject, .. } = run.plan();
         let finding = FindingRef { policy: policy.clone(), resource: subject.clone() };
         self.breakers_at_end(run.plan(), &result, !in_doubt.is_empty(), out);
+        self.autonomy_at_end(run.plan(), &result, !in_doubt.is_empty(), out);
         if in_doubt.is_empty() {
             self.plan_ended(&finding, &result, out);
         } else {

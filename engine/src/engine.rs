@@ -27,6 +27,8 @@ pub(crate) enum Alarm {
     Breaker(PolicyName),
     /// A finding that was held back is to be considered again.
     Reconsider(FindingRef),
+    /// The time of a plan that waits for people is over.
+    Ballot(PlanId),
     /// A step should have been reported by now.
     Overdue(PlanId, homeostat_model::StepId),
     /// Resources that only samples and events speak of may have fallen silent.
@@ -65,6 +67,9 @@ pub struct Engine {
     pub(crate) proposals: BTreeMap<PlanId, Plan>,
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
     pub(crate) plans_made: u64,
+    pub(crate) plans_begun: u64,
+    /// Plans that were recommended lately, with their policies and hashes: people may say whether they are right.
+    pub(crate) recommended: BTreeMap<PlanId, (PolicyName, String)>,
     pub(crate) paused: bool,
     /// How often each rung was tried, if somebody looks.
     pub(crate) rungs_tried: Option<BTreeMap<(PolicyName, usize), u64>>,
@@ -95,6 +100,8 @@ impl Engine {
             proposals: BTreeMap::new(),
             alarms: BTreeSet::new(),
             plans_made: 0,
+            plans_begun: 0,
+            recommended: BTreeMap::new(),
             paused: false,
             rungs_tried: None,
             forgetting: false,
@@ -126,6 +133,7 @@ impl Engine {
         self.record(out, Entry::PoliciesLoaded { generation: self.generation, policies: names });
         let guards = policies.iter().flat_map(|policy| policy.safeguards.0.iter());
         self.safeguards = guards.map(|guard| (guard.name.clone(), guard.clone())).collect();
+        self.guard.keep_standings(|name| policies.iter().any(|policy| policy.name == *name));
         let safeguards = &self.safeguards;
         self.guard
             .keep_breakers(|name| safeguards.values().any(|one| one.name.as_str() == name && one.breaker.is_some()));
@@ -307,8 +315,11 @@ impl Engine {
                 self.paused = false;
                 self.reconsider_all(out);
             }
-            OperatorCommand::Approve(plan) => self.approve(plan, out),
-            OperatorCommand::Reject(plan) => self.call_off(plan, "rejected by an operator", out),
+            OperatorCommand::Approve(plan) => self.unnamed_vote(plan, true, out),
+            OperatorCommand::Reject(plan) => self.unnamed_vote(plan, false, out),
+            OperatorCommand::Vote { plan, by, approve, hash } => {
+                self.vote(plan, &by, approve, hash.as_deref(), out);
+            }
             OperatorCommand::Cancel(plan) => self.call_off(plan, "cancelled by an operator", out),
             OperatorCommand::Quarantine { policy, reason } => {
                 let mut changes = Vec::new();
@@ -326,6 +337,7 @@ impl Engine {
                 }
                 self.woken(&finding, out);
             }
+            Alarm::Ballot(plan) => self.ballot_due(plan, out),
             Alarm::Overdue(plan, step) => self.overdue(plan, step, out),
             Alarm::Breaker(guard) => self.breaker_due(&guard, out),
             Alarm::Forget => self.forget_silent(out),

@@ -80,7 +80,7 @@ impl Engine {
         Explanation {
             policy,
             resource: resource.clone(),
-            mode: one.policy.mode,
+            mode: self.mode_of(&one.policy),
             status,
             because,
             acts_at,

@@ -137,7 +137,7 @@ impl Engine {
                 return Verdict::Nothing;
             }
         }
-        if policy.mode == Mode::Observe {
+        if self.mode_of(&policy) == Mode::Observe {
             return Verdict::Hold(Hold::Observing);
         }
         if self.paused {
@@ -266,15 +266,16 @@ impl Engine {
         let Some(case) = self.cases.get_mut(finding) else { return };
         let policy = case.policy.clone();
         let rung = case.rung;
+        let mode = self.mode_of(&policy);
         let mut plan = Plan {
             id: PlanId { generation: self.generation, number: self.plans_made + 1 },
             created: self.now,
             policy: finding.policy.clone(),
             subject: finding.resource.clone(),
             response: response.to_string(),
-            rung: u16::try_from(case.rung + 1).unwrap_or(u16::MAX),
+            rung: u16::try_from(rung + 1).unwrap_or(u16::MAX),
             evidence,
-            mode: policy.mode,
+            mode,
             priority: policy.priority,
             effect: draft.effect,
             reach: Reach::default(),
@@ -282,7 +283,7 @@ impl Engine {
         };
         plan.reach = reach(&plan, response, &self.topology, self.safeguards.values());
         // A plan that only waits or is only shown owns nothing.
-        if policy.mode == Mode::Auto
+        if mode == Mode::Auto
             && let Err(hold) = self.admit(&plan, &policy)
         {
             return self.hold_back(finding, hold, changes, out);
@@ -291,10 +292,11 @@ impl Engine {
         self.plans_made += 1;
         let id = plan.id;
         let Some(case) = self.cases.get_mut(finding) else { return };
-        match policy.mode {
+        match mode {
             Mode::Observe => {}
             Mode::Recommend => {
                 case.settled = Some(Settled::Mode);
+                self.recommend(&plan, &policy);
                 self.record(out, Entry::PlanMade(plan));
                 self.hold(finding, Hold::Recommended, out);
                 let mut changes = Vec::new();
@@ -306,8 +308,11 @@ impl Engine {
             Mode::Approve => {
                 case.plan = Some(id);
                 self.record(out, Entry::PlanMade(plan.clone()));
-                self.proposals.insert(id, plan);
-                self.hold(finding, Hold::AwaitingApproval, out);
+                self.proposals.insert(id, plan.clone());
+                match &policy.limits.approval {
+                    Some(rule) => self.ask(finding, &plan, rule, out),
+                    None => self.hold(finding, Hold::AwaitingApproval, out),
+                }
             }
             Mode::Auto => {
                 case.plan = Some(id);

@@ -38,6 +38,7 @@
 //! Invariant: a bad input is refused by itself; nothing else is affected.
 
 mod admission;
+mod approval;
 mod bound;
 mod carry_out;
 mod case;

@@ -55,6 +55,8 @@ impl Ledger {
             | Entry::Notified(_)
             | Entry::HandedOver { .. }
             | Entry::PolicyQuarantined { .. }
+            | Entry::Voted { .. }
+            | Entry::AutonomyChanged { .. }
             | Entry::BreakerChanged { .. }
             | Entry::InputRefused { .. } => {}
         }

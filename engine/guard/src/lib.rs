@@ -11,6 +11,8 @@
 //!        --> admitted, or Hold { why, which number of which limit, until }
 //! ```
 //!
+//! Beside it: ballots (who approves of a plan, named by its hash) and standings (what a policy may do once people agreed often enough).
+//!
 //! What is remembered is a fold of what began and ended; it can be written and read again (`serde`).
 //!
 //! Invariant: no clock; every hold says what ends it.
@@ -18,6 +20,8 @@
 //! Invariant: in no stretch of time of a budget's length more plans begin than it allows, wherever the stretch begins.
 //! Invariant: what only restores is held by no budget, storm or breaker, and counted in none.
 
+pub mod approval;
+pub mod autonomy;
 mod breaker;
 mod budget;
 pub mod calendar;
@@ -29,10 +33,12 @@ mod ways;
 use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_model::{
-    BreakerState, Duration, FindingRef, Flap, Fuse, Group, Hold, Plan, PlanId, ResourceId, Timestamp,
+    BreakerState, Duration, FindingRef, Flap, Fuse, Group, Hold, Plan, PlanId, PolicyName, ResourceId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
+pub use approval::{Ballot, Tally};
+pub use autonomy::Standing;
 pub use breaker::{Breaker, Shock};
 pub use budget::{Limit, Owner};
 
@@ -49,6 +55,12 @@ pub struct Guard {
     #[serde(with = "pairs")]
     users: BTreeMap<ResourceId, BTreeSet<PlanId>>,
     ledger: budget::Ledger,
+    /// What people said about the plans that wait for several.
+    #[serde(with = "pairs")]
+    ballots: BTreeMap<PlanId, Ballot>,
+    /// Of the policies that can be promoted, how far they have come, and what they were when people agreed with them.
+    #[serde(with = "pairs")]
+    standings: BTreeMap<PolicyName, (String, Standing)>,
     openings: flap::Openings,
     ways: ways::Ways,
     /// Those that are not as they were at first, by the name of their guard.
@@ -110,6 +122,28 @@ impl Guard {
     /// [`Hold::Return`] with the first such workload.
     pub fn onward(&self, at: Timestamp, plan: &Plan, after: Duration) -> Result<(), Hold> {
         self.ways.onward(at, plan, after)
+    }
+
+    /// What people have said about the plans that wait for several, or for a time.
+    pub fn ballots(&mut self) -> &mut BTreeMap<PlanId, Ballot> {
+        &mut self.ballots
+    }
+
+    /// How far `policy` has come, as its text is now; nowhere yet when people agreed with another text.
+    #[must_use]
+    pub fn standing(&self, policy: &PolicyName, text: &str) -> Standing {
+        let known = self.standings.get(policy).filter(|(of, _)| *of == approval::hash_of(text));
+        known.map(|(_, standing)| *standing).unwrap_or_default()
+    }
+
+    /// Remembers how far `policy` has come with this text.
+    pub fn stand(&mut self, policy: &PolicyName, text: &str, standing: Standing) {
+        self.standings.insert(policy.clone(), (approval::hash_of(text), standing));
+    }
+
+    /// Forgets how far policies have come that are not among `kept`.
+    pub fn keep_standings(&mut self, kept: impl Fn(&PolicyName) -> bool) {
+        self.standings.retain(|policy, _| kept(policy));
     }
 
     /// Whether the breaker of `guard` lets a plan that disrupts something through.

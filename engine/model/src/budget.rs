@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Action, Cron, Duration, ResourceId, Timestamp};
+use crate::{Action, Cron, Duration, Mode, ResourceId, Timestamp};
 
 /// A limit on the plans that begin. A plan is one deed, however many steps it has.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,6 +141,46 @@ pub enum Window {
         /// Until this moment.
         to: Timestamp,
     },
+}
+
+/// How people approve of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approval {
+    /// So many different people have to, at least one.
+    pub quorum: u16,
+    /// Within this time; `None`: whenever.
+    pub within: Option<Duration>,
+    /// What becomes of the plan when the time is over.
+    pub otherwise: Otherwise,
+}
+
+/// What becomes of a plan of which too few people said anything in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Otherwise {
+    /// It is dropped.
+    #[default]
+    Reject,
+    /// It is carried out.
+    Approve,
+}
+
+impl fmt::Display for Otherwise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Reject => "reject",
+            Self::Approve => "approve",
+        })
+    }
+}
+
+/// When a policy may do more by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promotion {
+    /// After people have agreed with so many of its plans, one after the other.
+    pub after: u16,
+    /// Then it has this mode.
+    pub to: Mode,
 }
 
 /// When a finding is called flapping.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AdapterName, Duration, PlanId, ResourceId, Timestamp};
+use crate::{AdapterName, Duration, Otherwise, PlanId, ResourceId, Timestamp};
 
 /// Why something that could be done is not done now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,20 @@ pub enum Hold {
     Recommended,
     /// The plan waits for a person.
     AwaitingApproval,
+    /// The plan waits for several people, or until its time is over.
+    AwaitingQuorum {
+        /// What they approve of: the hash of the plan.
+        hash: String,
+        /// How many have.
+        approved: u16,
+        /// How many have to.
+        quorum: u16,
+        /// When the time is over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// What becomes of it then.
+        otherwise: Otherwise,
+    },
     /// The condition is no longer known to hold.
     Unknown,
     /// What is to be done depends on something that is not known.
@@ -179,6 +193,7 @@ impl Hold {
             Self::Cooldown { until } | Self::Maintenance { until, .. } => Some(*until),
             Self::Flapping { until, .. } | Self::Return { until, .. } => Some(*until),
             Self::Breaker { state: BreakerState::Open { until }, .. } => Some(*until),
+            Self::AwaitingQuorum { until, .. } => *until,
             Self::Budget { until, .. } | Self::Outside { until, .. } | Self::Settling { until, .. } => *until,
             _ => None,
         }
@@ -228,6 +243,7 @@ impl Hold {
             | Self::Observing
             | Self::Recommended
             | Self::AwaitingApproval
+            | Self::AwaitingQuorum { .. }
             | Self::Unknown
             | Self::Undecided { .. }
             | Self::Paused => false,
@@ -243,6 +259,11 @@ impl fmt::Display for Hold {
             Self::Observing => f.write_str("mode observe: findings only"),
             Self::Recommended => f.write_str("mode recommend: the plan is shown, not run"),
             Self::AwaitingApproval => f.write_str("mode approve: the plan waits for a person"),
+            Self::AwaitingQuorum { hash, approved, quorum, until, otherwise } => {
+                let people = if *quorum == 1 { "person" } else { "people" };
+                write!(f, "approval of {hash}: {approved} of {quorum} {people}")?;
+                until.map_or(Ok(()), |_| write!(f, "; when the time is over: {otherwise}"))
+            }
             Self::Unknown => f.write_str("the condition is no longer known to hold"),
             Self::Undecided { what } => write!(f, "what to do is not known: {what}"),
             Self::Paused => f.write_str("paused by an operator"),

@@ -37,7 +37,9 @@ mod value;
 
 pub use action::{Action, Amount, Verb};
 pub use attributes::Attributes;
-pub use budget::{Budget, Flap, Fuse, Group, Impact, ParseQuotaError, Quota, Reach, Scope, Window};
+pub use budget::{
+    Approval, Budget, Flap, Fuse, Group, Impact, Otherwise, ParseQuotaError, Promotion, Quota, Reach, Scope, Window,
+};
 pub use capability::{Capabilities, KindCapability, MetricDescription};
 pub use cpus::{CpuSet, MAX_CPUS};
 pub use cron::{Cron, ParseCronError};

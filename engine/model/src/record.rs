@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BreakerState, Evidence, Generation, Hold, IdempotencyKey, Plan, PlanId, PlanResult, PolicyName, ResourceId, StepId,
-    StepResult, Timestamp,
+    BreakerState, Evidence, Generation, Hold, IdempotencyKey, Mode, Plan, PlanId, PlanResult, PolicyName, ResourceId,
+    StepId, StepResult, Timestamp,
 };
 
 /// A policy's condition on one resource.
@@ -130,6 +130,24 @@ pub enum Entry {
         /// The policy.
         policy: PolicyName,
         /// Which budget, and what to do about it.
+        reason: String,
+    },
+    /// A person approved of a plan, or rejected it.
+    Voted {
+        /// The plan.
+        plan: PlanId,
+        /// Who.
+        by: String,
+        /// Whether they approved of it.
+        approve: bool,
+    },
+    /// A policy may do more by itself, or no longer so.
+    AutonomyChanged {
+        /// The policy.
+        policy: PolicyName,
+        /// How far it may go now.
+        mode: Mode,
+        /// What made it so.
         reason: String,
     },
     /// A breaker has changed: it was tripped, lets one plan through to see, or is closed again.

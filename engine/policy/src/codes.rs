@@ -84,4 +84,5 @@ pub const CODES: &[&str] = &[
     "homeostat::policy::inventory_out_of_step",
     "homeostat::policy::duplicate_guard",
     "homeostat::policy::empty_guard",
+    "homeostat::policy::no_promotion",
 ];

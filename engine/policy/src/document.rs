@@ -186,7 +186,11 @@ fn spec(node: &Node, catalogue: &Catalogue, scripts: &Scripts, report: &mut Repo
         .take("priority")
         .and_then(|node| integer(node, "priority", (-MAX_PRIORITY, MAX_PRIORITY), report))
         .unwrap_or_default();
+    let limits_at = fields.key_at("promote");
     let limits = limits(&mut fields, report);
+    if limits.promotion.is_some_and(|promotion| promotion.to <= mode.unwrap_or_default()) {
+        report.add(limits_at, Mistake::NoPromotion { mode: mode.unwrap_or_default().to_string() });
+    }
     // Before anything is done, the condition is asked again; unless the finding may outlive it.
     let lasting = conditions.clear.is_some() || !times.keep_firing_for.is_zero();
     let scope = Scope { given: conditions.when.as_ref().filter(|_| !lasting), ..scope };

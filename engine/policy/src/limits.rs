@@ -1,6 +1,6 @@
 //! What limits a policy besides its own pauses, as it stands in the policy or in a guard.
 
-use homeostat_model::{Budget, Duration, Flap, Impact, Quota, Scope};
+use homeostat_model::{Approval, Budget, Duration, Flap, Impact, Mode, Otherwise, Promotion, Quota, Scope};
 
 use crate::{
     fields::{Fields, duration, integer, items_up_to, parsed, text, word},
@@ -17,6 +17,18 @@ pub(crate) const MAX_BUDGETS: usize = 64;
 
 /// Most openings of a finding that are looked at: each is remembered.
 pub(crate) const MAX_CHANGES: u16 = 100;
+
+/// Largest quorum: nobody gets more people to say something.
+pub(crate) const MAX_QUORUM: u16 = 100;
+
+/// Most plans that people have to agree with: beyond that, nobody reads them any more.
+pub(crate) const MAX_AGREED: u16 = 1_000;
+
+/// What may become of a plan when its time is over.
+pub(crate) const OTHERWISE: [Otherwise; 2] = [Otherwise::Reject, Otherwise::Approve];
+
+/// The modes that a policy can be promoted to.
+pub(crate) const PROMOTED: [Mode; 2] = [Mode::Approve, Mode::Auto];
 
 /// The scopes of a policy's budgets but for labels.
 pub(crate) const SCOPES: [Scope; 4] = [Scope::Policy, Scope::Host, Scope::Rack, Scope::Kind];
@@ -48,6 +60,10 @@ pub struct Limits {
     pub return_after: Option<Duration>,
     /// How much more room there has to be left where a workload is migrated to, a share from 0 to 1.
     pub min_gain: Option<f64>,
+    /// How people approve of its plans, where that is more than one person's word.
+    pub approval: Option<Approval>,
+    /// When it may do more by itself.
+    pub promotion: Option<Promotion>,
 }
 
 /// Reads those among the fields of a policy's `spec`.
@@ -61,6 +77,8 @@ pub(crate) fn limits(fields: &mut Fields<'_>, report: &mut Report) -> Limits {
             .take("returnAfter")
             .and_then(|node| duration(node, "returnAfter", (Duration::ZERO, MAX_WINDOW), report)),
         min_gain: fields.take("minGain").and_then(|node| share(node, "minGain", report)),
+        approval: fields.take("approval").and_then(|node| approval(node, report)),
+        promotion: fields.take("promote").and_then(|node| promotion(node, report)),
     }
 }
 
@@ -77,6 +95,29 @@ fn flap(node: &Node, report: &mut Report) -> Option<Flap> {
         fields.require("within", report).and_then(|node| duration(node, "within", (shortest, MAX_WINDOW), report));
     fields.finish(report);
     Some(Flap { changes: changes?, within: within? })
+}
+
+fn approval(node: &Node, report: &mut Report) -> Option<Approval> {
+    let mut fields = Fields::open(node, "approval", report)?;
+    let quorum = fields.take("quorum").map_or(Some(1), |node| integer(node, "quorum", (1, MAX_QUORUM), report));
+    let shortest = Duration::from_secs(1);
+    let (within, otherwise) = (fields.take("within"), fields.take("otherwise"));
+    if within.is_none() && otherwise.is_some() {
+        fields.missing("within", None, report);
+    }
+    let within = within.and_then(|node| duration(node, "within", (shortest, MAX_WINDOW), report));
+    let otherwise = otherwise.and_then(|node| word(node, "otherwise", "what becomes of a plan", &OTHERWISE, report));
+    fields.finish(report);
+    Some(Approval { quorum: quorum?, within, otherwise: otherwise.unwrap_or_default() })
+}
+
+fn promotion(node: &Node, report: &mut Report) -> Option<Promotion> {
+    let mut fields = Fields::open(node, "promote", report)?;
+    let after = fields.require("after", report).and_then(|node| integer(node, "after", (1, MAX_AGREED), report));
+    let to =
+        fields.require("to", report).and_then(|node| word(node, "to", "a mode to be promoted to", &PROMOTED, report));
+    fields.finish(report);
+    Some(Promotion { after: after?, to: to? })
 }
 
 fn share(node: &Node, name: &str, report: &mut Report) -> Option<f64> {

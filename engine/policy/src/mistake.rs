@@ -116,6 +116,13 @@ pub(crate) enum Mistake {
     )]
     DuplicateGuard { name: String, first: String },
 
+    #[error("the policy is promoted to nothing more than its mode, which is `{mode}`")]
+    #[diagnostic(
+        code(homeostat::policy::no_promotion),
+        help("begin with `mode: recommend` or `mode: approve`, or remove `promote`")
+    )]
+    NoPromotion { mode: String },
+
     #[error("the guard forbids nothing")]
     #[diagnostic(
         code(homeostat::policy::empty_guard),

@@ -156,6 +156,10 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         Entry::Notified(notification) => format!("told: {}", notification.message),
         Entry::HandedOver { finding, reason } => format!("handed over {finding}: {reason}"),
         Entry::PolicyQuarantined { policy, reason } => format!("quarantine of {policy}: {reason}"),
+        Entry::Voted { plan, by, approve } => {
+            format!("{by} {} plan {plan}", if *approve { "approves of" } else { "rejects" })
+        }
+        Entry::AutonomyChanged { policy, mode, reason } => format!("{policy} may {mode}: {reason}"),
         Entry::BreakerChanged { guard, state, reason } => format!("breaker of {guard} is {state}: {reason}"),
         Entry::InputRefused { input, reason } => format!("refused {input}: {reason}"),
     };

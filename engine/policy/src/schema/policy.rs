@@ -7,7 +7,7 @@ use crate::{
     document::{MAX_PRIORITY, MODES, ON_UNKNOWN},
     fields::UNITS,
     ladder::MAX_ATTEMPTS,
-    limits::{MAX_CHANGES, SCOPES},
+    limits::{MAX_AGREED, MAX_CHANGES, MAX_QUORUM, OTHERWISE, PROMOTED, SCOPES},
     message::{MAX_MESSAGE_BYTES, SEVERITIES},
     response::RESPONSES,
     selector::{MAX_REQUIREMENTS, MAX_VALUES, OPERATORS},
@@ -52,6 +52,16 @@ fn spec() -> Value {
             },
             "budgets": super::guard::budgets(&SCOPES),
             "ceiling": super::guard::ceiling(),
+            "approval": approval(),
+            "promote": object(
+                "promote",
+                "When it may do more by itself",
+                &["after", "to"],
+                json!({
+                    "after": {"description": "After people have agreed with so many of its plans, one after the other", "type": "integer", "minimum": 1, "maximum": MAX_AGREED},
+                    "to": words("The mode that it has then", &PROMOTED),
+                }),
+            ),
             "flap": object(
                 "flap",
                 "When nothing is done about a finding because it opens again and again",
@@ -72,6 +82,21 @@ fn spec() -> Value {
     );
     merge(&mut spec, json!({"anyOf": [{"required": ["on"]}, {"required": ["when"]}]}));
     spec
+}
+
+fn approval() -> Value {
+    let mut approval = object(
+        "approval",
+        "How people approve of a plan",
+        &[],
+        json!({
+            "quorum": {"description": "So many different people have to; 1 unless given", "type": "integer", "minimum": 1, "maximum": MAX_QUORUM},
+            "within": shared_as("duration", "In this time; whenever unless given"),
+            "otherwise": words("What becomes of it when the time is over; `reject` unless given", &OTHERWISE),
+        }),
+    );
+    merge(&mut approval, json!({"dependentRequired": {"otherwise": ["within"]}}));
+    approval
 }
 
 fn metric() -> Value {
