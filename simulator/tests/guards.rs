@@ -679,16 +679,21 @@ fn vote(number: u64, by: &str, approve: bool, hash: Option<&str>) -> OperatorCom
 fn several_people_approve_of_what_they_have_seen() {
     let spec = format!("{CRASH}mode: approve\napproval: {{quorum: 2, within: 1h}}\nthen: [restart]");
     let mut bench = Bench::new(&policy("crash", &spec), centre(1), vec![]);
-    bench.event(1, "vm/a0", "vm.crashed", &[]).until(1, expect![[r#"
+    bench.event(1, "vm/a0", "vm.crashed", &[]).until(
+        1,
+        expect![[r#"
         1s opened crash on vm/a0: event vm.crashed is true
         1s plan p1-1 restart for crash: vm/a0 restart
         1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 2 people; when the time is over: reject
-    "#]]);
+    "#]],
+    );
     bench.operator(10, vote(1, "ann", true, Some("0123456789abcdef")));
     bench.operator(11, vote(1, "ann", true, None)).operator(12, vote(1, "ann", true, None));
     let why = bench.driver.engine().explain(&id("vm/a0")).remove(0);
     assert!(why.because.contains(": 1 of 2 people; when the time is over: reject"), "{}", why.because);
-    bench.operator(13, vote(1, "bob", true, None)).until(20, expect![[r#"
+    bench.operator(13, vote(1, "bob", true, None)).until(
+        20,
+        expect![[r#"
         10s refused ann's word about plan p1-1: the hash of that plan is 8c45a39b22687ae1
         11s ann approves of plan p1-1
         12s ann approves of plan p1-1
@@ -697,33 +702,39 @@ fn several_people_approve_of_what_they_have_seen() {
         13s ended p1-1/1: Done { observed: "assumed" }
         13s plan p1-1: Succeeded
         13s closed crash on vm/a0: the plan succeeded
-    "#]]);
+    "#]],
+    );
     // Nobody says anything, and then somebody rejects.
-    bench.event(100, "vm/b0", "vm.crashed", &[]).until(4000, expect![[r#"
+    bench.event(100, "vm/b0", "vm.crashed", &[]).until(
+        4000,
+        expect![[r#"
         100s opened crash on vm/b0: event vm.crashed is true
         100s plan p1-2 restart for crash: vm/b0 restart
         100s held crash on vm/b0: approval of 82c9d7e103103203: 0 of 2 people; when the time is over: reject
         3700s plan p1-2: Cancelled { reason: "too few people approved of it in time" }
         3700s closed crash on vm/b0: the plan was called off
-    "#]]);
-    bench
-        .event(5000, "vm/a0", "vm.crashed", &[])
-        .operator(5001, vote(3, "eve", false, None))
-        .until(5002, expect![[r#"
+    "#]],
+    );
+    bench.event(5000, "vm/a0", "vm.crashed", &[]).operator(5001, vote(3, "eve", false, None)).until(
+        5002,
+        expect![[r#"
             5000s opened crash on vm/a0: event vm.crashed is true
             5000s plan p1-3 restart for crash: vm/a0 restart
             5000s held crash on vm/a0: approval of 912e47a910e3c510: 0 of 2 people; when the time is over: reject
             5001s eve rejects plan p1-3
             5001s plan p1-3: Cancelled { reason: "rejected by eve" }
             5001s closed crash on vm/a0: the plan was called off
-        "#]]);
+        "#]],
+    );
 }
 
 #[test]
 fn when_nobody_says_anything_it_is_as_was_declared() {
     let spec = format!("{CRASH}mode: approve\napproval: {{within: 1m, otherwise: approve}}\nthen: [restart]");
     let mut bench = Bench::new(&policy("crash", &spec), centre(1), vec![]);
-    bench.event(1, "vm/a0", "vm.crashed", &[]).until(100, expect![[r#"
+    bench.event(1, "vm/a0", "vm.crashed", &[]).until(
+        100,
+        expect![[r#"
         1s opened crash on vm/a0: event vm.crashed is true
         1s plan p1-1 restart for crash: vm/a0 restart
         1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 1 person; when the time is over: approve
@@ -732,7 +743,8 @@ fn when_nobody_says_anything_it_is_as_was_declared() {
         61s ended p1-1/1: Done { observed: "assumed" }
         61s plan p1-1: Succeeded
         61s closed crash on vm/a0: the plan succeeded
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -748,7 +760,9 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
     bench.event(3, "vm/a1", "vm.crashed", &[]).operator(4, vote(2, "bob", false, None));
     bench.event(5, "vm/b0", "vm.crashed", &[]).operator(6, vote(3, "ann", true, None));
     bench.operator(7, vote(3, "bob", true, None)).event(8, "vm/a0", "vm.crashed", &[]);
-    bench.operator(9, vote(4, "bob", true, None)).until(10, expect![[r#"
+    bench.operator(9, vote(4, "bob", true, None)).until(
+        10,
+        expect![[r#"
         1s opened crash on vm/a0: event vm.crashed is true
         1s plan p1-1 restart for crash: vm/a0 restart
         1s held crash on vm/a0: mode recommend: the plan is shown, not run
@@ -771,9 +785,12 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
         8s closed crash on vm/a0: a plan was recommended
         9s bob approves of plan p1-4
         9s crash may auto: people agreed with 2 of its plans, one after the other
-    "#]]);
+    "#]],
+    );
     bench.event(11, "vm/a1", "vm.crashed", &[]).event(12, "vm/b1", "vm.crashed", &[]);
-    bench.event(13, "vm/b0", "vm.crashed", &[]).until(20, expect![[r#"
+    bench.event(13, "vm/b0", "vm.crashed", &[]).until(
+        20,
+        expect![[r#"
         11s opened crash on vm/a1: event vm.crashed is true
         11s plan p1-5 restart for crash: vm/a1 restart
         11s begins p1-5/1
@@ -792,5 +809,6 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
         13s plan p1-7 restart for crash: vm/b0 restart
         13s held crash on vm/b0: mode recommend: the plan is shown, not run
         13s closed crash on vm/b0: a plan was recommended
-    "#]]);
+    "#]],
+    );
 }
