@@ -11,7 +11,7 @@ mod bench;
 
 use std::collections::BTreeMap;
 
-use bench::{Bench, at, host, policy, vm};
+use bench::{Bench, at, guard, host, policy, vm};
 use homeostat_model::*;
 use homeostat_simulator::Assumption;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn site() -> String {
         "select: {{kind: vm}}\nbudgets: [{{max: {RATE}, per: {PER}}}, {{scope: host, max: {AT_A_TIME}}}]\n\
          breaker: {{failures: 2, within: 5m, pause: 4m}}\nmaxUnhealthy: 4"
     );
-    policy("site", &spec).replace("kind: Policy", "kind: Guard")
+    guard("site", &spec)
 }
 
 fn policies(turn: usize) -> String {
