@@ -294,7 +294,7 @@ impl std::str::FromStr for Moment {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
-    /// Of which documents alone; without it of policies and their tests, told apart by their kind.
+    /// Of which documents alone; without it of policies, guards and tests, told apart by their kind.
     #[arg(value_enum, value_name = "KIND")]
     pub(crate) kind: Option<DocumentKind>,
 }
@@ -304,6 +304,8 @@ pub(crate) struct SchemaArgs {
 pub(crate) enum DocumentKind {
     /// `kind: Policy`
     Policy,
+    /// `kind: Guard`
+    Guard,
     /// `kind: PolicyTest`
     Test,
     /// `kind: Configuration`

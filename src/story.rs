@@ -131,6 +131,16 @@ impl Story {
                     &format!("{} {}: a person has to go on; {reason}", finding.resource, finding.policy),
                 );
             }
+            Entry::Voted { plan, by, approve } => {
+                let word = if *approve { "approves of" } else { "rejects" };
+                line("36", "vote", &format!("{by} {word} plan {plan}"));
+            }
+            Entry::AutonomyChanged { policy, mode, reason } => {
+                line("36", "autonomy", &format!("{policy} is now in mode {mode}: {reason}"));
+            }
+            Entry::BreakerChanged { guard, state, reason } => {
+                line("35", "breaker", &format!("{guard} is {state}: {reason}"));
+            }
             Entry::PolicyQuarantined { policy, reason } => line("31", "quarantine", &format!("{policy}: {reason}")),
             Entry::InputRefused { input, reason } => line("31", "refused", &format!("{input}: {reason}")),
         }
@@ -149,7 +159,7 @@ pub(crate) fn clock(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use homeostat_model::{
-        Entry, Evidence, Generation, Mode, Plan, PlanId, PlanResult, PolicyName, Record, Timestamp, Truth,
+        Entry, Evidence, Generation, Mode, Plan, PlanId, PlanResult, PolicyName, Reach, Record, Timestamp, Truth,
     };
 
     use super::Story;
@@ -166,6 +176,7 @@ mod tests {
             mode,
             priority: 0,
             effect: "it runs".into(),
+            reach: Reach::default(),
             steps: Vec::new(),
             cost: Default::default(),
             verification: None,

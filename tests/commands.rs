@@ -334,14 +334,14 @@ mod tests {
     }
 
     #[test]
-    fn schemas_are_of_both_kinds_of_document_or_of_one() {
+    fn schemas_are_of_every_kind_of_document_or_of_one() {
         let schema = |arguments: &[&str]| {
             let output = homeostat(&[&["schema"], arguments].concat());
             assert_eq!(output.status.code(), Some(0));
             serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
         };
         assert!(schema(&[])["then"].is_object());
-        for (kind, name) in [("policy", "Policy"), ("test", "PolicyTest")] {
+        for (kind, name) in [("policy", "Policy"), ("guard", "Guard"), ("test", "PolicyTest")] {
             let one = schema(&[kind]);
             assert_eq!(one["properties"]["kind"]["const"], name);
             // What it refers to is in it.

@@ -12,7 +12,7 @@ mod tests {
     /// Files with blocks, and how many documents of each kind are in them: so none is passed over, nor lost unseen.
     const PAGES: [(&str, &[(&str, usize)]); 2] = [
         ("README.md", &[("Configuration", 1), ("Policy", 1)]),
-        ("policies/README.md", &[("Policy", 8), ("PolicyTest", 1)]),
+        ("policies/README.md", &[("Guard", 2), ("Policy", 10), ("PolicyTest", 2)]),
     ];
 
     #[test]
@@ -62,11 +62,11 @@ mod tests {
         for document in documents {
             assert!(document.lines().any(|line| line == "apiVersion: homeostat.dev/v1alpha1"), "{page}: {document}");
             match field(document, "kind") {
-                Some("Policy") => {
+                Some(kind @ ("Policy" | "Guard")) => {
                     let file = path(&format!("{}.yaml", field(document, "name").unwrap()));
                     assert!(!Path::new(&file).exists(), "{page} has two policies {file}");
                     fs::write(file, document).unwrap();
-                    policies += 1;
+                    policies += usize::from(kind == "Policy");
                 }
                 Some("PolicyTest") => {
                     fs::write(path(&format!("{tests}.test.yaml")), document).unwrap();

@@ -18,7 +18,9 @@ impl Engine {
     /// Begins a plan whose resources are free.
     pub(crate) fn begin(&mut self, plan: Plan, out: &mut Vec<Output>) {
         let id = plan.id;
-        self.guard.own(&plan);
+        self.plans_begun += 1;
+        self.guard.own(self.now, &plan);
+        self.breakers_at_begin(&plan, out);
         self.runs.insert(id, Run::new(plan));
         self.go_on(id, out);
     }
@@ -47,6 +49,8 @@ impl Engine {
         self.recovered.remove(&id);
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let finding = run.plan().finding();
+        self.breakers_at_end(run.plan(), &result, !in_doubt.is_empty(), out);
+        self.autonomy_at_end(run.plan(), &result, !in_doubt.is_empty(), out);
         if in_doubt.is_empty() {
             self.plan_ended(&finding, &result, out);
         } else {
@@ -195,7 +199,10 @@ impl Engine {
             let reason = homeostat_model::Hold::Paused.to_string();
             return self.record(out, Entry::InputRefused { input: input(), reason });
         }
-        if let Err(hold) = self.guard.free(plan) {
+        let finding = plan.finding();
+        let policy = self.cases.get(&finding).map(|case| case.policy.clone());
+        let admitted = policy.map_or(Ok(()), |policy| self.admit(plan, &policy));
+        if let Err(hold) = admitted {
             return self.record(out, Entry::InputRefused { input: input(), reason: hold.to_string() });
         }
         if !self.still_right(&plan.clone()) {

@@ -9,11 +9,11 @@ use std::{
 use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch, earliest};
 use homeostat_guard::Guard;
 use homeostat_model::{
-    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, IdempotencyKey, InventoryChange, Observation,
-    Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
+    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, Hold, IdempotencyKey, InventoryChange,
+    Observation, Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
 };
 use homeostat_plan::{Lanes, Run};
-use homeostat_policy::Policy;
+use homeostat_policy::{Policy, Safeguard};
 
 use crate::{
     Input, OperatorCommand, Output,
@@ -23,8 +23,12 @@ use crate::{
 /// What the engine itself waits for. Ordered, so that equal moments are handled in a fixed order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Alarm {
+    /// An open breaker of this guard may have been open for long enough. Before what it holds back is considered.
+    Breaker(PolicyName),
     /// A finding that was held back is to be considered again.
     Reconsider(FindingRef),
+    /// The time of a plan that waits for people is over.
+    Ballot(PlanId),
     /// What was begun under this key should have been reported by now.
     Overdue(PlanId, homeostat_model::StepId, IdempotencyKey),
     /// A step that has failed may be tried again.
@@ -48,6 +52,14 @@ pub struct Engine {
     pub(crate) now: Timestamp,
     pub(crate) decider: Decider,
     pub(crate) guard: Guard,
+    /// What holds for the plans of all policies, by name.
+    pub(crate) safeguards: BTreeMap<PolicyName, Safeguard>,
+    /// When the first thing was heard.
+    pub(crate) started: Option<Timestamp>,
+    /// The adapters that have listed what there is.
+    pub(crate) listed: BTreeSet<AdapterName>,
+    /// Hosts whose silence holds something back.
+    pub(crate) silent: BTreeSet<ResourceId>,
     pub(crate) topology: Topology,
     pub(crate) capabilities: BTreeMap<AdapterName, Capabilities>,
     pub(crate) cases: BTreeMap<FindingRef, Case>,
@@ -64,6 +76,9 @@ pub struct Engine {
     pub(crate) proposals: BTreeMap<PlanId, Plan>,
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
     pub(crate) plans_made: u64,
+    pub(crate) plans_begun: u64,
+    /// Plans that were recommended lately, with their policies and hashes: people may say whether they are right.
+    pub(crate) recommended: BTreeMap<PlanId, (PolicyName, String)>,
     pub(crate) paused: bool,
     /// How often each rung was tried, if somebody looks.
     pub(crate) rungs_tried: Option<BTreeMap<(PolicyName, usize), u64>>,
@@ -82,6 +97,10 @@ impl Engine {
             now: Timestamp::MIN,
             decider: Decider::default(),
             guard: Guard::default(),
+            safeguards: BTreeMap::new(),
+            started: None,
+            listed: BTreeSet::new(),
+            silent: BTreeSet::new(),
             topology: Topology::default(),
             capabilities: BTreeMap::new(),
             cases: BTreeMap::new(),
@@ -93,6 +112,8 @@ impl Engine {
             proposals: BTreeMap::new(),
             alarms: BTreeSet::new(),
             plans_made: 0,
+            plans_begun: 0,
+            recommended: BTreeMap::new(),
             paused: false,
             rungs_tried: None,
             forgetting: false,
@@ -117,17 +138,27 @@ impl Engine {
         out: &mut Vec<Output>,
     ) -> Result<(), Vec<CompileError>> {
         self.advance(at, out);
+        self.started.get_or_insert(self.now);
         let mut changes = Vec::new();
         let loaded = self.decider.replace_policies(self.now, policies, &self.topology, &mut changes);
         let names = self.decider.policies().map(|policy| policy.name.clone()).collect();
         self.record(out, Entry::PoliciesLoaded { generation: self.generation, policies: names });
+        let guards = policies.iter().flat_map(|policy| policy.safeguards.0.iter());
+        self.safeguards = guards.map(|guard| (guard.name.clone(), guard.clone())).collect();
+        self.guard.keep_standings(|name| policies.iter().any(|policy| policy.name == *name));
+        let safeguards = &self.safeguards;
+        self.guard
+            .keep_breakers(|name| safeguards.values().any(|one| one.name.as_str() == name && one.breaker.is_some()));
         self.follow(changes, out);
+        // What a guard held back, another may let pass.
+        self.reconsider_held(Hold::is_a_guards, out);
         loaded
     }
 
     /// Takes in one input at `at`.
     pub fn handle(&mut self, at: Timestamp, input: Input, out: &mut Vec<Output>) {
         self.advance(at, out);
+        self.started.get_or_insert(self.now);
         match input {
             Input::Capabilities(capabilities) => {
                 self.capabilities.insert(capabilities.adapter.clone(), capabilities);
@@ -197,6 +228,9 @@ impl Engine {
                 let mut changes = Vec::new();
                 self.decider.event(self.now, &event, &mut changes);
                 self.follow(changes, out);
+                if !self.silent.is_empty() {
+                    self.heard_again(&event.resource, out);
+                }
             }
         }
     }
@@ -212,11 +246,18 @@ impl Engine {
             out.push(Output::SampleRefused { resource: sample.resource.clone(), reason: refused.to_string() });
         }
         self.follow(changes, out);
+        if !self.silent.is_empty() {
+            self.heard_again(&sample.resource, out);
+        }
     }
 
     fn inventory(&mut self, mut change: InventoryChange, out: &mut Vec<Output>) {
+        let mut listed = false;
         match &mut change {
-            InventoryChange::Snapshot { resources, .. } => resources.iter_mut().for_each(|r| self.add_labels(r)),
+            InventoryChange::Snapshot { adapter, resources } => {
+                listed = self.listed.insert(adapter.clone());
+                resources.iter_mut().for_each(|r| self.add_labels(r));
+            }
             InventoryChange::Upsert(resource) => self.add_labels(resource),
             InventoryChange::Gone { resource, .. } => {
                 self.labels.remove(resource);
@@ -236,16 +277,22 @@ impl Engine {
             self.record(out, Entry::InputRefused { input: format!("inventory of {id}"), reason });
         }
         let mut changes = Vec::new();
-        for id in changed {
-            if self.topology.get(&id).is_some_and(|resource| resource.adapter.is_none()) {
+        for id in &changed {
+            if self.topology.get(id).is_some_and(|resource| resource.adapter.is_none()) {
                 self.forget_later(FORGET_AFTER);
             }
-            self.decider.resource_changed(self.now, &id, &self.topology, &mut changes);
+            self.decider.resource_changed(self.now, id, &self.topology, &mut changes);
         }
         self.follow(changes, out);
         if let Some(adapter) = described {
             self.described(&adapter, out);
         }
+        let freed = |hold: &Hold| match hold {
+            Hold::Marked { resource, .. } => changed.contains(resource),
+            Hold::Settling { .. } => listed,
+            _ => false,
+        };
+        self.reconsider_held(freed, out);
     }
 
     /// Forgets the resources that no adapter owns and of which nothing was heard for long.
@@ -288,8 +335,11 @@ impl Engine {
                 self.paused = false;
                 self.reconsider_all(out);
             }
-            OperatorCommand::Approve(plan) => self.approve(plan, out),
-            OperatorCommand::Reject(plan) => self.call_off(plan, "rejected by an operator", out),
+            OperatorCommand::Approve(plan) => self.unnamed_vote(plan, true, out),
+            OperatorCommand::Reject(plan) => self.unnamed_vote(plan, false, out),
+            OperatorCommand::Vote { plan, by, approve, hash } => {
+                self.vote(plan, &by, approve, hash.as_deref(), out);
+            }
             OperatorCommand::Cancel(plan) => self.call_off(plan, "cancelled by an operator", out),
             OperatorCommand::Quarantine { policy, reason } => {
                 let mut changes = Vec::new();
@@ -305,11 +355,13 @@ impl Engine {
                 if let Some(case) = self.cases.get_mut(&finding) {
                     case.alarm = None;
                 }
-                self.consider(&finding, out);
+                self.woken(&finding, out);
             }
+            Alarm::Ballot(plan) => self.ballot_due(plan, out),
             Alarm::Overdue(plan, step, key) => self.overdue(plan, step, key, out),
             Alarm::TryAgain(plan) => self.go_on(plan, out),
             Alarm::Look(plan) => self.look(plan, out),
+            Alarm::Breaker(guard) => self.breaker_due(&guard, out),
             Alarm::Forget => self.forget_silent(out),
         }
     }
@@ -320,6 +372,7 @@ impl Engine {
             return;
         }
         let mut queue = VecDeque::from(in_order(changes));
+        let mut closed = false;
         while let Some(change) = queue.pop_front() {
             let mut more = Vec::new();
             match change {
@@ -330,6 +383,9 @@ impl Engine {
                     let case = self.cases.entry(finding.clone()).or_insert_with(fresh);
                     case.adopt(policy.clone());
                     case.closed = false;
+                    if let Some(flap) = policy.limits.flap {
+                        self.guard.opened(self.now, &finding, &flap);
+                    }
                     self.remember(&finding);
                     self.take_up(&finding);
                     self.consider_into(&finding, &mut more, out);
@@ -348,9 +404,13 @@ impl Engine {
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
                     self.close(&finding, out);
+                    closed = true;
                 }
             }
             queue.extend(in_order(more));
+        }
+        if closed {
+            self.healthier(out);
         }
     }
 

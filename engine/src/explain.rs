@@ -80,7 +80,7 @@ impl Engine {
         Explanation {
             policy,
             resource: resource.clone(),
-            mode: one.policy.mode,
+            mode: self.mode_of(&one.policy),
             status,
             because,
             acts_at,
@@ -97,12 +97,8 @@ impl Engine {
             (Some(Settled::HandedOver), _) => (Status::HandedOver, format!("everything was tried; {evidence}"), None),
             (Some(Settled::Told), _) => (Status::HandedOver, format!("people were told; {evidence}"), None),
             (Some(Settled::CalledOff), _) => (Status::HandedOver, format!("its plan was called off; {evidence}"), None),
-            (_, Some(hold)) if !matches!(hold, homeostat_model::Hold::Cooldown { until } if *until <= self.now) => {
-                let until = match hold {
-                    homeostat_model::Hold::Cooldown { until } => Some(*until),
-                    _ => None,
-                };
-                (Status::HeldBack, format!("{hold}; {evidence}"), until)
+            (_, Some(hold)) if hold.until().is_none_or(|until| until > self.now) => {
+                (Status::HeldBack, format!("{hold}; {evidence}"), hold.until())
             }
             (Some(Settled::Mode), _) => (Status::HandedOver, format!("a plan was recommended; {evidence}"), None),
             (None, _) if evidence.truth == homeostat_model::Truth::False => {

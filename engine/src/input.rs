@@ -30,6 +30,18 @@ pub enum OperatorCommand {
     Resume,
     /// Carry out a plan that waits for approval.
     Approve(PlanId),
+    /// Say whether a plan that waits, or was recommended, is right.
+    Vote {
+        /// The plan.
+        plan: PlanId,
+        /// Who says so: each person counts once.
+        by: String,
+        /// Whether it is to be carried out.
+        approve: bool,
+        /// The hash of what was seen; another plan than that is not approved of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hash: Option<String>,
+    },
     /// Drop a plan that waits for approval.
     Reject(PlanId),
     /// Call off a plan that waits or runs.

@@ -2,8 +2,8 @@
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, ResourceId, Response, Severity,
-    Timestamp, Truth,
+    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Reach, ResourceId, Response,
+    Severity, Timestamp, Truth,
 };
 use homeostat_plan::{Draft, Infeasible, Projection, Surroundings, lint};
 use homeostat_policy::{Policy, Rung};
@@ -12,6 +12,7 @@ use crate::{
     Engine, Output,
     case::{Case, Climbed, Settled},
     engine::Alarm,
+    reach::reach,
 };
 
 /// The pause before a response that failed is tried again: long enough for a daemon to come back.
@@ -45,6 +46,7 @@ impl Engine {
     pub(crate) fn consider_into(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) {
         match self.judge(finding, changes, out) {
             Verdict::Nothing => {}
+            Verdict::Hold(hold) if hold.is_a_guards() => self.hold_back(finding, hold, changes, out),
             Verdict::Hold(hold) => {
                 let observed = hold == Hold::Observing;
                 self.hold(finding, hold, out);
@@ -64,7 +66,7 @@ impl Engine {
                 }
                 self.decider.answered(self.now, finding, "everything was tried", changes);
             }
-            Verdict::Plan(draft, response) => self.propose(finding, draft, &response, out),
+            Verdict::Plan(draft, response) => self.propose(finding, draft, &response, changes, out),
             Verdict::Wait(hold) => {
                 self.hold(finding, hold, out);
                 self.wake(finding, self.now + RETRY_AFTER);
@@ -79,10 +81,13 @@ impl Engine {
 
     /// Looks at the finding whose plan has ended and at those that plans have held back, in order of priority.
     pub(crate) fn reconsider_after(&mut self, ended: &FindingRef, out: &mut Vec<Output>) {
-        self.reconsider(|finding, case| finding == ended || matches!(case.hold, Some(Hold::Owned { .. })), out);
+        self.reconsider(
+            |finding, case| finding == ended || case.hold.as_ref().is_some_and(Hold::waits_for_a_plan),
+            out,
+        );
     }
 
-    fn reconsider(&mut self, which: impl Fn(&FindingRef, &Case) -> bool, out: &mut Vec<Output>) {
+    pub(crate) fn reconsider(&mut self, which: impl Fn(&FindingRef, &Case) -> bool, out: &mut Vec<Output>) {
         let mut findings: Vec<(std::cmp::Reverse<i32>, FindingRef)> = self
             .cases
             .iter()
@@ -132,13 +137,19 @@ impl Engine {
                 return Verdict::Nothing;
             }
         }
-        if policy.mode == Mode::Observe {
+        if self.mode_of(&policy) == Mode::Observe {
             return Verdict::Hold(Hold::Observing);
         }
         if self.paused {
             return Verdict::Hold(Hold::Paused);
         }
+        if let Err(hold) = self.left_alone(&finding.resource) {
+            return Verdict::Hold(hold);
+        }
         if let Err(hold) = self.guard.rested(self.now, finding) {
+            return Verdict::Hold(hold);
+        }
+        if let Some(Err(hold)) = policy.limits.flap.map(|flap| self.guard.quiet(self.now, finding, &flap)) {
             return Verdict::Hold(hold);
         }
         self.climb(finding, changes, out)
@@ -181,7 +192,10 @@ impl Engine {
                     None
                 }
                 Some(Prescribed::Do(response)) => match drafted(&around, &finding.resource, rung, &response) {
-                    Ok(draft) => return Verdict::Plan(draft, response),
+                    Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
+                        None => return Verdict::Plan(draft, response),
+                        reason => reason,
+                    },
                     Err(infeasible) => match self.not_yet(finding, &policy) {
                         Some(verdict) => return verdict,
                         None => Some(infeasible.to_string()),
@@ -240,20 +254,28 @@ impl Engine {
     }
 
     /// Makes a plan of a draft and, as far as the policy's mode goes, begins it.
-    fn propose(&mut self, finding: &FindingRef, draft: Draft, response: &Response, out: &mut Vec<Output>) {
+    fn propose(
+        &mut self,
+        finding: &FindingRef,
+        draft: Draft,
+        response: &Response,
+        changes: &mut Vec<Change>,
+        out: &mut Vec<Output>,
+    ) {
         let Some(evidence) = self.decider.evidence(self.now, finding) else { return };
         let Some(case) = self.cases.get_mut(finding) else { return };
         let policy = case.policy.clone();
         let rung = case.rung;
-        let plan = Plan {
+        let mode = self.mode_of(&policy);
+        let mut plan = Plan {
             id: PlanId { generation: self.generation, number: self.plans_made + 1 },
             created: self.now,
             policy: finding.policy.clone(),
             subject: finding.resource.clone(),
             response: response.to_string(),
-            rung: u16::try_from(case.rung + 1).unwrap_or(u16::MAX),
+            rung: u16::try_from(rung + 1).unwrap_or(u16::MAX),
             evidence,
-            mode: policy.mode,
+            mode,
             priority: policy.priority,
             cost: draft.cost(&Surroundings {
                 topology: &self.topology,
@@ -261,23 +283,26 @@ impl Engine {
                 projection: &Projection::of(self.in_flight()),
             }),
             effect: draft.effect,
+            reach: Reach::default(),
             steps: draft.steps,
             verification: policy.then.get(rung).and_then(|rung| rung.verification()),
         };
+        plan.reach = reach(&plan, response, &self.topology, self.safeguards.values());
         // A plan that only waits or is only shown owns nothing.
-        if policy.mode == Mode::Auto
-            && let Err(hold) = self.guard.free(&plan)
+        if mode == Mode::Auto
+            && let Err(hold) = self.admit(&plan, &policy)
         {
-            return self.hold(finding, hold, out);
+            return self.hold_back(finding, hold, changes, out);
         }
         self.tried(&policy, rung);
         self.plans_made += 1;
         let id = plan.id;
         let Some(case) = self.cases.get_mut(finding) else { return };
-        match policy.mode {
+        match mode {
             Mode::Observe => {}
             Mode::Recommend => {
                 case.settled = Some(Settled::Mode);
+                self.recommend(&plan, &policy);
                 self.record(out, Entry::PlanMade(plan));
                 self.hold(finding, Hold::Recommended, out);
                 let mut changes = Vec::new();
@@ -289,8 +314,11 @@ impl Engine {
             Mode::Approve => {
                 case.plan = Some(id);
                 self.record(out, Entry::PlanMade(plan.clone()));
-                self.proposals.insert(id, plan);
-                self.hold(finding, Hold::AwaitingApproval, out);
+                self.proposals.insert(id, plan.clone());
+                match &policy.limits.approval {
+                    Some(rule) => self.ask(finding, &plan, rule, out),
+                    None => self.hold(finding, Hold::AwaitingApproval, out),
+                }
             }
             Mode::Auto => {
                 case.plan = Some(id);
@@ -304,18 +332,19 @@ impl Engine {
     /// Records why nothing is done, once, and sees to it that the finding is looked at again.
     pub(crate) fn hold(&mut self, finding: &FindingRef, hold: Hold, out: &mut Vec<Output>) {
         // All other holds end with a plan, with a person's word, or when something becomes known.
-        if let Hold::Cooldown { until } = &hold {
-            self.wake(finding, *until);
+        if let Some(until) = hold.until().filter(|until| *until > self.now) {
+            self.wake(finding, until);
         }
         let Some(case) = self.cases.get_mut(finding) else { return };
-        if case.hold.as_ref() != Some(&hold) {
-            case.hold = Some(hold.clone());
+        let told = case.hold.as_ref().is_some_and(|before| before.alike(&hold));
+        case.hold = Some(hold.clone());
+        if !told {
             self.record(out, Entry::Held { finding: finding.clone(), hold });
         }
     }
 
     /// Looks at a case again at `at`: one alarm for each case, the newest wish counts.
-    fn wake(&mut self, finding: &FindingRef, at: Timestamp) {
+    pub(crate) fn wake(&mut self, finding: &FindingRef, at: Timestamp) {
         let Some(case) = self.cases.get_mut(finding) else { return };
         if let Some(old) = case.alarm.replace(at) {
             self.alarms.remove(&(old, Alarm::Reconsider(finding.clone())));

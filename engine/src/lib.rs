@@ -6,7 +6,8 @@
 //!                                v   handle() / replace_policies() / advance()
 //!        +--------------------------------------------------------+
 //!        | decide: signals -> findings      plan: response -> DAG |
-//!        | guard: owned? rested?            run: steps in flight  |
+//!        | guard: owned? rested? within      run: steps in flight  |
+//!        |   budgets?                                             |
 //!        +--------------------------------------------------------+
 //!                                |
 //!                                v   Vec<Output>, in order
@@ -39,6 +40,9 @@
 //! Invariant: one plan at a time owns a resource, from its first record to its last.
 //! Invariant: a bad input is refused by itself; nothing else is affected.
 
+mod admission;
+mod approval;
+mod bound;
 mod carry_out;
 mod case;
 mod coverage;
@@ -46,8 +50,11 @@ mod engine;
 mod explain;
 mod input;
 mod ladder;
+mod mark;
 mod output;
+mod reach;
 mod recover;
+mod storm;
 
 pub use coverage::PolicyCoverage;
 pub use engine::Engine;

@@ -20,6 +20,8 @@ use examined::Examined;
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) policies: Vec<Policy>,
+    /// How many good guards there are.
+    pub(crate) guards: usize,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -28,7 +30,7 @@ pub(crate) struct Checked {
 /// # Errors
 /// [`Failure`] with every problem, as it is shown to people.
 pub(crate) fn policies(sources: &[SourceText], catalogue: &Catalogue) -> Result<Vec<Arc<Policy>>, Failure> {
-    let Checked { policies, problems } = load(sources, catalogue);
+    let Checked { policies, problems, .. } = load(sources, catalogue);
     if problems.is_empty() {
         Ok(policies.into_iter().map(Arc::new).collect())
     } else {
@@ -45,7 +47,7 @@ pub(crate) fn load(sources: &[SourceText], catalogue: &Catalogue) -> Checked {
     for CompileError { policy, formula, message, offset } in refused {
         loaded.refuse_script(&policy, formula, offset, message);
     }
-    Checked { policies: loaded.policies, problems: loaded.problems }
+    Checked { policies: loaded.policies, guards: loaded.guards.len(), problems: loaded.problems }
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {

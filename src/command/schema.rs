@@ -1,4 +1,4 @@
-//! `homeostat schema`: the JSON Schema of policies, their tests and configurations, for editors.
+//! `homeostat schema`: the JSON Schema of policies, guards, their tests and configurations, for editors.
 
 use std::{io::Write, process::ExitCode};
 
@@ -13,8 +13,9 @@ use crate::{
 pub(crate) fn run(args: &SchemaArgs) -> Result<ExitCode, Failure> {
     let schema = match args.kind {
         None => homeostat_policy::schema(),
-        Some(DocumentKind::Policy) => one(homeostat_policy::schema(), "else"),
-        Some(DocumentKind::Test) => one(homeostat_policy::schema(), "then"),
+        Some(DocumentKind::Policy) => one(homeostat_policy::schema(), "/else/else"),
+        Some(DocumentKind::Guard) => one(homeostat_policy::schema(), "/else/then"),
+        Some(DocumentKind::Test) => one(homeostat_policy::schema(), "/then"),
         Some(DocumentKind::Config) => config::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
@@ -23,9 +24,9 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The schema of one kind alone: its `branch`, with the parts that both share.
+/// The schema of one kind alone: its `branch`, with the parts that all share.
 fn one(mut whole: Value, branch: &str) -> Value {
-    let mut schema = whole.get_mut(branch).map(Value::take).unwrap_or_default();
+    let mut schema = whole.pointer_mut(branch).map(Value::take).unwrap_or_default();
     if let Some(fields) = schema.as_object_mut() {
         for shared in ["$schema", "$defs"] {
             fields.extend(whole.get_mut(shared).map(|part| (shared.to_owned(), part.take())));

@@ -101,6 +101,9 @@ impl Ledger {
             | Entry::Notified(_)
             | Entry::HandedOver { .. }
             | Entry::PolicyQuarantined { .. }
+            | Entry::Voted { .. }
+            | Entry::AutonomyChanged { .. }
+            | Entry::BreakerChanged { .. }
             | Entry::InputRefused { .. } => {}
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     instance::Instance,
     intern::Interner,
     matching::ShapeKey,
-    phase::Phase,
+    phase::{EVENT_PATIENCE, Phase},
     relatives::{Anchor, Relatives},
     shape::{EventReaders, Shape},
     signal::Pushed,
@@ -223,6 +223,14 @@ impl Decider {
         instance.event = None;
         out.push(Change::Closed { finding: finding.clone(), reason: reason.to_owned() });
         self.next_event(at, number, cell, out);
+    }
+
+    /// Until when the event of an open finding deserves an answer; `None` of a finding that is about a condition.
+    #[must_use]
+    pub fn expires(&self, finding: &FindingRef) -> Option<Timestamp> {
+        let (number, cell) = self.find(finding)?;
+        let event = self.instance(number, cell)?.event.as_ref()?;
+        Some(event.time + EVENT_PATIENCE)
     }
 
     /// Evaluates the condition of an open finding anew, before something is done about it; it may close by that.

@@ -3,24 +3,68 @@
 //! ```text
 //!   plan --> ownership: one plan at a time owns a resource
 //!        --> cooldown:  a policy leaves a resource alone for a while after it acted on it
-//!        --> admitted, or Hold { why, until }
+//!        --> budgets:   no more than so many at a time, or in any stretch of time   <-- calendar: in force only then
+//!        --> flapping:  not while its finding opens again and again
+//!        --> ways back: nothing is sent where it came from not long ago
+//!        --> health:    not while too many have a finding, or nothing is heard of too many hosts
+//!        --> breaker:   not while too much has failed; then one plan to see
+//!        --> admitted, or Hold { why, which number of which limit, until }
 //! ```
+//!
+//! Beside it: ballots (who approves of a plan, named by its hash) and standings (what a policy may do once people agreed often enough).
+//!
+//! What is remembered is a fold of what began and ended; it can be written and read again (`serde`).
 //!
 //! Invariant: no clock; every hold says what ends it.
 //! Invariant: what is owned is released when its plan ends, and not before; what nobody knows the state of stays owned.
+//! Invariant: in no stretch of time of a budget's length more plans begin than it allows, wherever the stretch begins.
+//! Invariant: what only restores is held by no budget, storm or breaker, and counted in none.
+
+pub mod approval;
+pub mod autonomy;
+mod breaker;
+mod budget;
+pub mod calendar;
+mod flap;
+pub mod health;
+mod pairs;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Duration, FindingRef, Hold, Plan, PlanId, ResourceId, Timestamp};
+use homeostat_model::{
+    BreakerState, Duration, FindingRef, Flap, Fuse, Group, Hold, Plan, PlanId, PolicyName, ResourceId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
 
-/// Remembers who owns what and who has to wait.
-#[derive(Debug, Default)]
+pub use approval::{Ballot, Tally};
+pub use autonomy::Standing;
+pub use breaker::{Breaker, Shock};
+pub use budget::{Limit, Owner};
+
+/// Remembers who owns what, who has to wait, and what was done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Guard {
+    #[serde(with = "pairs")]
     cooldowns: BTreeMap<FindingRef, Timestamp>,
     /// Acted on: by one plan at a time.
+    #[serde(with = "pairs")]
     owners: BTreeMap<ResourceId, PlanId>,
     /// Moved to: by several plans at a time, but by none while another acts on it.
+    #[serde(with = "pairs")]
     users: BTreeMap<ResourceId, BTreeSet<PlanId>>,
+    ledger: budget::Ledger,
+    /// What people said about the plans that wait for several.
+    #[serde(with = "pairs")]
+    ballots: BTreeMap<PlanId, Ballot>,
+    /// Of the policies that can be promoted, how far they have come, and what they were when people agreed with them.
+    #[serde(with = "pairs")]
+    standings: BTreeMap<PolicyName, (String, Standing)>,
+    openings: flap::Openings,
+    ways: ways::Ways,
+    /// Those that are not as they were at first, by the name of their guard.
+    breakers: BTreeMap<String, Breaker>,
 }
 
 impl Guard {
@@ -48,8 +92,90 @@ impl Guard {
         contested.map_or(Ok(()), Err)
     }
 
-    /// Gives `plan` what it acts on, and a share of what it moves something to.
-    pub fn own(&mut self, plan: &Plan) {
+    /// Whether `plan` may begin at `at` as far as `limit` is concerned.
+    ///
+    /// # Errors
+    /// [`Hold::Budget`] with the group in which it is used up.
+    pub fn within<F>(&self, at: Timestamp, plan: &Plan, limit: &Limit<'_, F>) -> Result<(), Hold>
+    where
+        F: Fn(Option<&Group>) -> usize,
+    {
+        self.ledger.admit(at, plan, limit)
+    }
+
+    /// `finding`, of a policy that says what flapping is, opens at `at`.
+    pub fn opened(&mut self, at: Timestamp, finding: &FindingRef, flap: &Flap) {
+        self.openings.opened(at, finding, flap);
+    }
+
+    /// Whether `finding` does not open again and again.
+    ///
+    /// # Errors
+    /// [`Hold::Flapping`] with how often it did, and until when that counts.
+    pub fn quiet(&self, at: Timestamp, finding: &FindingRef, flap: &Flap) -> Result<(), Hold> {
+        self.openings.quiet(at, finding, flap)
+    }
+
+    /// Whether `plan` sends nothing back to a host that it left less than `after` ago.
+    ///
+    /// # Errors
+    /// [`Hold::Return`] with the first such workload.
+    pub fn onward(&self, at: Timestamp, plan: &Plan, after: Duration) -> Result<(), Hold> {
+        self.ways.onward(at, plan, after)
+    }
+
+    /// What people have said about the plans that wait for several, or for a time.
+    pub fn ballots(&mut self) -> &mut BTreeMap<PlanId, Ballot> {
+        &mut self.ballots
+    }
+
+    /// How far `policy` has come, as its text is now; nowhere yet when people agreed with another text.
+    #[must_use]
+    pub fn standing(&self, policy: &PolicyName, text: &str) -> Standing {
+        let known = self.standings.get(policy).filter(|(of, _)| *of == approval::hash_of(text));
+        known.map(|(_, standing)| *standing).unwrap_or_default()
+    }
+
+    /// Remembers how far `policy` has come with this text.
+    pub fn stand(&mut self, policy: &PolicyName, text: &str, standing: Standing) {
+        self.standings.insert(policy.clone(), (approval::hash_of(text), standing));
+    }
+
+    /// Forgets how far policies have come that are not among `kept`.
+    pub fn keep_standings(&mut self, kept: impl Fn(&PolicyName) -> bool) {
+        self.standings.retain(|policy, _| kept(policy));
+    }
+
+    /// Whether the breaker of `guard` lets a plan that disrupts something through.
+    ///
+    /// # Errors
+    /// [`Hold::Breaker`] with what it is.
+    pub fn passes(&self, guard: &str) -> Result<(), Hold> {
+        match self.breakers.get(guard).filter(|breaker| !breaker.passes()) {
+            None => Ok(()),
+            Some(breaker) => Err(Hold::Breaker { of: format!("guard {guard}"), state: breaker.state() }),
+        }
+    }
+
+    /// Something happened at `at` that the breaker of `guard` feels; gives what it is, if that is something else now.
+    pub fn feel(&mut self, at: Timestamp, guard: &str, shock: Shock, fuse: &Fuse) -> Option<BreakerState> {
+        let breaker = self.breakers.entry(guard.to_owned()).or_default();
+        let state = breaker.feel(at, shock, fuse).then(|| breaker.state());
+        if *breaker == Breaker::default() {
+            self.breakers.remove(guard);
+        }
+        state
+    }
+
+    /// Forgets the breakers of guards that are not among `kept`.
+    pub fn keep_breakers(&mut self, kept: impl Fn(&str) -> bool) {
+        self.breakers.retain(|guard, _| kept(guard));
+    }
+
+    /// `plan` begins: gives it what it acts on, and a share of what it moves something to, and counts it.
+    pub fn own(&mut self, at: Timestamp, plan: &Plan) {
+        self.ledger.begin(at, plan);
+        self.ways.begin(at, plan);
         self.owners.extend(plan.touches().into_iter().map(|resource| (resource, plan.id)));
         for host in plan.uses() {
             self.users.entry(host).or_default().insert(plan.id);
@@ -63,6 +189,9 @@ impl Guard {
             plans.remove(&plan);
             !plans.is_empty()
         });
+        if !self.has_any(plan) {
+            self.ledger.end(plan);
+        }
     }
 
     /// Whether `plan` still owns something.

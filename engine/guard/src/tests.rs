@@ -1,6 +1,6 @@
 //! Who has to wait, and for whom.
 
-use homeostat_model::{Action, AdapterName, Evidence, Generation, Mode, PolicyName, Step, StepId, Truth};
+use homeostat_model::{Action, AdapterName, Evidence, Generation, Mode, PolicyName, Reach, Step, StepId, Truth};
 
 use super::*;
 
@@ -38,6 +38,7 @@ fn plan(number: u64, subject: &str, to: Option<&str>) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: String::new(),
+        reach: Reach::default(),
         steps: vec![step],
         cost: Default::default(),
         verification: None,
@@ -64,7 +65,7 @@ fn a_cooldown_ends_at_its_moment_and_is_one_policys_own() {
 #[test]
 fn one_plan_at_a_time_acts_on_a_resource() {
     let mut guard = Guard::default();
-    guard.own(&plan(1, "vm/one", None));
+    guard.own(Timestamp::MIN, &plan(1, "vm/one", None));
     assert_eq!(contested(&guard, &plan(2, "vm/one", None)).unwrap(), "vm/one by p1-1");
     assert_eq!(contested(&guard, &plan(2, "vm/two", None)), None);
     guard.release(plan(1, "vm/one", None).id, &BTreeSet::new());
@@ -74,11 +75,11 @@ fn one_plan_at_a_time_acts_on_a_resource() {
 #[test]
 fn several_plans_move_to_a_host_but_none_while_it_is_acted_on() {
     let mut guard = Guard::default();
-    guard.own(&plan(1, "vm/one", Some("host/h")));
+    guard.own(Timestamp::MIN, &plan(1, "vm/one", Some("host/h")));
     assert_eq!(contested(&guard, &plan(2, "vm/two", Some("host/h"))), None);
     assert_eq!(contested(&guard, &plan(3, "host/h", None)).unwrap(), "host/h by p1-1");
     let mut guard = Guard::default();
-    guard.own(&plan(3, "host/h", None));
+    guard.own(Timestamp::MIN, &plan(3, "host/h", None));
     assert_eq!(contested(&guard, &plan(1, "vm/one", Some("host/h"))).unwrap(), "host/h by p1-3");
 }
 
@@ -86,7 +87,7 @@ fn several_plans_move_to_a_host_but_none_while_it_is_acted_on() {
 fn what_is_excepted_stays_owned() {
     let mut guard = Guard::default();
     let first = plan(1, "vm/one", Some("host/h"));
-    guard.own(&first);
+    guard.own(Timestamp::MIN, &first);
     guard.release(first.id, &BTreeSet::from([first.subject.clone()]));
     assert!(guard.has_any(first.id));
     assert!(contested(&guard, &plan(2, "vm/one", None)).is_some());

@@ -12,12 +12,15 @@
 
 mod action;
 mod attributes;
+mod budget;
 mod capability;
 mod cpus;
+mod cron;
 mod data;
 mod duration;
 mod event;
 mod evidence;
+mod hold;
 mod inventory;
 mod name;
 mod outcome;
@@ -36,18 +39,23 @@ mod value;
 
 pub use action::{Action, Amount, Verb};
 pub use attributes::Attributes;
+pub use budget::{
+    Approval, Budget, Flap, Fuse, Group, Impact, Otherwise, ParseQuotaError, Promotion, Quota, Reach, Scope, Window,
+};
 pub use capability::{Capabilities, KindCapability, MetricDescription};
 pub use cpus::{CpuSet, MAX_CPUS};
+pub use cron::{Cron, ParseCronError};
 pub use data::Data;
 pub use duration::{Duration, ParseDurationError};
 pub use event::Event;
 pub use evidence::{Clause, Evidence};
+pub use hold::{BreakerState, Hold};
 pub use inventory::{InventoryChange, Observation};
 pub use name::{AdapterName, EventType, InvalidName, Kind, MetricName, PolicyName};
 pub use outcome::{StepReport, StepResult};
 pub use plan::{Generation, IdempotencyKey, Mode, Plan, PlanId, PlanResult, Step, StepCommand, StepId};
 pub use quantity::{ParseQuantityError, Quantity, Unit};
-pub use record::{Entry, FindingRef, Hold, Notification, Record, Severity};
+pub use record::{Entry, FindingRef, Notification, Record, Severity};
 pub use recovery::{OpenPlan, OpenPlans};
 pub use resource::{Capacity, Resource, ResourceId};
 pub use response::{Change, Resizing, Response};

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, AdapterName, Attempt, Cost, Duration, Evidence, FindingRef, InvalidName, PolicyName, Precondition,
+    Action, AdapterName, Attempt, Cost, Duration, Evidence, FindingRef, InvalidName, PolicyName, Precondition, Reach,
     ResourceId, Retry, Timestamp, Verification,
 };
 
@@ -189,6 +189,9 @@ pub struct Plan {
     pub priority: i32,
     /// What the plan is expected to change.
     pub effect: String,
+    /// Whom it concerns: what budgets count it for.
+    #[serde(default)]
+    pub reach: Reach,
     /// The steps, in the order of their ids; a step comes after those it depends on.
     pub steps: Vec<Step>,
     /// What it is expected to cost.

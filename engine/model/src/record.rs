@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Evidence, Generation, IdempotencyKey, Plan, PlanId, PlanResult, PolicyName, ResourceId, StepId, StepResult,
-    Timestamp,
+    BreakerState, Evidence, Generation, Hold, IdempotencyKey, Mode, Plan, PlanId, PlanResult, PolicyName, ResourceId,
+    StepId, StepResult, Timestamp,
 };
 
 /// A policy's condition on one resource.
@@ -21,54 +21,6 @@ pub struct FindingRef {
 impl fmt::Display for FindingRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.policy, self.resource)
-    }
-}
-
-/// Why something that could be done is not done now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Hold {
-    /// The policy acted on this resource not long ago.
-    Cooldown {
-        /// When it may act again.
-        until: Timestamp,
-    },
-    /// Another plan owns a resource that this one needs.
-    Owned {
-        /// The contested resource.
-        resource: ResourceId,
-        /// The plan that owns it.
-        by: PlanId,
-    },
-    /// The policy's mode does not let it act.
-    Observing,
-    /// A plan was made and shown; the policy's mode does not let it run.
-    Recommended,
-    /// The plan waits for a person.
-    AwaitingApproval,
-    /// The condition is no longer known to hold.
-    Unknown,
-    /// What is to be done depends on something that is not known.
-    Undecided {
-        /// What.
-        what: String,
-    },
-    /// An operator has paused the engine.
-    Paused,
-}
-
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cooldown { .. } => f.write_str("cooldown: the policy acted here not long ago"),
-            Self::Owned { resource, by } => write!(f, "plan {by} has {resource} in hand"),
-            Self::Observing => f.write_str("mode observe: findings only"),
-            Self::Recommended => f.write_str("mode recommend: the plan is shown, not run"),
-            Self::AwaitingApproval => f.write_str("mode approve: the plan waits for a person"),
-            Self::Unknown => f.write_str("the condition is no longer known to hold"),
-            Self::Undecided { what } => write!(f, "what to do is not known: {what}"),
-            Self::Paused => f.write_str("paused by an operator"),
-        }
     }
 }
 
@@ -194,6 +146,33 @@ pub enum Entry {
         /// The policy.
         policy: PolicyName,
         /// Which budget, and what to do about it.
+        reason: String,
+    },
+    /// A person approved of a plan, or rejected it.
+    Voted {
+        /// The plan.
+        plan: PlanId,
+        /// Who.
+        by: String,
+        /// Whether they approved of it.
+        approve: bool,
+    },
+    /// A policy may do more by itself, or no longer so.
+    AutonomyChanged {
+        /// The policy.
+        policy: PolicyName,
+        /// How far it may go now.
+        mode: Mode,
+        /// What made it so.
+        reason: String,
+    },
+    /// A breaker has changed: it was tripped, lets one plan through to see, or is closed again.
+    BreakerChanged {
+        /// The guard that it belongs to.
+        guard: String,
+        /// What it is now.
+        state: BreakerState,
+        /// What made it so.
         reason: String,
     },
     /// An input could not be used; nothing else was affected.

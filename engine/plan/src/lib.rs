@@ -39,6 +39,7 @@ pub use draft::{Draft, Infeasible, Surroundings, draft};
 pub use fingerprint::fingerprint;
 pub use lanes::{Lanes, Place};
 pub use lint::{Budget, Lint, lint};
+pub use migrate::gain;
 pub use placement::{Demand, NoRoom, Room};
 pub use precondition::unmet;
 pub use projection::Projection;

@@ -1,6 +1,6 @@
 //! Migrate: a workload moves to the host with the most room.
 
-use homeostat_model::{Action, Resource};
+use homeostat_model::{Action, Resource, ResourceId};
 
 use crate::{
     Demand, Draft, Infeasible, Surroundings,
@@ -53,6 +53,15 @@ pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource) -> Result<Dra
     let live = moves_live(subject, source, target);
     steps.add(around, subject, Action::Migrate { to: target.id.clone(), live }, &[], reason)?;
     Ok(Draft { steps: steps.done(), effect: format!("{} runs on {}", subject.id, target.id) })
+}
+
+/// How much more room is left on `target` with `workload` than on its host now: a share of either, below zero where it is less.
+#[must_use]
+pub fn gain(around: &Surroundings<'_>, workload: &ResourceId, target: &ResourceId) -> Option<f64> {
+    let workload = around.topology.get(workload)?;
+    let (source, target) = (around.host_of(workload).ok()?, around.topology.get(target)?);
+    let after = room_beside(around, target, Some(&workload.id), &[Demand::of(around, workload)]).share;
+    Some(after - room_once_gone(around, source).share)
 }
 
 fn percent(share: f64) -> String {

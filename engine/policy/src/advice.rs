@@ -23,6 +23,7 @@ impl Mistake {
             | Self::UnknownResource { .. } => "not known",
             Self::DuplicateField { .. }
             | Self::DuplicatePolicy { .. }
+            | Self::DuplicateGuard { .. }
             | Self::DuplicateMetric { .. }
             | Self::DuplicateValue { .. }
             | Self::DuplicateResource { .. } => "again here",

@@ -82,4 +82,7 @@ pub const CODES: &[&str] = &[
     "homeostat::policy::empty_formula",
     "homeostat::policy::unsupported_value",
     "homeostat::policy::inventory_out_of_step",
+    "homeostat::policy::duplicate_guard",
+    "homeostat::policy::empty_guard",
+    "homeostat::policy::no_promotion",
 ];

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, ops::Range};
 use homeostat_model::{Duration, MetricName, Mode, PolicyName, Unit};
 
 use crate::{
-    Catalogue, Expr, Formula, Input, Node as Form, On, OnUnknown, Policy, Rung, Selector,
+    Catalogue, Expr, Formula, Input, Limits, Node as Form, On, OnUnknown, Policy, Rung, Safeguards, Selector,
     fields::{Fields, UNITS, duration, integer, items, parsed, text, texts, word},
     formula::{EventRead, Placed, Scope, Written, condition},
     ladder::ladder,
     language::{MAX_WINDOW, overlap},
+    limits::limits,
     mistake::Mistake,
     nearest::hint,
     report::Report,
@@ -85,7 +86,7 @@ pub(crate) fn policy(
     report: &mut Report,
 ) -> Option<(Policy, Places)> {
     let before = report.found();
-    let mut fields = head(root, "Policy", &["PolicyTest"], report)?;
+    let mut fields = head(root, "Policy", &["PolicyTest", "Guard"], report)?;
     let metadata = fields.require("metadata", report).and_then(|node| metadata(node, report));
     let spec = fields.require("spec", report).and_then(|node| spec(node, catalogue, scripts, report));
     fields.finish(report);
@@ -94,7 +95,8 @@ pub(crate) fn policy(
         return None;
     }
     let text = with_files(source, &formulas, report);
-    let Unnamed { description, select, on, when, clear, times, on_unknown, time_zone, mode, priority, then } = rest;
+    let Unnamed { description, select, on, when, clear, times, on_unknown, time_zone, mode, priority, limits, then } =
+        rest;
     let Times { hold_for, keep_firing_for, stale_after, cooldown } = times;
     let policy = Policy {
         name,
@@ -112,6 +114,8 @@ pub(crate) fn policy(
         mode,
         priority,
         cooldown,
+        limits,
+        safeguards: Safeguards::default(),
         then,
         text,
     };
@@ -154,6 +158,7 @@ struct Unnamed {
     time_zone: String,
     mode: Mode,
     priority: i32,
+    limits: Limits,
     then: Vec<Rung>,
 }
 
@@ -181,6 +186,11 @@ fn spec(node: &Node, catalogue: &Catalogue, scripts: &Scripts, report: &mut Repo
         .take("priority")
         .and_then(|node| integer(node, "priority", (-MAX_PRIORITY, MAX_PRIORITY), report))
         .unwrap_or_default();
+    let limits_at = fields.key_at("promote");
+    let limits = limits(&mut fields, report);
+    if limits.promotion.is_some_and(|promotion| promotion.to <= mode.unwrap_or_default()) {
+        report.add(limits_at, Mistake::NoPromotion { mode: mode.unwrap_or_default().to_string() });
+    }
     // Before anything is done, the condition is asked again; unless the finding may outlive it.
     let lasting = conditions.clear.is_some() || !times.keep_firing_for.is_zero();
     let scope = Scope { given: conditions.when.as_ref().filter(|_| !lasting), ..scope };
@@ -203,6 +213,7 @@ fn spec(node: &Node, catalogue: &Catalogue, scripts: &Scripts, report: &mut Repo
         time_zone: time_zone.unwrap_or_else(|| UTC.into()),
         mode: mode.unwrap_or_default(),
         priority,
+        limits,
         then: rungs,
     };
     Some(Spec { rest, formulas })

@@ -1,7 +1,7 @@
 //! Turns YAML documents into checked policies, or into diagnostics with source spans.
 //!
 //! ```text
-//!   files -> documents -> tree with spans -> fields -----+--> Policy
+//!   files -> documents -> tree with spans -> fields -----+--> Policy, Safeguard
 //!    |                                         |         |
 //!    | .rhai                                   v         |
 //!    +--> scripts ---------------------> formulas        +--> Problem: code, message, help, place
@@ -27,6 +27,7 @@ mod fields;
 mod formula;
 mod ladder;
 mod language;
+mod limits;
 mod load;
 mod message;
 mod mistake;
@@ -37,12 +38,14 @@ mod prescribe;
 mod problem;
 mod report;
 mod response;
+mod safeguard;
 mod schema;
 mod scripts;
 mod selector;
 mod sizing;
 mod source;
 mod trigger;
+mod window;
 mod yaml;
 mod zone;
 
@@ -57,6 +60,7 @@ pub use language::{
     ExprContext, ExprProblem, ExprType, MAX_AHEAD, MAX_EXPRESSION_BYTES, MAX_EXPRESSION_DEPTH, MAX_SCRIPT_BYTES,
     MAX_WINDOW, overlap, parse_condition, parse_expression, parse_script, parse_typed,
 };
+pub use limits::Limits;
 pub use load::{Loaded, load};
 pub use nearest::{hint, nearest};
 pub use policy::{
@@ -66,6 +70,7 @@ pub use policy::{
 pub use policy_test::{PolicyTest, load_tests};
 pub use prescribe::prescribe;
 pub use problem::{PlainProblem, Problem};
+pub use safeguard::{Safeguard, Safeguards, SilentHosts};
 pub use schema::schema;
 pub use source::{MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_LINE_BYTES, SourceText};
 pub use yaml::{Key, Node as YamlNode, Yaml, trees};

@@ -1,14 +1,18 @@
 //! Loads policies from files: everything good is loaded, everything bad is said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use homeostat_model::PolicyName;
 
 use crate::{
-    Catalogue, Policy, Problem, SourceText, document,
+    Catalogue, Policy, Problem, Safeguard, Safeguards, SourceText, document,
     formula::Written,
     mistake::Mistake,
     report::Report,
+    safeguard::{self, is_guard},
     scripts::{Scripts, is_script},
     source::documents,
     yaml,
@@ -19,6 +23,8 @@ use crate::{
 pub struct Loaded {
     /// The good policies, in the order of their names.
     pub policies: Vec<Policy>,
+    /// The good guards, in the order of their names. Each policy has them too.
+    pub guards: Arc<[Safeguard]>,
     /// All that is wrong, in the order of the files.
     pub problems: Vec<Problem>,
     /// Where the formulas of the good policies stand, in the order of [`Policy::formulas`].
@@ -46,10 +52,11 @@ impl Loaded {
 ///
 /// Sources whose name ends in `.rhai` are scripts, which policies name with `file:`, seen from their own source.
 /// A bad document is left out and does not affect the others. Of several policies with one name, the first is loaded.
-/// Documents of the kind `PolicyTest` are passed over; see [`crate::load_tests`].
+/// Of several guards with one name, too, and all hold for all policies. Documents of the kind `PolicyTest` are passed over; see [`crate::load_tests`].
 #[must_use]
 pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
     let mut policies: BTreeMap<PolicyName, (Policy, Problem)> = BTreeMap::new();
+    let mut guards: BTreeMap<PolicyName, (Safeguard, Problem)> = BTreeMap::new();
     let mut problems = Vec::new();
     let mut formulas = BTreeMap::new();
     let scripts = Scripts::of(sources);
@@ -57,6 +64,19 @@ pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
         let mut report = Report::new(source);
         for range in documents(&source.text, &mut report) {
             let Some(root) = yaml::parse(range.clone(), &mut report) else { continue };
+            if is_guard(&root) {
+                let Some((guard, at)) = safeguard::guard(&root, catalogue, &mut report) else { continue };
+                let name = guard.name.to_string();
+                if let Some((_, first)) = guards.get(&guard.name) {
+                    let mistake = Mistake::DuplicateGuard { name, first: format!("{}:{}", first.file(), first.line()) };
+                    let problem = report.problem(at, mistake).relate(first.clone());
+                    report.push(problem);
+                } else {
+                    let declared = report.problem(at, Mistake::FirstDeclared { name });
+                    guards.insert(guard.name.clone(), (guard, declared));
+                }
+                continue;
+            }
             let text = source.text.get(range).unwrap_or_default();
             let Some((policy, places)) = document::policy(&root, text, catalogue, &scripts, &mut report) else {
                 continue;
@@ -75,7 +95,9 @@ pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
         problems.extend(report.into_problems());
     }
     once_per_script(&mut problems);
-    Loaded { policies: policies.into_values().map(|(policy, _)| policy).collect(), problems, formulas }
+    let guards: Arc<[Safeguard]> = guards.into_values().map(|(guard, _)| guard).collect();
+    let with_guards = |(policy, _)| Policy { safeguards: Safeguards(Arc::clone(&guards)), ..policy };
+    Loaded { policies: policies.into_values().map(with_guards).collect(), guards, problems, formulas }
 }
 
 /// What is wrong with a script is said once, however many policies name it.

@@ -109,6 +109,27 @@ pub(crate) enum Mistake {
     )]
     DuplicatePolicy { name: String, first: String },
 
+    #[error("there is another guard named `{name}`")]
+    #[diagnostic(
+        code(homeostat::policy::duplicate_guard),
+        help("rename one of them; only the first was loaded, from {first}")
+    )]
+    DuplicateGuard { name: String, first: String },
+
+    #[error("the policy is promoted to nothing more than its mode, which is `{mode}`")]
+    #[diagnostic(
+        code(homeostat::policy::no_promotion),
+        help("begin with `mode: recommend` or `mode: approve`, or remove `promote`")
+    )]
+    NoPromotion { mode: String },
+
+    #[error("the guard forbids nothing")]
+    #[diagnostic(
+        code(homeostat::policy::empty_guard),
+        help("say what it limits, for example `budgets: [{{scope: host, max: 1}}]`")
+    )]
+    EmptyGuard,
+
     #[error("`{name}` is declared here")]
     #[diagnostic(severity(Advice))]
     FirstDeclared { name: String },

@@ -6,7 +6,7 @@ use homeostat_model::{
     Duration, EventType, Kind, Mode, PolicyName, Resource, Response, Severity, Topology, Verification,
 };
 
-use crate::Expr;
+use crate::{Expr, Limits, Safeguards};
 
 /// A policy that passed every check.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,10 @@ pub struct Policy {
     pub priority: i32,
     /// The pause between two plans of this policy on one resource, from the end of the first.
     pub cooldown: Duration,
+    /// What limits its plans besides.
+    pub limits: Limits,
+    /// The guards that were loaded with it, which limit the plans of all policies.
+    pub safeguards: Safeguards,
     /// The ladder: a response is tried when those before could not be done or did not help. At least one.
     pub then: Vec<Rung>,
     /// The document as it was written, with the files it refers to, to tell whether a reloaded policy has changed.

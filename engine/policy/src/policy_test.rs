@@ -113,7 +113,7 @@ pub fn load_tests(sources: &[SourceText]) -> (Vec<PolicyTest>, Vec<Problem>) {
 
 fn test(root: &Node, file: &str, report: &mut Report) -> Option<PolicyTest> {
     let before = report.found();
-    let mut fields = head(root, "PolicyTest", &["Policy"], report)?;
+    let mut fields = head(root, "PolicyTest", &["Policy", "Guard"], report)?;
     let name = fields.take("metadata").and_then(|node| name(node, report)).unwrap_or_else(|| file.to_owned());
     let spec = fields.require("spec", report);
     fields.finish(report);

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   schema() -- kind: Policy ------> policy.rs --+
-//!            \- kind: PolicyTest --> test.rs ----+--> $defs: what several places share, or what holds itself
+//!            |- kind: Guard -------> guard.rs ---+--> $defs: what several places share, or what holds itself
+//!            \- kind: PolicyTest --> test.rs ----+
 //! ```
 //!
 //! An editor knows neither what is connected nor the expression language: what passes here may still be refused by
@@ -10,6 +11,7 @@
 //!
 //! Invariant: every object has the title that the readers give it in messages, and exactly the fields that they ask for.
 
+mod guard;
 mod policy;
 mod test;
 #[cfg(test)]
@@ -24,20 +26,20 @@ use crate::document::API_VERSION;
 /// Where the schema is known under.
 const ID: &str = "https://homeostat.dev/schema/v1alpha1.json";
 
-/// The schema of `Policy` and `PolicyTest` documents, in JSON Schema 2020-12.
+/// The schema of `Policy`, `Guard` and `PolicyTest` documents, in JSON Schema 2020-12.
 #[must_use]
 pub fn schema() -> Value {
-    let is_test = json!({"properties": {"kind": {"const": "PolicyTest"}}, "required": ["kind"]});
+    let is = |kind: &str| json!({"properties": {"kind": {"const": kind}}, "required": ["kind"]});
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": ID,
         "title": "homeostat",
-        "description": "A policy, or a test of policies",
+        "description": "A policy, a guard of all policies, or a test of policies",
         "type": "object",
         "required": ["apiVersion", "kind"],
-        "if": is_test,
+        "if": is("PolicyTest"),
         "then": test::document(),
-        "else": policy::document(),
+        "else": {"if": is("Guard"), "then": guard::document(), "else": policy::document()},
         "$defs": definitions(),
     })
 }
@@ -85,6 +87,21 @@ fn definitions() -> Value {
         "policyName": {
             "description": "The name of a policy",
             "type": PLAIN, "pattern": "^[A-Za-z0-9._-]+$", "maxLength": 253,
+        },
+        "timezone": {
+            "description": "A time zone as the IANA calls it",
+            "type": "string", "pattern": "^[A-Za-z0-9_+/-]+$",
+            "examples": ["UTC", "Europe/Berlin", "America/New_York"],
+        },
+        "quota": {
+            "description": "A number, or a share of those that it is about",
+            "type": ["integer", "string"], "minimum": 0, "pattern": r"^([0-9]+|[0-9]+(\.[0-9]+)?%)$",
+            "examples": [1, "10%"],
+        },
+        "schedule": {
+            "description": "When it begins, as in a crontab: minute, hour, day of the month, month, day of the week",
+            "type": "string",
+            "examples": ["0 22 * * *", "0 9 * * mon-fri", "@daily"],
         },
         "selector": policy::selector("select"),
         "ancestor": policy::selector("within"),

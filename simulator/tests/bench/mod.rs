@@ -56,6 +56,26 @@ pub(crate) fn policy(name: &str, spec: &str) -> String {
     format!("---\napiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {{name: {name}}}\nspec:\n{spec}")
 }
 
+/// A guard in short: its name and what stands under `spec`.
+pub(crate) fn guard(name: &str, spec: &str) -> String {
+    policy(name, spec).replace("kind: Policy", "kind: Guard")
+}
+
+pub(crate) const CRASH: &str = "select: {kind: vm}\non: vm.crashed\ncooldown: 0s\n";
+
+/// Two hosts with `count` machines each: vm/a0, vm/a1, .. and vm/b0, ..
+pub(crate) fn centre(count: usize) -> Vec<Resource> {
+    let hosts = ["a", "b"].map(|name| host(&format!("host/{name}"), 64.0, &[]));
+    let vms = ["a", "b"]
+        .into_iter()
+        .flat_map(|on| (0..count).map(move |i| vm(&format!("vm/{on}{i}"), &format!("host/{on}"), 1.0)));
+    hosts.into_iter().chain(vms).collect()
+}
+
+pub(crate) fn slow(seconds: u64) -> Vec<Assumption> {
+    vec![Assumption { takes: Duration::from_secs(seconds), ..Assumption::default() }]
+}
+
 impl Bench {
     pub(crate) fn new(yaml: &str, resources: Vec<Resource>, assumptions: Vec<Assumption>) -> Self {
         let world = AssumedWorld::new(AdapterName::new("assumed").unwrap(), resources, assumptions);
@@ -160,6 +180,11 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         Entry::Notified(notification) => format!("told: {}", notification.message),
         Entry::HandedOver { finding, reason } => format!("handed over {finding}: {reason}"),
         Entry::PolicyQuarantined { policy, reason } => format!("quarantine of {policy}: {reason}"),
+        Entry::Voted { plan, by, approve } => {
+            format!("{by} {} plan {plan}", if *approve { "approves of" } else { "rejects" })
+        }
+        Entry::AutonomyChanged { policy, mode, reason } => format!("{policy} may {mode}: {reason}"),
+        Entry::BreakerChanged { guard, state, reason } => format!("breaker of {guard} is {state}: {reason}"),
         Entry::InputRefused { input, reason } => format!("refused {input}: {reason}"),
     };
     writeln!(text, "{second}s {line}").unwrap();

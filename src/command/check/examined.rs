@@ -25,6 +25,8 @@ pub(super) struct Examined {
     pub(super) files: BTreeSet<PathBuf>,
     /// Good policies.
     pub(super) policies: BTreeSet<PolicyName>,
+    /// How many good guards there are.
+    guards: usize,
     /// What is wrong, in the order in which it was found, and once each: two configurations may name one file.
     pub(super) flaws: Vec<Flaw>,
     told: BTreeSet<Flaw>,
@@ -68,7 +70,12 @@ impl Examined {
         loose.retain(|source| !examined.files.contains(&real(&source.name)));
         examined.policies(&loose, &everything(unknown));
         match paths {
-            [path, ..] if configured.is_empty() && examined.policies.is_empty() && examined.flaws.is_empty() => {
+            [path, ..]
+                if configured.is_empty()
+                    && examined.policies.is_empty()
+                    && examined.guards == 0
+                    && examined.flaws.is_empty() =>
+            {
                 Err(nothing(path))
             }
             _ => Ok(examined),
@@ -103,6 +110,7 @@ impl Examined {
     fn policies(&mut self, sources: &[SourceText], catalogue: &Catalogue) {
         let checked = load(sources, catalogue);
         self.files.extend(sources.iter().map(|source| real(&source.name)));
+        self.guards += checked.guards;
         self.policies.extend(checked.policies.into_iter().map(|policy| policy.name));
         self.tell(report::flaws(&checked.problems));
     }

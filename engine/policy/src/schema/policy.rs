@@ -7,6 +7,7 @@ use crate::{
     document::{MAX_PRIORITY, MODES, ON_UNKNOWN},
     fields::UNITS,
     ladder::MAX_ATTEMPTS,
+    limits::{MAX_AGREED, MAX_CHANGES, MAX_QUORUM, OTHERWISE, PROMOTED, SCOPES},
     message::{MAX_MESSAGE_BYTES, SEVERITIES},
     response::RESPONSES,
     selector::{MAX_REQUIREMENTS, MAX_VALUES, OPERATORS},
@@ -43,21 +44,59 @@ fn spec() -> Value {
             "staleAfter": shared_as("duration", "The age from which a metric's newest value says nothing; 2m unless given"),
             "cooldown": shared_as("duration", "The pause between two plans on one resource; 5m unless given"),
             "onUnknown": words("What to make of a condition that is not known; `hold` unless given", &ON_UNKNOWN),
-            "timezone": {
-                "description": "The zone of `time.ofDay` and `time.weekday`, as the IANA calls it; `UTC` unless given",
-                "type": "string", "pattern": "^[A-Za-z0-9_+/-]+$",
-                "examples": ["UTC", "Europe/Berlin", "America/New_York"],
-            },
+            "timezone": shared_as("timezone", "The zone of `time.ofDay` and `time.weekday`, as the IANA calls it; `UTC` unless given"),
             "mode": words("How far it may go by itself; `auto` unless given", &MODES),
             "priority": {
                 "description": "The greater one owns a contested resource; 0 unless given",
                 "type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY,
             },
+            "budgets": super::guard::budgets(&SCOPES),
+            "ceiling": super::guard::ceiling(),
+            "approval": approval(),
+            "promote": object(
+                "promote",
+                "When it may do more by itself",
+                &["after", "to"],
+                json!({
+                    "after": {"description": "After people have agreed with so many of its plans, one after the other", "type": "integer", "minimum": 1, "maximum": MAX_AGREED},
+                    "to": words("The mode that it has then", &PROMOTED),
+                }),
+            ),
+            "flap": object(
+                "flap",
+                "When nothing is done about a finding because it opens again and again",
+                &["changes", "within"],
+                json!({
+                    "changes": {"description": "How often it opens", "type": "integer", "minimum": 2, "maximum": MAX_CHANGES},
+                    "within": shared_as("duration", "In a stretch of this length"),
+                }),
+            ),
+            "returnAfter": shared_as("duration", "How long a workload is not sent back to a host that it left"),
+            "minGain": {
+                "description": "How much more room has to be left where a workload is migrated to than where it is",
+                "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?%$", "examples": ["10%"],
+            },
+            "maxUnhealthy": shared_as("quota", "Of how many resources it may have a finding at once, for anything to be disrupted; a share is rounded down"),
             "then": list("What to do: the next is tried when those before could not be done or did not help", 1, shared("entry")),
         }),
     );
     merge(&mut spec, json!({"anyOf": [{"required": ["on"]}, {"required": ["when"]}]}));
     spec
+}
+
+fn approval() -> Value {
+    let mut approval = object(
+        "approval",
+        "How people approve of a plan",
+        &[],
+        json!({
+            "quorum": {"description": "So many different people have to; 1 unless given", "type": "integer", "minimum": 1, "maximum": MAX_QUORUM},
+            "within": shared_as("duration", "In this time; whenever unless given"),
+            "otherwise": words("What becomes of it when the time is over; `reject` unless given", &OTHERWISE),
+        }),
+    );
+    merge(&mut approval, json!({"dependentRequired": {"otherwise": ["within"]}}));
+    approval
 }
 
 fn metric() -> Value {
@@ -323,13 +362,13 @@ fn resize() -> Value {
 }
 
 /// The same list with at most `most` items.
-fn list_up_to(most: usize, mut list: Value) -> Value {
+pub(super) fn list_up_to(most: usize, mut list: Value) -> Value {
     merge(&mut list, json!({"maxItems": most}));
     list
 }
 
 /// Adds the entries of one object to another.
-fn merge(into: &mut Value, more: Value) {
+pub(super) fn merge(into: &mut Value, more: Value) {
     if let (Value::Object(into), Value::Object(more)) = (into, more) {
         into.extend(more);
     }

@@ -34,7 +34,7 @@ fn files(path: &Path) -> Vec<SourceText> {
 fn documents(source: &SourceText) -> Vec<(String, Value)> {
     let texts = source.text.split("---\n").filter(|text| !text.trim().is_empty());
     let parsed = texts.filter_map(|text| Some((text.to_owned(), serde_saphyr::from_str::<Value>(text).ok()?)));
-    parsed.filter(|(text, _)| text.contains("kind: Pol")).collect()
+    parsed.filter(|(text, _)| text.contains("kind: Pol") || text.contains("kind: Guard\n")).collect()
 }
 
 fn validator() -> Validator {

@@ -1,0 +1,180 @@
+//! How many there may be, where they are counted, and when there is room again.
+
+use std::collections::BTreeSet;
+
+use homeostat_model::{Duration, Evidence, Generation, Mode, Quota, Reach, Truth, Window};
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(0) + Duration::from_secs(seconds)
+}
+
+fn plan(number: u64, policy: &str, groups: &[Group]) -> Plan {
+    Plan {
+        id: PlanId { generation: Generation(1), number },
+        created: at(0),
+        policy: PolicyName::new(policy).unwrap(),
+        subject: "vm/one".parse().unwrap(),
+        response: String::new(),
+        rung: 1,
+        evidence: Evidence { truth: Truth::True, clauses: Vec::new() },
+        mode: Mode::Auto,
+        priority: 0,
+        effect: String::new(),
+        reach: Reach { impact: Impact::Live, groups: groups.iter().cloned().collect(), ..Reach::default() },
+        steps: Vec::new(),
+    }
+}
+
+fn host(name: &str) -> Group {
+    Group::Host(format!("host/{name}").parse().unwrap())
+}
+
+fn budget(scope: Scope, max: &str, per: Option<u64>) -> Budget {
+    Budget { scope, max: max.parse().unwrap(), per: per.map(Duration::from_secs), during: None }
+}
+
+fn policys<'a>(name: &'a PolicyName, budget: &'a Budget) -> Limit<'a, fn(Option<&Group>) -> usize> {
+    Limit { owner: Owner::Policy(name), budget, all: |_| 30 }
+}
+
+#[test]
+fn a_budget_of_deeds_in_flight_is_freed_by_their_end() {
+    let (name, budget) = (PolicyName::new("a").unwrap(), budget(Scope::Host, "1", None));
+    let limit = policys(&name, &budget);
+    let mut ledger = Ledger::default();
+    // Whoever does it counts.
+    ledger.begin(at(0), &plan(1, "other", &[host("h1")]));
+    let held = ledger.admit(at(5), &plan(2, "a", &[host("h1"), host("h2")]), &limit).unwrap_err();
+    assert_eq!(held.to_string(), "budget of policy a: 1 of 1 for host/h1 in flight, such as plan p1-1");
+    assert_eq!((held.until(), held.waits_for_a_plan()), (None, true));
+    assert_eq!(ledger.admit(at(5), &plan(2, "a", &[host("h2")]), &limit), Ok(()));
+    ledger.end(plan(1, "other", &[]).id);
+    assert_eq!(ledger.admit(at(5), &plan(2, "a", &[host("h1")]), &limit), Ok(()));
+}
+
+#[test]
+fn a_rate_says_when_there_is_room_again() {
+    let (name, budget) = (PolicyName::new("a").unwrap(), budget(Scope::Policy, "10%", Some(3600)));
+    let limit = policys(&name, &budget);
+    let mut ledger = Ledger::default();
+    for (number, second) in [(1, 10), (2, 20), (3, 30)] {
+        assert_eq!(ledger.admit(at(second), &plan(number, "a", &[]), &limit), Ok(()));
+        ledger.begin(at(second), &plan(number, "a", &[]));
+        ledger.end(plan(number, "a", &[]).id);
+    }
+    let held = ledger.admit(at(40), &plan(4, "a", &[]), &limit).unwrap_err();
+    assert_eq!(held.to_string(), "budget of policy a: 3 of 3 for policy a within 1h");
+    assert_eq!(held.until(), Some(at(3610)));
+    assert!(ledger.admit(at(3610) - Duration::from_millis(1), &plan(4, "a", &[]), &limit).is_err());
+    assert_eq!(ledger.admit(at(3610), &plan(4, "a", &[]), &limit), Ok(()));
+    // Another policy's are not this one's.
+    assert_eq!(ledger.admit(at(40), &plan(4, "b", &[]), &limit), Ok(()));
+}
+
+#[test]
+fn a_guards_budget_counts_what_it_selects_for_all_policies() {
+    let budget = budget(Scope::Label("tier".into()), "1", Some(60));
+    let all: fn(Option<&Group>) -> usize = |_| 30;
+    let limit = Limit { owner: Owner::Guard("site"), budget: &budget, all };
+    let web = || Group::Label("tier".into(), "web".into());
+    let site = || Group::Guard("site".into());
+    let mut ledger = Ledger::default();
+    ledger.begin(at(0), &plan(1, "a", &[web()]));
+    assert_eq!(ledger.admit(at(1), &plan(2, "b", &[web(), site()]), &limit), Ok(()), "the first was none of its own");
+    ledger.begin(at(1), &plan(2, "b", &[web(), site()]));
+    let held = ledger.admit(at(2), &plan(3, "c", &[web(), site()]), &limit).unwrap_err();
+    assert_eq!(held.to_string(), "budget of guard site: 1 of 1 for label tier=web within 1m");
+    let db = Group::Label("tier".into(), "db".into());
+    assert_eq!(ledger.admit(at(2), &plan(3, "c", &[db, site()]), &limit), Ok(()));
+}
+
+#[test]
+fn a_budget_holds_only_in_its_window_and_none_freezes_until_its_end() {
+    let name = PolicyName::new("a").unwrap();
+    let during = Some(Window::Once { from: at(100), to: at(200) });
+    let freeze = Budget { during, ..budget(Scope::Policy, "0", None) };
+    let limit = policys(&name, &freeze);
+    let ledger = Ledger::default();
+    assert_eq!(ledger.admit(at(99), &plan(1, "a", &[]), &limit), Ok(()));
+    let held = ledger.admit(at(150), &plan(1, "a", &[]), &limit).unwrap_err();
+    assert_eq!(
+        (held.to_string().as_str(), held.until()),
+        ("budget of policy a: none may begin for policy a now", Some(at(200)))
+    );
+    assert_eq!(ledger.admit(at(200), &plan(1, "a", &[]), &limit), Ok(()));
+    let mut restoring = plan(1, "a", &[]);
+    restoring.reach.impact = Impact::Restoring;
+    assert_eq!(ledger.admit(at(150), &restoring, &limit), Ok(()));
+}
+
+#[test]
+fn what_was_forgotten_counts_as_a_full_window() {
+    let (name, rate) = (PolicyName::new("a").unwrap(), budget(Scope::Policy, "2", Some(1000)));
+    let limit = policys(&name, &rate);
+    let mut ledger = Ledger::default();
+    let others = u64::try_from(MAX_DEEDS).unwrap() + 1;
+    (0..others).for_each(|number| ledger.begin(at(0), &plan(number, "b", &[])));
+    assert_eq!(ledger.begun.len(), MAX_DEEDS);
+    assert_eq!(ledger.admit(at(1), &plan(others, "a", &[]), &limit).unwrap_err().until(), Some(at(1000)));
+    assert_eq!(ledger.admit(at(1000), &plan(others, "a", &[]), &limit), Ok(()));
+}
+
+proptest! {
+    /// Over random streams never more than `max` begin in any stretch of the budget's length, whatever is written down and read again
+    /// on the way, and never fewer than would have fitted.
+    #[test]
+    fn no_stretch_of_time_has_more_than_it_may(
+        gaps in prop::collection::vec((0_u64..40_000, 0_usize..3, any::<bool>()), 1..120),
+        max in 0_u32..5,
+        per in 1_u64..120_000,
+    ) {
+        let name = PolicyName::new("a").unwrap();
+        let rate = Budget { scope: Scope::Host, max: Quota::Count(max), per: Some(Duration::from_millis(per)), during: None };
+        let limit = policys(&name, &rate);
+        let mut ledger = Ledger::default();
+        let mut begun: Vec<(u64, usize)> = Vec::new();
+        // Half a minute before a midnight.
+        let mut now = 86_370_000;
+        for (number, (gap, group, restart)) in gaps.into_iter().enumerate() {
+            now += gap;
+            if restart {
+                ledger = serde_json::from_str(&serde_json::to_string(&ledger).unwrap()).unwrap();
+            }
+            let candidate = plan(u64::try_from(number).unwrap(), "a", &[host(&group.to_string())]);
+            let moment = Timestamp::from_millis(i64::try_from(now).unwrap());
+            let recent = begun.iter().filter(|(at, of)| *of == group && at + per > now).count();
+            let admitted = ledger.admit(moment, &candidate, &limit);
+            prop_assert_eq!(admitted.is_ok(), recent < usize::try_from(max).unwrap());
+            match admitted {
+                Ok(()) => {
+                    ledger.begin(moment, &candidate);
+                    begun.push((now, group));
+                }
+                Err(hold) if max > 0 => {
+                    let until = hold.until().unwrap();
+                    prop_assert!(until > moment);
+                    prop_assert!(ledger.admit(until - Duration::from_millis(1), &candidate, &limit).is_err());
+                    prop_assert_eq!(ledger.admit(until, &candidate, &limit), Ok(()));
+                }
+                Err(hold) => prop_assert_eq!(hold.until(), None),
+            }
+        }
+        for (start, group) in &begun {
+            let within = begun.iter().filter(|(at, of)| of == group && (*start..start + per).contains(at)).count();
+            prop_assert!(within <= usize::try_from(max).unwrap());
+        }
+    }
+
+    /// A reach is kept in a plan: it is read as it was written.
+    #[test]
+    fn a_reach_survives_the_journal(names in prop::collection::btree_set("[a-z]{1,8}", 0..5)) {
+        let groups: BTreeSet<Group> = names.iter().map(|name| Group::Label(name.clone(), "x".into())).collect();
+        let leaves = BTreeSet::from([("vm/a".parse().unwrap(), "host/b".parse().unwrap())]);
+        let reach = Reach { impact: Impact::Restoring, groups, leaves };
+        let text = serde_json::to_string(&reach).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Reach>(&text).unwrap(), reach);
+    }
+}

@@ -1,0 +1,165 @@
+//! Asks every guard whether a plan may begin now.
+//!
+//! ```text
+//!   marks, maintenance        of all that it acts on or moves something to     nothing at all is done
+//!   ownership                 of the same
+//!   budgets, maxUnhealthy     of its policy                                    \
+//!   onlyWithin, settle,       of each guard that selects something of it        | what only restores goes on
+//!     silentHosts, maxUnhealthy, breaker, budgets                              /
+//! ```
+
+use homeostat_decide::Change;
+use homeostat_guard::{Limit, Owner, calendar, health};
+use homeostat_model::{FindingRef, Group, Hold, Impact, Plan, ResourceId, Timestamp, Window};
+use homeostat_policy::{Policy, Safeguard};
+
+use crate::{Engine, Output, mark::marked, reach::selected};
+
+impl Engine {
+    /// Whether `plan` of `policy` may begin now.
+    ///
+    /// # Errors
+    /// The first [`Hold`] in force, in the order above; the guards in the order of their names.
+    pub(crate) fn admit(&self, plan: &Plan, policy: &Policy) -> Result<(), Hold> {
+        for id in plan.touches().iter().chain(&plan.uses()) {
+            self.left_alone(id)?;
+        }
+        self.guard.free(plan)?;
+        if let Some(after) = policy.limits.return_after {
+            self.guard.onward(self.now, plan, after)?;
+        }
+        if plan.reach.impact == Impact::Restoring {
+            return Ok(());
+        }
+        if let Some(max) = policy.limits.max_unhealthy {
+            let all = selected(&policy.select, None, &self.topology);
+            health::healthy(&policy_title(policy), self.unhealthy_for(&policy.name), all, max)?;
+        }
+        for budget in &policy.limits.budgets {
+            let all = |group: Option<&Group>| selected(&policy.select, group, &self.topology);
+            self.guard.within(self.now, plan, &Limit { owner: Owner::Policy(&policy.name), budget, all })?;
+        }
+        self.guards_of(plan).try_for_each(|guard| self.admitted_by(guard, plan))
+    }
+
+    /// Whether `guard` lets a plan that disrupts something begin now.
+    fn admitted_by(&self, guard: &Safeguard, plan: &Plan) -> Result<(), Hold> {
+        let of = title(guard);
+        self.within_hours(guard, &of)?;
+        self.settled(guard, &of, plan)?;
+        if let Some(rule) = guard.silent_hosts {
+            let (silent, all) = self.silence(guard, rule.after);
+            health::heard(&of, silent.len(), all, rule.max, rule.after)?;
+        }
+        if let Some(max) = guard.max_unhealthy {
+            let all = selected(&guard.select, None, &self.topology);
+            health::healthy(&of, self.unhealthy_under(guard), all, max)?;
+        }
+        if guard.breaker.is_some() {
+            self.guard.passes(guard.name.as_str())?;
+        }
+        for budget in &guard.budgets {
+            let all = |group: Option<&Group>| selected(&guard.select, group, &self.topology);
+            self.guard.within(self.now, plan, &Limit { owner: Owner::Guard(guard.name.as_str()), budget, all })?;
+        }
+        Ok(())
+    }
+
+    /// Whether nobody works on `id` or what it runs on, and no mark says that it is to be left alone.
+    ///
+    /// # Errors
+    /// [`Hold::Marked`] or [`Hold::Maintenance`].
+    pub(crate) fn left_alone(&self, id: &ResourceId) -> Result<(), Hold> {
+        marked(id, &self.topology)?;
+        let Some(resource) = self.topology.get(id) else { return Ok(()) };
+        let lineage = || std::iter::once(resource).chain(self.topology.ancestors(id));
+        for guard in self.safeguards.values().filter(|guard| !guard.maintenance.is_empty()) {
+            if let Some(until) = in_force(&guard.maintenance, self.now)
+                && lineage().any(|one| guard.select.matches(one, &self.topology))
+            {
+                return Err(Hold::Maintenance { of: title(guard), until });
+            }
+        }
+        Ok(())
+    }
+
+    fn within_hours(&self, guard: &Safeguard, of: &str) -> Result<(), Hold> {
+        if guard.only_within.is_empty() || in_force(&guard.only_within, self.now).is_some() {
+            return Ok(());
+        }
+        let until = guard.only_within.iter().filter_map(|window| calendar::begins(window, self.now)).min();
+        Err(Hold::Outside { of: of.to_owned(), until })
+    }
+
+    fn settled(&self, guard: &Safeguard, of: &str, plan: &Plan) -> Result<(), Hold> {
+        let Some(settle) = guard.settle else { return Ok(()) };
+        let until = self.started.map(|started| started + settle).filter(|until| *until > self.now);
+        let unseen =
+            plan.steps.iter().map(|step| &step.adapter).find(|adapter| !self.listed.contains(*adapter)).cloned();
+        if until.is_none() && unseen.is_none() {
+            return Ok(());
+        }
+        Err(Hold::Settling { of: of.to_owned(), until, unseen })
+    }
+
+    /// The guards that select something of what `plan` acts on.
+    pub(crate) fn guards_of(&self, plan: &Plan) -> impl Iterator<Item = &Safeguard> {
+        let groups = &plan.reach.groups;
+        self.safeguards.values().filter(|guard| groups.contains(&Group::Guard(guard.name.to_string())))
+    }
+
+    /// Holds back what a guard forbids for now. An event that has waited as long as one deserves an answer is given up: by the time the
+    /// guard lets it pass it would be a matter of the past.
+    pub(crate) fn hold_back(
+        &mut self,
+        finding: &FindingRef,
+        hold: Hold,
+        changes: &mut Vec<Change>,
+        out: &mut Vec<Output>,
+    ) {
+        self.trip_for(&hold, out);
+        let expires = self.decider.expires(finding).filter(|_| hold.is_a_guards());
+        if expires.is_some_and(|expires| expires <= self.now) {
+            let reason = format!("it was held back until it was too old to be answered: {hold}");
+            return self.decider.answered(self.now, finding, &reason, changes);
+        }
+        let wake = expires.into_iter().chain(hold.until()).filter(|at| *at > self.now).min();
+        self.hold(finding, hold, out);
+        if let Some(at) = wake {
+            self.wake(finding, at);
+        }
+    }
+
+    /// Looks at a finding whose time has come. Where a guard held it, others wait for the same, and the one of the highest priority comes
+    /// first.
+    pub(crate) fn woken(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
+        let now = self.now;
+        let held = |hold: &Option<Hold>| hold.as_ref().is_some_and(Hold::is_a_guards);
+        if self.cases.get(finding).is_some_and(|case| held(&case.hold)) {
+            let due = |hold: &Option<Hold>| hold.as_ref().and_then(Hold::until).is_some_and(|until| until <= now);
+            self.reconsider(|one, case| one == finding || (held(&case.hold) && due(&case.hold)), out);
+        } else {
+            self.consider(finding, out);
+        }
+    }
+
+    /// Looks again at what is held back for a reason that `which` knows.
+    pub(crate) fn reconsider_held(&mut self, which: impl Fn(&Hold) -> bool, out: &mut Vec<Output>) {
+        self.reconsider(|_, case| case.hold.as_ref().is_some_and(&which), out);
+    }
+}
+
+/// How a guard is named where it holds something back.
+pub(crate) fn title(guard: &Safeguard) -> String {
+    format!("guard {}", guard.name)
+}
+
+/// The same of a policy.
+pub(crate) fn policy_title(policy: &Policy) -> String {
+    format!("policy {}", policy.name)
+}
+
+/// When the last of those `windows` ends that are in force.
+fn in_force(windows: &[Window], at: Timestamp) -> Option<Timestamp> {
+    windows.iter().filter_map(|window| calendar::ends(window, at)).max()
+}

@@ -1,0 +1,167 @@
+//! What people say about plans: approval by as many as it takes, and what a policy may do once they agreed with it often enough.
+
+use homeostat_guard::{Ballot, Tally, approval::hash};
+use homeostat_model::{Approval, Entry, FindingRef, Mode, Plan, PlanId, PlanResult, PolicyName};
+use homeostat_policy::Policy;
+
+use crate::{Engine, Output, engine::Alarm};
+
+/// Most recommended plans that people can still say something about: a week of one every ten minutes.
+const MAX_RECOMMENDED: usize = 1_008;
+
+/// Who says something where nobody gave a name.
+const UNNAMED: &str = "an operator";
+
+/// Who decides when the time is over.
+const TIME: &str = "the time limit";
+
+impl Engine {
+    /// How far `policy` may go by itself now: its mode, or what it was promoted to.
+    pub(crate) fn mode_of(&self, policy: &Policy) -> Mode {
+        if policy.limits.promotion.is_none() {
+            return policy.mode;
+        }
+        self.guard.standing(&policy.name, &policy.text).mode.unwrap_or(policy.mode)
+    }
+
+    /// A plan that was recommended can be agreed with.
+    pub(crate) fn recommend(&mut self, plan: &Plan, policy: &Policy) {
+        if policy.limits.promotion.is_some() {
+            self.recommended.insert(plan.id, (plan.policy.clone(), hash(plan)));
+            while self.recommended.len() > MAX_RECOMMENDED {
+                self.recommended.pop_first();
+            }
+        }
+    }
+
+    /// A plan waits for several people, or for its time to be over.
+    pub(crate) fn ask(&mut self, finding: &FindingRef, plan: &Plan, rule: &Approval, out: &mut Vec<Output>) {
+        let ballot = Ballot::new(self.now, plan, rule);
+        let proposals = &self.proposals;
+        self.guard.ballots().retain(|id, _| proposals.contains_key(id));
+        let hold = ballot.hold();
+        if let Some(until) = hold.until() {
+            self.alarms.insert((until, Alarm::Ballot(plan.id)));
+        }
+        self.guard.ballots().insert(plan.id, ballot);
+        self.hold(finding, hold, out);
+    }
+
+    /// Somebody without a name approves of a plan or rejects it.
+    pub(crate) fn unnamed_vote(&mut self, id: PlanId, approve: bool, out: &mut Vec<Output>) {
+        if self.recommended.contains_key(&id) || self.guard.ballots().contains_key(&id) {
+            return self.vote(id, UNNAMED, approve, None, out);
+        }
+        if approve {
+            self.approve_agreed(id, out);
+        } else {
+            self.reject(id, "rejected by an operator", out);
+        }
+    }
+
+    /// A person says whether the plan with this hash is right.
+    pub(crate) fn vote(&mut self, id: PlanId, by: &str, approve: bool, seen: Option<&str>, out: &mut Vec<Output>) {
+        let refuse = |reason: String| Entry::InputRefused { input: format!("{by}'s word about plan {id}"), reason };
+        let recommended = self.recommended.get(&id).cloned();
+        let Some(right) = self.proposals.get(&id).map(hash).or(recommended.as_ref().map(|(_, hash)| hash.clone()))
+        else {
+            return self.record(out, refuse("no such plan waits for approval, or was recommended lately".into()));
+        };
+        if seen.is_some_and(|seen| seen != right) {
+            return self.record(out, refuse(format!("the hash of that plan is {right}")));
+        }
+        self.record(out, Entry::Voted { plan: id, by: by.to_owned(), approve });
+        if let Some((policy, _)) = recommended {
+            self.recommended.remove(&id);
+            return self.judged(&policy, approve, out);
+        }
+        let tally = match self.guard.ballots().get_mut(&id) {
+            Some(ballot) => ballot.vote(by, approve, None),
+            None if approve => Ok(Tally::Approved),
+            None => Ok(Tally::Rejected),
+        };
+        match tally {
+            Ok(Tally::Approved) => self.approve_agreed(id, out),
+            Ok(Tally::Rejected) => self.reject(id, &format!("rejected by {by}"), out),
+            Ok(Tally::Waiting) | Err(_) => self.waits_on(id),
+        }
+    }
+
+    /// The time of a plan that waits for people is over.
+    pub(crate) fn ballot_due(&mut self, id: PlanId, out: &mut Vec<Output>) {
+        if !self.proposals.contains_key(&id) {
+            return;
+        }
+        let now = self.now;
+        match self.guard.ballots().get(&id).map(|ballot| ballot.expire(now)) {
+            Some(Tally::Approved) => {
+                self.record(out, Entry::Voted { plan: id, by: TIME.to_owned(), approve: true });
+                self.approve(id, out);
+                if self.proposals.contains_key(&id) {
+                    self.call_off(id, "its time was over while it could not be carried out", out);
+                }
+            }
+            Some(Tally::Rejected) => self.call_off(id, "too few people approved of it in time", out),
+            Some(Tally::Waiting) | None => {}
+        }
+    }
+
+    /// A plan has ended that a promoted policy carried out: one that fails is promoted no longer.
+    pub(crate) fn autonomy_at_end(&mut self, plan: &Plan, result: &PlanResult, doubt: bool, out: &mut Vec<Output>) {
+        if !doubt && !matches!(result, PlanResult::Failed { .. }) {
+            return;
+        }
+        let Some(policy) = self.decider.policies().find(|policy| policy.name == plan.policy).cloned() else { return };
+        if policy.limits.promotion.is_none() {
+            return;
+        }
+        let mut standing = self.guard.standing(&policy.name, &policy.text);
+        let demoted = standing.failed();
+        self.guard.stand(&policy.name, &policy.text, standing);
+        if demoted {
+            let reason = format!("plan {} did not succeed", plan.id);
+            self.record(out, Entry::AutonomyChanged { policy: policy.name.clone(), mode: policy.mode, reason });
+        }
+    }
+
+    /// Carries out a plan that people approved of, and notes that they agreed with it.
+    fn approve_agreed(&mut self, id: PlanId, out: &mut Vec<Output>) {
+        let policy = self.proposals.get(&id).map(|plan| plan.policy.clone());
+        let waited = self.plans_begun;
+        self.approve(id, out);
+        if let Some(policy) = policy.filter(|_| self.plans_begun > waited) {
+            self.judged(&policy, true, out);
+        }
+    }
+
+    fn reject(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
+        if let Some(policy) = self.proposals.get(&id).map(|plan| plan.policy.clone()) {
+            self.judged(&policy, false, out);
+        }
+        self.call_off(id, reason, out);
+    }
+
+    /// How it stands is to be seen in the explanation.
+    fn waits_on(&mut self, id: PlanId) {
+        let Some(hold) = self.guard.ballots().get(&id).map(Ballot::hold) else { return };
+        let finding = self
+            .proposals
+            .get(&id)
+            .map(|plan| FindingRef { policy: plan.policy.clone(), resource: plan.subject.clone() });
+        if let Some(case) = finding.and_then(|finding| self.cases.get_mut(&finding)) {
+            case.hold = Some(hold);
+        }
+    }
+
+    fn judged(&mut self, policy: &PolicyName, agree: bool, out: &mut Vec<Output>) {
+        let Some(policy) = self.decider.policies().find(|one| one.name == *policy).cloned() else { return };
+        let Some(rule) = policy.limits.promotion else { return };
+        let mut standing = self.guard.standing(&policy.name, &policy.text);
+        let promoted = standing.judged(agree, &rule);
+        self.guard.stand(&policy.name, &policy.text, standing);
+        if let Some(mode) = promoted {
+            let reason = format!("people agreed with {} of its plans, one after the other", rule.after);
+            self.record(out, Entry::AutonomyChanged { policy: policy.name.clone(), mode, reason });
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What a response may not go beyond: the ceiling on its impact, and the least that a move has to gain. What does is passed over.
+
+use homeostat_model::{Action, Impact, ResourceId, Response};
+use homeostat_plan::{Draft, Surroundings, gain};
+use homeostat_policy::Policy;
+
+use crate::{Engine, admission::title, reach::impact};
+
+impl Engine {
+    /// Why a draft for `subject` goes beyond what its policy and the guards let happen; `None` when it does not.
+    pub(crate) fn out_of_bounds(
+        &self,
+        policy: &Policy,
+        subject: &ResourceId,
+        response: &Response,
+        draft: &Draft,
+        around: &Surroundings<'_>,
+    ) -> Option<String> {
+        self.above_ceiling(policy, subject, response, draft).or_else(|| too_little(policy, response, draft, around))
+    }
+
+    fn above_ceiling(
+        &self,
+        policy: &Policy,
+        subject: &ResourceId,
+        response: &Response,
+        draft: &Draft,
+    ) -> Option<String> {
+        let impact = impact(&draft.steps, response);
+        let concerned = || std::iter::once(subject).chain(draft.steps.iter().map(|step| &step.resource));
+        let own = policy.limits.ceiling.map(|ceiling| (ceiling, format!("policy {}", policy.name)));
+        let guards = self.safeguards.values().filter_map(|guard| {
+            let ceiling = guard.ceiling?;
+            let selects = |id: &ResourceId| {
+                self.topology.get(id).is_some_and(|resource| guard.select.matches(resource, &self.topology))
+            };
+            concerned().any(selects).then(|| (ceiling, title(guard)))
+        });
+        let (ceiling, of) = own.into_iter().chain(guards).find(|(ceiling, _)| impact > *ceiling)?;
+        let what = match impact {
+            Impact::Restoring | Impact::Live => "changes what runs",
+            Impact::Restart => "interrupts what runs",
+            Impact::Power => "switches a host off",
+        };
+        Some(format!("it {what}, and the ceiling of {of} is {ceiling}"))
+    }
+}
+
+/// A move has to be worth it; leaving a host that is emptied always is.
+fn too_little(policy: &Policy, response: &Response, draft: &Draft, around: &Surroundings<'_>) -> Option<String> {
+    let wanted = policy.limits.min_gain.filter(|_| *response == Response::Migrate)?;
+    draft.steps.iter().find_map(|step| {
+        let Action::Migrate { to, .. } = &step.action else { return None };
+        let gained = gain(around, &step.resource, to)?;
+        // What is the share itself but for the last bits counts as it.
+        let short = gained + 1e-9 < wanted;
+        short
+            .then(|| format!("it would gain {}% of room on {to}, and minGain is {}%", percent(gained), percent(wanted)))
+    })
+}
+
+fn percent(share: f64) -> f64 {
+    (share * 1000.0).round() / 10.0
+}

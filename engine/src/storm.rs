@@ -1,0 +1,149 @@
+//! Storms and breakers: how many have a finding, of how many hosts nothing is heard, and what too many failures do.
+
+use std::collections::BTreeSet;
+
+use homeostat_guard::{Shock, health};
+use homeostat_model::{BreakerState, Duration, Entry, Group, Hold, Impact, Plan, PlanResult, PolicyName, ResourceId};
+use homeostat_policy::Safeguard;
+
+use crate::{
+    Engine, Output,
+    admission::{policy_title, title},
+    engine::Alarm,
+    reach::{places, selected},
+};
+
+impl Engine {
+    /// How many resources have an open finding of the policy.
+    pub(crate) fn unhealthy_for(&self, policy: &PolicyName) -> usize {
+        self.cases.iter().filter(|(finding, case)| !case.closed && finding.policy == *policy).count()
+    }
+
+    /// How many of the resources of a guard have an open finding of any policy.
+    pub(crate) fn unhealthy_under(&self, guard: &Safeguard) -> usize {
+        let open = self.cases.iter().filter(|(_, case)| !case.closed).map(|(finding, _)| &finding.resource);
+        let unhealthy: BTreeSet<&ResourceId> = open.collect();
+        let selects = |id: &&ResourceId| {
+            self.topology.get(id).is_some_and(|resource| guard.select.matches(resource, &self.topology))
+        };
+        unhealthy.into_iter().filter(selects).count()
+    }
+
+    /// The hosts of a guard of which nothing was heard for so long, and how many hosts it has: those that it selects, and those on which
+    /// something runs that it selects.
+    pub(crate) fn silence(&self, guard: &Safeguard, after: Duration) -> (BTreeSet<ResourceId>, usize) {
+        let of_kind = self.topology.of_kind(guard.select.kind.as_str());
+        let selected = of_kind.filter(|resource| guard.select.matches(resource, &self.topology));
+        let hosts: BTreeSet<ResourceId> = selected
+            .flat_map(|resource| places(&resource.id, &self.topology))
+            .filter_map(|place| match place {
+                Group::Host(host) => Some(host),
+                _ => None,
+            })
+            .collect();
+        let all = hosts.len();
+        let silent = |host: &ResourceId| self.decider.heard(host).is_none_or(|heard| heard + after <= self.now);
+        (hosts.into_iter().filter(silent).collect(), all)
+    }
+
+    /// Something is heard of `id`, of which nothing was for long: what waits for that is looked at again.
+    pub(crate) fn heard_again(&mut self, id: &ResourceId, out: &mut Vec<Output>) {
+        if !self.silent.remove(id) {
+            return;
+        }
+        let heard = |guard: &&Safeguard| {
+            guard.silent_hosts.is_none_or(|rule| {
+                let (silent, all) = self.silence(guard, rule.after);
+                health::heard("", silent.len(), all, rule.max, rule.after).is_ok()
+            })
+        };
+        let heard: BTreeSet<String> = self.safeguards.values().filter(heard).map(title).collect();
+        self.reconsider_held(|hold| matches!(hold, Hold::Silent { of, .. } if heard.contains(of)), out);
+    }
+
+    /// A finding has closed: where few enough are left, what waits for that is looked at again. One look at each limit, not at each finding.
+    pub(crate) fn healthier(&mut self, out: &mut Vec<Output>) {
+        let limits: BTreeSet<&String> = self
+            .cases
+            .values()
+            .filter_map(|case| match &case.hold {
+                Some(Hold::Unhealthy { of, .. }) => Some(of),
+                _ => None,
+            })
+            .collect();
+        let healthy: BTreeSet<String> = limits.into_iter().filter(|of| self.is_healthy(of)).cloned().collect();
+        if !healthy.is_empty() {
+            self.reconsider_held(|hold| matches!(hold, Hold::Unhealthy { of, .. } if healthy.contains(of)), out);
+        }
+    }
+
+    /// Whether the limit of the policy or guard `of` holds nothing back any more.
+    fn is_healthy(&self, of: &str) -> bool {
+        let of_guard = self.safeguards.values().find(|guard| title(guard) == of);
+        let of_policy = || self.decider.policies().find(|policy| policy_title(policy) == of);
+        let (select, max, unhealthy) = match (of_guard, of_policy()) {
+            (Some(guard), _) => (&guard.select, guard.max_unhealthy, self.unhealthy_under(guard)),
+            (None, Some(policy)) => (&policy.select, policy.limits.max_unhealthy, self.unhealthy_for(&policy.name)),
+            (None, None) => return true,
+        };
+        max.is_none_or(|max| health::healthy(of, unhealthy, selected(select, None, &self.topology), max).is_ok())
+    }
+
+    /// A guard that says that too much is wrong trips its breaker.
+    pub(crate) fn trip_for(&mut self, hold: &Hold, out: &mut Vec<Output>) {
+        let (Hold::Unhealthy { of, .. } | Hold::Silent { of, .. }) = hold else { return };
+        let Some(guard) = self.safeguards.values().find(|guard| title(guard) == *of).cloned() else { return };
+        if let (Hold::Silent { .. }, Some(rule)) = (hold, guard.silent_hosts) {
+            let (silent, _) = self.silence(&guard, rule.after);
+            self.silent.extend(silent);
+        }
+        self.feel(&guard, Shock::Tripped, &hold.to_string(), out);
+    }
+
+    /// A plan begins.
+    pub(crate) fn breakers_at_begin(&mut self, plan: &Plan, out: &mut Vec<Output>) {
+        self.feel_all(plan, Shock::Began(plan.id), &format!("plan {} is tried", plan.id), out);
+    }
+
+    /// A plan has ended; `doubt`: nobody knows what became of it.
+    pub(crate) fn breakers_at_end(&mut self, plan: &Plan, result: &PlanResult, doubt: bool, out: &mut Vec<Output>) {
+        let id = plan.id;
+        let (shock, reason) = match result {
+            _ if doubt => (Shock::Failed(id), format!("what became of plan {id} is not known")),
+            PlanResult::Succeeded => (Shock::Succeeded(id), format!("plan {id} succeeded")),
+            PlanResult::Failed { reason, .. } => (Shock::Failed(id), format!("plan {id} failed: {reason}")),
+            PlanResult::Unverified { reason } => (Shock::Failed(id), format!("plan {id} did not help: {reason}")),
+            PlanResult::Cancelled { .. } => (Shock::CalledOff(id), format!("plan {id} was called off")),
+        };
+        self.feel_all(plan, shock, &reason, out);
+    }
+
+    /// An open breaker may have been open for long enough.
+    pub(crate) fn breaker_due(&mut self, guard: &PolicyName, out: &mut Vec<Output>) {
+        if let Some(guard) = self.safeguards.get(guard).cloned() {
+            self.feel(&guard, Shock::Elapsed, "it was open for as long as it is to be", out);
+        }
+    }
+
+    fn feel_all(&mut self, plan: &Plan, shock: Shock, reason: &str, out: &mut Vec<Output>) {
+        if plan.reach.impact == Impact::Restoring {
+            return;
+        }
+        let guards: Vec<Safeguard> = self.guards_of(plan).filter(|guard| guard.breaker.is_some()).cloned().collect();
+        for guard in guards {
+            self.feel(&guard, shock, reason, out);
+        }
+    }
+
+    fn feel(&mut self, guard: &Safeguard, shock: Shock, reason: &str, out: &mut Vec<Output>) {
+        let Some(fuse) = guard.breaker else { return };
+        let Some(state) = self.guard.feel(self.now, guard.name.as_str(), shock, &fuse) else { return };
+        self.record(out, Entry::BreakerChanged { guard: guard.name.to_string(), state, reason: reason.to_owned() });
+        if let BreakerState::Open { until } = state {
+            self.alarms.insert((until, Alarm::Breaker(guard.name.clone())));
+        } else if !matches!(shock, Shock::Began(_)) {
+            let name = title(guard);
+            self.reconsider_held(|hold| matches!(hold, Hold::Breaker { of, .. } if *of == name), out);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What bounds a policy: its ceiling, flapping, ways back, people, and how far they trust it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod bench;
+
+use bench::{Bench, CRASH, centre, guard, host, id, policy, vm};
+use expect_test::expect;
+use homeostat_engine::OperatorCommand;
+use homeostat_model::*;
+use homeostat_simulator::Assumption;
+
+#[test]
+fn a_ladder_does_not_go_above_its_ceiling() {
+    let hot = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1h\nceiling: live\ncooldown: 10s\nthen:\n  - resize: {vcpus: +1, maxVcpus: 2}\n  - restart\n  - notify: {message: \"somebody has to look at ${resource}\"}\n";
+    let calm = guard("calm", "select: {kind: vm, name: b0}\nceiling: none");
+    let mut bench = Bench::new(&[policy("hot", hot), calm].concat(), centre(1), vec![]);
+    bench.sample(1, "vm/a0", "cpu", 0.9).sample(1, "vm/b0", "cpu", 0.9);
+    bench.until(
+        20,
+        expect![[r#"
+        1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        1s plan p1-1 resize for hot: vm/a0 resize to 2 vcpus
+        1s begins p1-1/1
+        1s ended p1-1/1: Done { observed: "assumed" }
+        1s plan p1-1: Succeeded
+        1s held hot on vm/a0: cooldown: the policy acted here not long ago
+        1s opened hot on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        1s skipped resize of hot on vm/b0: it changes what runs, and the ceiling of guard calm is none
+        1s skipped restart of hot on vm/b0: it interrupts what runs, and the ceiling of policy hot is live
+        1s told: somebody has to look at vm/b0
+        11s skipped restart of hot on vm/a0: it interrupts what runs, and the ceiling of policy hot is live
+        11s told: somebody has to look at vm/a0
+    "#]],
+    );
+}
+
+#[test]
+fn what_flaps_is_left_alone_until_it_is_quiet() {
+    let hot = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1h\ncooldown: 0s\nflap: {changes: 3, within: 1m}\nthen: [restart]";
+    let mut bench = Bench::new(&policy("hot", hot), centre(1), vec![]);
+    for second in (0..50).step_by(20) {
+        bench.sample(second, "vm/a0", "cpu", 0.9).sample(second + 10, "vm/a0", "cpu", 0.1);
+    }
+    bench.sample(55, "vm/a0", "cpu", 0.9).until(
+        100,
+        expect![[r#"
+        0s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        0s plan p1-1 restart for hot: vm/a0 restart
+        0s begins p1-1/1
+        0s ended p1-1/1: Done { observed: "assumed" }
+        0s plan p1-1: Succeeded
+        0s handed over hot on vm/a0: the ladder is at its end: restart
+        10s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
+        20s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        20s plan p1-2 restart for hot: vm/a0 restart
+        20s begins p1-2/1
+        20s ended p1-2/1: Done { observed: "assumed" }
+        20s plan p1-2: Succeeded
+        20s handed over hot on vm/a0: the ladder is at its end: restart
+        30s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
+        40s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        40s held hot on vm/a0: flapping: it has opened 3 times within 1m
+        50s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
+        55s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        55s held hot on vm/a0: flapping: it has opened 3 times within 1m
+        80s plan p1-3 restart for hot: vm/a0 restart
+        80s begins p1-3/1
+        80s ended p1-3/1: Done { observed: "assumed" }
+        80s plan p1-3: Succeeded
+        80s handed over hot on vm/a0: the ladder is at its end: restart
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_is_sent_back_where_it_came_from_nor_moved_for_little() {
+    let spec = "select: {kind: vm}\non: vm.move\ncooldown: 0s\nreturnAfter: 3m\nminGain: 20%\nthen: [{migrate: , attempts: 5}]";
+    let resources = vec![
+        host("host/a", 10.0, &[]),
+        host("host/b", 10.0, &[]),
+        vm("vm/one", "host/a", 2.0),
+        vm("vm/two", "host/a", 4.0),
+        vm("vm/three", "host/b", 1.0),
+    ];
+    let mut bench = Bench::new(&policy("move", spec), resources, vec![]);
+    bench.event(1, "vm/one", "vm.move", &[]).until(
+        10,
+        expect![[r#"
+        1s opened move on vm/one: event vm.move is true
+        1s plan p1-1 migrate for move: vm/one migrate to host/b
+        1s begins p1-1/1
+        1s ended p1-1/1: Done { observed: "assumed" }
+        1s plan p1-1: Succeeded
+        1s closed move on vm/one: the plan succeeded
+    "#]],
+    );
+    let owned = |resource| Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..resource };
+    // Now it is crowded there; back where it came from is more room, but not yet.
+    bench.describe(20, owned(vm("vm/three", "host/b", 8.0))).event(30, "vm/one", "vm.move", &[]);
+    bench.until(
+        200,
+        expect![[r#"
+        30s opened move on vm/one: event vm.move is true
+        30s held move on vm/one: returnAfter: vm/one left host/a not long ago
+        181s plan p1-2 migrate for move: vm/one migrate to host/a
+        181s begins p1-2/1
+        181s ended p1-2/1: Done { observed: "assumed" }
+        181s plan p1-2: Succeeded
+        181s closed move on vm/one: the plan succeeded
+    "#]],
+    );
+    bench.describe(210, owned(vm("vm/three", "host/b", 1.0))).event(220, "vm/two", "vm.move", &[]);
+    bench.until(
+        221,
+        expect![[r#"
+        220s opened move on vm/two: event vm.move is true
+        220s skipped migrate of move on vm/two: it would gain 10% of room on host/b, and minGain is 20%
+        220s handed over move on vm/two: the ladder is at its end: migrate
+        220s closed move on vm/two: everything was tried
+    "#]],
+    );
+}
+
+fn vote(number: u64, by: &str, approve: bool, hash: Option<&str>) -> OperatorCommand {
+    let plan = PlanId { generation: homeostat_engine::Generation(1), number };
+    OperatorCommand::Vote { plan, by: by.into(), approve, hash: hash.map(str::to_owned) }
+}
+
+#[test]
+fn several_people_approve_of_what_they_have_seen() {
+    let spec = format!("{CRASH}mode: approve\napproval: {{quorum: 2, within: 1h}}\nthen: [restart]");
+    let mut bench = Bench::new(&policy("crash", &spec), centre(1), vec![]);
+    bench.event(1, "vm/a0", "vm.crashed", &[]).until(
+        1,
+        expect![[r#"
+        1s opened crash on vm/a0: event vm.crashed is true
+        1s plan p1-1 restart for crash: vm/a0 restart
+        1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 2 people; when the time is over: reject
+    "#]],
+    );
+    bench.operator(10, vote(1, "ann", true, Some("0123456789abcdef")));
+    bench.operator(11, vote(1, "ann", true, None)).operator(12, vote(1, "ann", true, None));
+    let why = bench.driver.engine().explain(&id("vm/a0")).remove(0);
+    assert!(why.because.contains(": 1 of 2 people; when the time is over: reject"), "{}", why.because);
+    bench.operator(13, vote(1, "bob", true, None)).until(
+        20,
+        expect![[r#"
+        10s refused ann's word about plan p1-1: the hash of that plan is 8c45a39b22687ae1
+        11s ann approves of plan p1-1
+        12s ann approves of plan p1-1
+        13s bob approves of plan p1-1
+        13s begins p1-1/1
+        13s ended p1-1/1: Done { observed: "assumed" }
+        13s plan p1-1: Succeeded
+        13s closed crash on vm/a0: the plan succeeded
+    "#]],
+    );
+    // Nobody says anything, and then somebody rejects.
+    bench.event(100, "vm/b0", "vm.crashed", &[]).until(
+        4000,
+        expect![[r#"
+        100s opened crash on vm/b0: event vm.crashed is true
+        100s plan p1-2 restart for crash: vm/b0 restart
+        100s held crash on vm/b0: approval of 82c9d7e103103203: 0 of 2 people; when the time is over: reject
+        3700s plan p1-2: Cancelled { reason: "too few people approved of it in time" }
+        3700s closed crash on vm/b0: the plan was called off
+    "#]],
+    );
+    bench.event(5000, "vm/a0", "vm.crashed", &[]).operator(5001, vote(3, "eve", false, None)).until(
+        5002,
+        expect![[r#"
+            5000s opened crash on vm/a0: event vm.crashed is true
+            5000s plan p1-3 restart for crash: vm/a0 restart
+            5000s held crash on vm/a0: approval of 912e47a910e3c510: 0 of 2 people; when the time is over: reject
+            5001s eve rejects plan p1-3
+            5001s plan p1-3: Cancelled { reason: "rejected by eve" }
+            5001s closed crash on vm/a0: the plan was called off
+        "#]],
+    );
+}
+
+#[test]
+fn when_nobody_says_anything_it_is_as_was_declared() {
+    let spec = format!("{CRASH}mode: approve\napproval: {{within: 1m, otherwise: approve}}\nthen: [restart]");
+    let mut bench = Bench::new(&policy("crash", &spec), centre(1), vec![]);
+    bench.event(1, "vm/a0", "vm.crashed", &[]).until(
+        100,
+        expect![[r#"
+        1s opened crash on vm/a0: event vm.crashed is true
+        1s plan p1-1 restart for crash: vm/a0 restart
+        1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 1 person; when the time is over: approve
+        61s the time limit approves of plan p1-1
+        61s begins p1-1/1
+        61s ended p1-1/1: Done { observed: "assumed" }
+        61s plan p1-1: Succeeded
+        61s closed crash on vm/a0: the plan succeeded
+    "#]],
+    );
+}
+
+#[test]
+fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
+    let spec = format!("{CRASH}mode: recommend\npromote: {{after: 2, to: auto}}\nthen: [restart]");
+    let fails = Assumption {
+        resource: Some(id("vm/b1")),
+        ends: Some(StepResult::Failed { reason: "no".into() }),
+        ..Assumption::default()
+    };
+    let mut bench = Bench::new(&policy("crash", &spec), centre(2), vec![fails]);
+    bench.event(1, "vm/a0", "vm.crashed", &[]).operator(2, vote(1, "ann", true, None));
+    bench.event(3, "vm/a1", "vm.crashed", &[]).operator(4, vote(2, "bob", false, None));
+    bench.event(5, "vm/b0", "vm.crashed", &[]).operator(6, vote(3, "ann", true, None));
+    bench.operator(7, vote(3, "bob", true, None)).event(8, "vm/a0", "vm.crashed", &[]);
+    bench.operator(9, vote(4, "bob", true, None)).until(
+        10,
+        expect![[r#"
+        1s opened crash on vm/a0: event vm.crashed is true
+        1s plan p1-1 restart for crash: vm/a0 restart
+        1s held crash on vm/a0: mode recommend: the plan is shown, not run
+        1s closed crash on vm/a0: a plan was recommended
+        2s ann approves of plan p1-1
+        3s opened crash on vm/a1: event vm.crashed is true
+        3s plan p1-2 restart for crash: vm/a1 restart
+        3s held crash on vm/a1: mode recommend: the plan is shown, not run
+        3s closed crash on vm/a1: a plan was recommended
+        4s bob rejects plan p1-2
+        5s opened crash on vm/b0: event vm.crashed is true
+        5s plan p1-3 restart for crash: vm/b0 restart
+        5s held crash on vm/b0: mode recommend: the plan is shown, not run
+        5s closed crash on vm/b0: a plan was recommended
+        6s ann approves of plan p1-3
+        7s refused bob's word about plan p1-3: no such plan waits for approval, or was recommended lately
+        8s opened crash on vm/a0: event vm.crashed is true
+        8s plan p1-4 restart for crash: vm/a0 restart
+        8s held crash on vm/a0: mode recommend: the plan is shown, not run
+        8s closed crash on vm/a0: a plan was recommended
+        9s bob approves of plan p1-4
+        9s crash may auto: people agreed with 2 of its plans, one after the other
+    "#]],
+    );
+    bench.event(11, "vm/a1", "vm.crashed", &[]).event(12, "vm/b1", "vm.crashed", &[]);
+    bench.event(13, "vm/b0", "vm.crashed", &[]).until(
+        20,
+        expect![[r#"
+        11s opened crash on vm/a1: event vm.crashed is true
+        11s plan p1-5 restart for crash: vm/a1 restart
+        11s begins p1-5/1
+        11s ended p1-5/1: Done { observed: "assumed" }
+        11s plan p1-5: Succeeded
+        11s closed crash on vm/a1: the plan succeeded
+        12s opened crash on vm/b1: event vm.crashed is true
+        12s plan p1-6 restart for crash: vm/b1 restart
+        12s begins p1-6/1
+        12s ended p1-6/1: Failed { reason: "no" }
+        12s plan p1-6: Failed { step: StepId(1), reason: "no" }
+        12s crash may recommend: plan p1-6 did not succeed
+        12s handed over crash on vm/b1: the ladder is at its end: restart
+        12s closed crash on vm/b1: everything was tried
+        13s opened crash on vm/b0: event vm.crashed is true
+        13s plan p1-7 restart for crash: vm/b0 restart
+        13s held crash on vm/b0: mode recommend: the plan is shown, not run
+        13s closed crash on vm/b0: a plan was recommended
+    "#]],
+    );
+}
