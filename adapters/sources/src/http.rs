@@ -74,6 +74,10 @@ pub(crate) struct Answer {
 pub(crate) enum HttpError {
     #[error("it cannot be reached: {0}; check the address, and that it runs")]
     Unreachable(String),
+    #[error(
+        "too many files and connections are open here: {0}; let homeostat have more, with `ulimit -n` or systemd's LimitNOFILE"
+    )]
+    TooManyOpen(String),
     #[error("it has not answered within {0:?}; raise `timeout`, or ask for less")]
     TimedOut(Duration),
     #[error("its answer broke off: {0}; look at its log")]
@@ -95,7 +99,7 @@ pub(crate) enum HttpError {
 impl HttpError {
     /// Whether the fault lies here, so that nothing is known of who was to be asked.
     pub(crate) fn is_our_own(&self) -> bool {
-        matches!(self, Self::Access(_) | Self::NoSpace)
+        matches!(self, Self::Access(_) | Self::NoSpace | Self::TooManyOpen(_))
     }
 }
 
@@ -115,7 +119,7 @@ impl Http {
 
     async fn answer(&self, question: &Question<'_>) -> Result<Packed, HttpError> {
         let response = self.client.request(request(question)?).await;
-        let (head, body) = response.map_err(|error| HttpError::Unreachable(with_causes(&error)))?.into_parts();
+        let (head, body) = response.map_err(|error| unreachable(&error))?.into_parts();
         let max_bytes = question.max_bytes;
         let body = self.space.collect(body, max_bytes).await.map_err(|error| match error {
             CollectError::TooLarge(bytes) => HttpError::TooLarge(bytes),
@@ -182,6 +186,22 @@ fn unpack(packing: Option<&str>, body: Vec<u8>, max_bytes: usize) -> Result<Vec<
     }
 }
 
+/// Why nobody was reached.
+fn unreachable(error: &(dyn Error + 'static)) -> HttpError {
+    /// `ENFILE` and `EMFILE`: the system, or the process, has no more descriptors.
+    const NO_DESCRIPTOR: [i32; 2] = [23, 24];
+    let (mut number, mut cause) = (None, Some(error));
+    while let Some(error) = cause {
+        number = number.or_else(|| error.downcast_ref::<std::io::Error>()?.raw_os_error());
+        cause = error.source();
+    }
+    let told = with_causes(error);
+    match number {
+        Some(number) if NO_DESCRIPTOR.contains(&number) => HttpError::TooManyOpen(told),
+        _ => HttpError::Unreachable(told),
+    }
+}
+
 /// An error with what caused it: the outer one alone often says nothing.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -195,4 +215,22 @@ fn with_causes(error: &dyn Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("it does not connect")]
+    struct Wrapped(#[source] std::io::Error);
+
+    #[test]
+    fn to_have_no_descriptor_is_no_fault_of_who_is_asked() {
+        for (number, our_own) in [(23, true), (24, true), (111, false)] {
+            let error = unreachable(&Wrapped(std::io::Error::from_raw_os_error(number)));
+            assert_eq!(error.is_our_own(), our_own, "{error}");
+            assert!(error.to_string().contains("it does not connect: "), "{error}");
+        }
+    }
 }
