@@ -230,6 +230,43 @@ mod tests {
         program.stop();
     }
 
+    #[test]
+    #[ignore = "needs the test bed: cargo xtask test"]
+    fn a_plan_that_the_end_of_homeostat_interrupts_is_looked_into_before_anything_else_is_done() {
+        let (folder, engine) = (scratch(), Engine::docker());
+        // It does not listen: to stop it takes as long as it is given to end in good order.
+        let stubborn = engine.container("trap '' TERM; while true; do sleep 1; done", &["--label", "chosen=yes"]);
+        let policy = once("stop-it", "{stop: {}, attempts: 3}");
+        let program = start(folder.path(), &engine, &[], &[("stop-it.yaml", &policy)], "");
+        program.wait_for("step", || (!program.entries("stepDispatched").is_empty()).then_some(()));
+        program.kill();
+        assert_eq!(stubborn.state(), "running", "the end came in the middle");
+        let program = start(folder.path(), &engine, &[], &[("stop-it.yaml", &policy)], "");
+        // First the old plan comes to its end, by what its engine says; only then is there another one, if that is needed.
+        program.wait_for("end of the old plan", || {
+            program.entries("planFinished").iter().any(|end| end["plan"] == "p1-1").then_some(())
+        });
+        program.wait_for("stop", || (stubborn.state() == "exited").then_some(()));
+        program.wait_for("end of all plans", || (program.metric("homeostat_plans_in_flight") == 0.0).then_some(()));
+        let told: Vec<(String, String)> = program
+            .decisions()
+            .iter()
+            .filter_map(|decision| {
+                let (sort, entry) = decision["entry"].as_object()?.iter().next()?;
+                let plan = entry["plan"].as_str().or_else(|| entry["id"].as_str())?;
+                Some((sort.clone(), plan.to_owned()))
+            })
+            .collect();
+        let place = |sort: &str, plan: &str| told.iter().position(|(a, b)| a == sort && b == plan);
+        assert!(place("stepDispatched", "p1-1").is_none(), "it was begun once more: {told:?}");
+        assert!(place("stepFinished", "p1-1") < place("planFinished", "p1-1"), "{told:?}");
+        if let Some(next) = place("planMade", "p2-1") {
+            assert!(place("planFinished", "p1-1") < Some(next), "{told:?}");
+        }
+        assert!(program.log().contains("step is probed"), "{}", program.log());
+        program.stop();
+    }
+
     /// A policy that does one thing to what is labelled `chosen`, once.
     fn once(name: &str, response: &str) -> String {
         format!(

@@ -398,7 +398,10 @@ impl Engine {
         let Some(case) = self.cases.get_mut(finding) else {
             // A plan of an earlier generation, whose finding has not opened again.
             let policy = self.decider.policies().find(|policy| policy.name == finding.policy);
-            let pause = policy.map_or(Duration::ZERO, |policy| policy.cooldown);
+            let pause = match result {
+                PlanResult::Succeeded => policy.map_or(Duration::ZERO, |policy| policy.cooldown),
+                _ => RETRY_AFTER,
+            };
             return self.guard.rest(now, finding, pause);
         };
         case.plan = None;

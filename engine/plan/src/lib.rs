@@ -22,7 +22,6 @@ mod compensation;
 mod cost;
 mod draft;
 mod evacuate;
-mod fingerprint;
 mod fisicalize;
 mod lanes;
 mod lint;
@@ -36,7 +35,6 @@ mod run;
 mod step_state;
 
 pub use draft::{Draft, Infeasible, Surroundings, draft};
-pub use fingerprint::fingerprint;
 pub use lanes::{Lanes, Place};
 pub use lint::{Budget, Lint, lint};
 pub use migrate::gain;
