@@ -102,10 +102,15 @@ impl Engine {
         Err(Hold::Settling { of: of.to_owned(), until, unseen })
     }
 
-    /// The guards that select something of what `plan` acts on.
+    /// The guards that select something of what `plan` acts on, also those that were loaded after it was made.
     pub(crate) fn guards_of(&self, plan: &Plan) -> impl Iterator<Item = &Safeguard> {
-        let groups = &plan.reach.groups;
-        self.safeguards.values().filter(|guard| groups.contains(&Group::Guard(guard.name.to_string())))
+        let touched = plan.touches();
+        let selects = move |guard: &Safeguard| {
+            let mut resources = touched.iter().filter_map(|id| self.topology.get(id));
+            resources.any(|resource| guard.select.matches(resource, &self.topology))
+        };
+        let known = |guard: &Safeguard| plan.reach.groups.contains(&Group::Guard(guard.name.to_string()));
+        self.safeguards.values().filter(move |guard| known(guard) || selects(guard))
     }
 
     /// Holds back what a guard forbids for now. An event that has waited as long as one deserves an answer is given up: by the time the

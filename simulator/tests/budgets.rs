@@ -11,6 +11,7 @@ mod bench;
 
 use bench::{Bench, CRASH, at, centre, guard, id, policy, slow};
 use expect_test::expect;
+use homeostat_model::PlanId;
 
 #[test]
 fn one_plan_at_a_time_for_each_host() {
@@ -229,5 +230,34 @@ fn what_restores_goes_on() {
             2s plan p1-1: Succeeded
             2s closed stopped on vm/b0: the plan succeeded
         "#]],
+    );
+}
+
+#[test]
+fn a_freeze_that_comes_after_a_plan_was_shown_holds_its_approval() {
+    let crash = policy("crash", &format!("{CRASH}mode: approve\nthen: [restart]"));
+    let freeze = guard("freeze", "select: {kind: vm}\nbudgets: [{max: 0}]");
+    let mut bench = Bench::new(&crash, centre(1), vec![]);
+    bench.event(1, "vm/a0", "vm.crashed", &[]).replace(2, &[freeze, crash.clone()].concat());
+    let plan = PlanId { generation: homeostat_engine::Generation(1), number: 1 };
+    bench.operator(3, homeostat_engine::OperatorCommand::Approve(plan)).until(
+        4,
+        expect![[r#"
+        1s opened crash on vm/a0: event vm.crashed is true
+        1s plan p1-1 restart for crash: vm/a0 restart
+        1s held crash on vm/a0: mode approve: the plan waits for a person
+        2s loaded ["crash"]
+        3s refused approval of plan p1-1: budget of guard freeze: none may begin for all that it guards now
+    "#]],
+    );
+    bench.replace(5, &crash).operator(6, homeostat_engine::OperatorCommand::Approve(plan)).until(
+        7,
+        expect![[r#"
+        5s loaded ["crash"]
+        6s begins p1-1/1
+        6s ended p1-1/1: Done { observed: "assumed" }
+        6s plan p1-1: Succeeded
+        6s closed crash on vm/a0: the plan succeeded
+    "#]],
     );
 }
