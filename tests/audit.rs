@@ -68,6 +68,7 @@ mod tests {
             priority: 0,
             effect: "it runs".into(),
             steps: vec![step],
+            reach: Default::default(),
             cost: Default::default(),
             verification: None,
         })
