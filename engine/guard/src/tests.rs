@@ -1,6 +1,9 @@
 //! Who has to wait, and for whom.
 
-use homeostat_model::{Action, AdapterName, Evidence, Generation, Mode, PolicyName, Reach, Step, StepId, Truth};
+use homeostat_model::{
+    Action, AdapterName, Approval, Evidence, Flap, Fuse, Generation, Mode, Otherwise, PolicyName, Reach, Step, StepId,
+    Truth,
+};
 
 use super::*;
 
@@ -92,4 +95,25 @@ fn what_is_excepted_stays_owned() {
     assert!(guard.has_any(first.id));
     assert!(contested(&guard, &plan(2, "vm/one", None)).is_some());
     assert_eq!(contested(&guard, &plan(3, "host/h", None)), None);
+}
+
+#[test]
+fn all_that_is_remembered_is_read_as_it_was_written() {
+    let at = Timestamp::from_millis;
+    let mut guard = Guard::default();
+    guard.rest(at(0), &finding("a"), Duration::from_secs(60));
+    guard.own(at(1), &plan(1, "vm/one", Some("host/h")));
+    guard.opened(at(2), &finding("a"), &Flap { changes: 2, within: Duration::from_secs(60) });
+    let fuse = Fuse { failures: 1, within: Duration::from_secs(60), pause: Duration::from_secs(60) };
+    assert!(guard.feel(at(3), "site", Shock::Failed(plan(1, "vm/one", None).id), &fuse).is_some());
+    let waiting = plan(2, "vm/two", None);
+    let rule = Approval { quorum: 2, within: None, otherwise: Otherwise::Reject };
+    guard.ballots().insert(waiting.id, Ballot::new(at(4), &waiting, &rule));
+    let name = PolicyName::new("a").unwrap();
+    guard.stand(&name, "text", Standing { agreed: 3, mode: Some(Mode::Auto) });
+    let written = serde_json::to_string(&guard).unwrap();
+    let read: Guard = serde_json::from_str(&written).unwrap();
+    assert_eq!(read, guard);
+    assert_eq!(read.standing(&name, "text").agreed, 3);
+    assert_eq!(read.standing(&name, "another text"), Standing::default(), "people agreed with another policy");
 }
