@@ -108,7 +108,7 @@ impl Engine {
 
     /// A plan has ended that a promoted policy carried out: one that fails is promoted no longer.
     pub(crate) fn autonomy_at_end(&mut self, plan: &Plan, result: &PlanResult, doubt: bool, out: &mut Vec<Output>) {
-        if !doubt && !matches!(result, PlanResult::Failed { .. }) {
+        if !doubt && !matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. }) {
             return;
         }
         let Some(policy) = self.decider.policies().find(|policy| policy.name == plan.policy).cloned() else { return };

@@ -140,6 +140,9 @@ mod tests {
             action,
             timeout: Duration::from_secs(1),
             reason: String::new(),
+            preconditions: Vec::new(),
+            retry: Default::default(),
+            compensation: None,
         };
         Plan {
             id: PlanId { generation: Generation(1), number: 1 },
@@ -154,6 +157,8 @@ mod tests {
             effect: String::new(),
             reach: Reach::default(),
             steps: vec![step],
+            cost: Default::default(),
+            verification: None,
         }
     }
 

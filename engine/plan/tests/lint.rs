@@ -189,6 +189,7 @@ fn plan_of(number: u64, subject: &str, steps: Vec<Step>) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: String::new(),
+        reach: Default::default(),
         steps,
         cost: Cost::default(),
         verification: None,

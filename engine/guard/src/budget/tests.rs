@@ -25,6 +25,8 @@ fn plan(number: u64, policy: &str, groups: &[Group]) -> Plan {
         effect: String::new(),
         reach: Reach { impact: Impact::Live, groups: groups.iter().cloned().collect(), ..Reach::default() },
         steps: Vec::new(),
+        cost: Default::default(),
+        verification: None,
     }
 }
 

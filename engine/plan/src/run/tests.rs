@@ -37,6 +37,7 @@ fn plan(steps: &str) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: String::new(),
+        reach: Default::default(),
         steps: steps.split(';').map(step).collect(),
         cost: Default::default(),
         verification: None,
