@@ -11,11 +11,11 @@ use crate::{
     happening::{Happening, Told},
     host::Host,
     inventory::Container,
+    measurement::Measurement,
     memory::Missed,
     number::float,
     observe::{End, Stock},
     parts::Part,
-    stream::{Source, Streams},
 };
 
 /// How often an engine that says nothing is asked whether it is still there.
@@ -26,7 +26,7 @@ pub(crate) struct Follower<'a> {
     host: &'a Host,
     facts: Arc<Facts>,
     sink: &'a ObservationSink,
-    streams: Streams,
+    measurement: Measurement,
     /// Containers whose end was told as missed: the engine may tell of it too, from its history.
     told: BTreeSet<String>,
 }
@@ -35,19 +35,15 @@ impl Follower<'_> {
     /// Follows `host` until the connection is lost or nobody listens. What is in `stock` has been told already.
     pub(crate) async fn run(host: &Host, sink: &ObservationSink, stock: Stock) -> Result<(), End> {
         let Stock { facts, since, containers, .. } = stock;
-        let streams = Streams::new(Source {
-            connection: Arc::clone(&host.connection),
-            sink: sink.clone(),
-            clock: host.clock,
-            every: host.sample_every,
-            host_cores: facts.cores.map(float),
-        });
-        let mut follower = Follower { host, facts, sink, streams, told: BTreeSet::new() };
+        let measurement = Measurement::new(host, sink, facts.cores.map(float));
+        let mut follower = Follower { host, facts, sink, measurement, told: BTreeSet::new() };
         follower.catch_up(&containers).await?;
         let mut events = host.connection.events(since).await?;
         let mut ping = tokio::time::interval(PING_EVERY);
         loop {
             tokio::select! {
+                // What happened goes before what was measured.
+                biased;
                 event = events.next() => match event {
                     Some(Ok(event)) => {
                         host.heard(event.time);
@@ -62,6 +58,7 @@ impl Follower<'_> {
                     Some(Err(error)) => return Err(host.connection.explain("follow the events", &error).into()),
                     None => return Err(host.connection.unreachable("the engine closed the stream of events").into()),
                 },
+                samples = follower.measurement.next() => sink.send_all(samples).await?,
                 _ = ping.tick() => host.connection.ping().await?,
             }
         }
@@ -94,7 +91,7 @@ impl Follower<'_> {
                 self.tell_gone(name).await?;
             }
         }
-        containers.iter().for_each(|container| self.streams.follow(container));
+        containers.iter().for_each(|container| self.measurement.follow(container));
         Ok(())
     }
 
@@ -119,7 +116,7 @@ impl Follower<'_> {
         }
         if self.host.directory.is_moving(&id) {
             if matches!(happening, Happening::Died { .. } | Happening::Removed) {
-                self.streams.leave(&id);
+                self.measurement.leave(&id);
             }
             return Ok(());
         }
@@ -158,12 +155,12 @@ impl Follower<'_> {
     }
 
     async fn upsert(&mut self, container: &Container) -> Result<(), End> {
-        self.streams.follow(container);
+        self.measurement.follow(container);
         let renamed = self.host.memory().update(container);
         if let Some(old) = renamed {
             // Its samples go on under the new name.
-            self.streams.leave(&container.id);
-            self.streams.follow(container);
+            self.measurement.leave(&container.id);
+            self.measurement.follow(container);
             self.tell_gone(old).await?;
         }
         let mut resource = container.resource.clone();
@@ -172,7 +169,7 @@ impl Follower<'_> {
     }
 
     async fn gone(&mut self, id: &str) -> Result<(), End> {
-        self.streams.leave(id);
+        self.measurement.leave(id);
         self.told.remove(id);
         let name = {
             let mut memory = self.host.memory();

@@ -130,6 +130,8 @@ mod tests {
                 resource: homeostat_model::Resource::named(format!("container/{}", parts[0]).parse().unwrap()),
                 limits: Limits::default(),
                 runs: !parts[2].is_empty(),
+                pid: None,
+                network: false,
                 started_at: parts[2].into(),
                 stop_seconds: None,
             }
