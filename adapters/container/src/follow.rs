@@ -125,6 +125,12 @@ impl Follower<'_> {
         if told && happening != Happening::Started {
             return Ok(());
         }
+        // A lack of memory is told before the container is asked for: its engine is busy with its end, and what happened does not
+        // depend on how it is now.
+        let early = if happening == Happening::Oom { self.host.memory().name_of(&id) } else { None };
+        if let Some(name) = &early {
+            self.told_of(name, &happening, event_id.clone(), None, &id).await?;
+        }
         let (inspected, readable) = match self.host.connection.inspect(&id).await {
             Ok(inspected) => (inspected, true),
             // One container that cannot be read does not stop the others. What happened to it is told nevertheless.
@@ -145,13 +151,27 @@ impl Follower<'_> {
             self.upsert(container).await?;
         }
         let Some(name) = name else { return Ok(()) };
-        let mut attributes = self.attributes(&happening, container.as_ref(), &id, self.always_tells().then_some(false));
-        attributes.insert("missed".into(), false.into());
-        self.event(&name, &happening, event_id, attributes).await?;
+        if early.is_none() {
+            self.told_of(&name, &happening, event_id, container.as_ref(), &id).await?;
+        }
         if container.is_none() && readable {
             self.gone(&id).await?;
         }
         Ok(())
+    }
+
+    /// Sends the event of what an engine told as it happened.
+    async fn told_of(
+        &self,
+        name: &ResourceId,
+        happening: &Happening,
+        event_id: String,
+        container: Option<&Container>,
+        id: &str,
+    ) -> Result<(), End> {
+        let mut attributes = self.attributes(happening, container, id, self.always_tells().then_some(false));
+        attributes.insert("missed".into(), false.into());
+        self.event(name, happening, event_id, attributes).await
     }
 
     async fn upsert(&mut self, container: &Container) -> Result<(), End> {
