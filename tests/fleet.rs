@@ -53,7 +53,8 @@ mod tests {
             .map_or(FEW, |count| count.parse().expect("HOMEOSTAT_TEST_FLEET is a number"))
     }
 
-    /// How long something is measured: half of what a full fleet is measured for would do for its figures.
+    /// How long something is measured. Each container's supervisor tidies up its memory every 30 s, by itself: only in a
+    /// multiple of that are the engine's figures without and with a watcher the same work.
     fn span() -> Duration {
         Duration::from_secs(if count() > FEW { 60 } else { 12 })
     }
@@ -143,12 +144,14 @@ mod tests {
         (at(50), at(99))
     }
 
-    /// How long after the kernel's kill the decision on it can be read on the disk.
-    fn decided_after(program: &Program, name: &str, pid: u32, how: &str) -> Duration {
+    /// How long after the kernel's kill the decision on it can be read on the disk, and how long after it was provoked: the
+    /// kill is seen up to a millisecond late, or later where the machine is busy.
+    fn decided_after(program: &Program, name: &str, pid: u32, how: &str) -> (Duration, Duration) {
         let kills = OomKills::of(pid);
         let before = kills.count().expect("no count of kills");
         let decisions = || fs::read(program.folder.join("decisions.jsonl")).unwrap_or_default();
         let seen = decisions().len();
+        let provoked = Instant::now();
         signal(pid, how);
         let deadline = Instant::now() + PATIENCE;
         let killed = loop {
@@ -164,7 +167,7 @@ mod tests {
             let text = decisions();
             let news = String::from_utf8_lossy(&text[seen.min(text.len())..]).into_owned();
             if news.lines().any(|line| line.contains("\"findingOpened\"") && line.contains(&resource)) {
-                return killed.elapsed();
+                return (killed.elapsed(), provoked.elapsed());
             }
             assert!(Instant::now() < deadline, "no decision on {name}:\n{news}\n{}", program.log());
             thread::sleep(Duration::from_micros(500));
@@ -186,11 +189,12 @@ mod tests {
                 thread::sleep(Duration::from_millis(300));
                 time
             });
-            let times: Vec<Duration> = times.collect();
-            let (kills, (median, p99)) = (times.len(), median_and_p99(times.clone()));
+            let (after_kill, provoked): (Vec<Duration>, Vec<Duration>) = times.unzip();
+            let (kills, (median, p99)) = (after_kill.len(), median_and_p99(after_kill));
+            let (since, since_p99) = median_and_p99(provoked);
             println!("  {kills} kills of {what}: decided on after {median:.1} ms (median), {p99:.1} ms (99 %)");
-            println!("    {times:.1?}");
-            assert!(median < 50.0, "{times:?}");
+            println!("    since a process began to use the memory: {since:.1} ms, {since_p99:.1} ms");
+            assert!(median < 50.0, "{median} ms");
         }
         program.stop_unheard();
     }

@@ -180,3 +180,72 @@ fn network(text: &[u8], reading: &mut Reading) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a reading has, in the order of its fields.
+    fn told(reading: &Reading) -> String {
+        let gauges =
+            [("memory", reading.memory), ("cache", reading.cache), ("pids", reading.pids), ("most", reading.most_pids)];
+        let gauges = gauges.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+        let counts = Counter::ALL.into_iter();
+        let counts = counts.filter_map(|counter| Some(format!("{counter:?}={}", reading.count(counter)?)));
+        gauges.chain(counts).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Each is a file as Linux 6 writes it, shortened, and what is taken from it.
+    #[test]
+    fn a_file_says_what_the_engine_would() {
+        let interfaces = "Inter-|   Receive        |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes \
+             packets errs drop fifo colls carrier compressed\n    lo: 900 9 9 9 0 0 0 0 900 9 9 9 0 0 0 0\n  eth0: 100 2 1 3 0 0 \
+             0 0 200 4 0 5 0 0 0 0\n  eth1:   7 1 0 0 0 0 0 0 8 1 0 0 0 0 0 0\n";
+        let alone = "Inter-| Receive\n face |bytes\n    lo:       0       0    0    0    0     0 0 0 0 0 0 0 0 0 0 0\n";
+        let old_memory =
+            "cache 5246976\ninactive_file 3\ntotal_cache 9\ntotal_inactive_file 5242880\ntotal_active_file 4096\n";
+        for (fact, text, wanted) in [
+            (Fact::CpuNanos, "32622985\n", "Cpu=32622985"),
+            (
+                Fact::CpuStat,
+                "usage_usec 32622\nuser_usec 30000\nsystem_usec 2622\nnr_periods 4\nnr_throttled 1\nthrottled_usec 7\n",
+                "Cpu=32622000 Periods=4 Throttled=1",
+            ),
+            (Fact::CpuStat, "usage_usec 1\nuser_usec 1\nsystem_usec 0\n", "Cpu=1000"),
+            (Fact::Throttling, "nr_periods 10\nnr_throttled 2\nthrottled_time 55\n", "Periods=10 Throttled=2"),
+            (Fact::Memory, "5926912\n", "memory=5926912"),
+            (Fact::TotalMemoryStat, old_memory, "cache=5242880"),
+            (Fact::MemoryStat, "anon 1\nfile 9\ninactive_anon 2\nactive_file 3\ninactive_file 4096\n", "cache=4096"),
+            (Fact::Failures, "12\n", "Failures=12"),
+            (Fact::MemoryEvents, "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 0\n", "Failures=2"),
+            (Fact::Pids, "3\n", "pids=3"),
+            (Fact::MostPids, "100\n", "most=100"),
+            (Fact::MostPids, "max\n", ""),
+            (Fact::DiskBytes, "Total 0\n", "DiskRead=0 DiskWrite=0"),
+            (
+                Fact::DiskBytes,
+                "8:0 Read 100\n8:0 Write 20\n8:0 Sync 5\n8:0 Total 120\n8:16 Read 1\n8:16 Write 2\nTotal 123\n",
+                "DiskRead=101 DiskWrite=22",
+            ),
+            (Fact::DiskOperations, "8:0 Read 4\n8:0 Write 5\nTotal 9\n", "DiskReads=4 DiskWrites=5"),
+            (Fact::DiskStat, "", "DiskRead=0 DiskWrite=0 DiskReads=0 DiskWrites=0"),
+            (
+                Fact::DiskStat,
+                "8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n254:1 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=9\n",
+                "DiskRead=11 DiskWrite=22 DiskReads=4 DiskWrites=6",
+            ),
+            (
+                Fact::Network,
+                interfaces,
+                "Received=107 Sent=208 PacketsReceived=3 PacketsSent=5 NetworkErrors=1 NetworkDropped=8",
+            ),
+            (Fact::Network, alone, ""),
+            (Fact::CpuNanos, "nonsense", ""),
+            (Fact::Memory, "", ""),
+        ] {
+            let mut reading = Reading::default();
+            fact.take(text.as_bytes(), &mut reading);
+            assert_eq!(told(&reading), wanted, "{fact:?}: {text}");
+        }
+    }
+}

@@ -177,3 +177,62 @@ impl Handle {
         Ok(buffer.get(..size).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A group of version 2 with so much memory in use and a file that is longer than the buffer.
+    fn folder(memory: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("cpu.stat", "usage_usec 5\n");
+        write("memory.current", memory);
+        write("pids.current", "2\n");
+        let disks: String = (0..1000).map(|disk| format!("8:{disk} rbytes=1 wbytes=2 rios=3 wios=4\n")).collect();
+        write("io.stat", &disks);
+        folder
+    }
+
+    fn files(folder: &Path) -> Vec<(Fact, PathBuf)> {
+        VERSION_2.iter().map(|file| (file.fact, folder.join(file.file))).collect()
+    }
+
+    #[test]
+    fn a_group_is_read_again_and_again_whether_its_files_are_kept_open_or_not() {
+        let folder = folder("1000\n");
+        let open = Group::open(files(folder.path())).unwrap();
+        let named = files(folder.path()).into_iter().filter(|(_, path)| path.exists());
+        let named = Group { files: named.map(|(fact, path)| (fact, Handle::Named(path))).collect(), _room: None };
+        assert!(open.files.iter().all(|(_, handle)| matches!(handle, Handle::Open(_))));
+        let mut buffer = Vec::new();
+        for memory in ["1000", "77", "123456"] {
+            std::fs::write(folder.path().join("memory.current"), memory).unwrap();
+            for group in [&open, &named] {
+                let reading = group.read(&mut buffer).unwrap();
+                assert_eq!(reading.memory, memory.parse().ok());
+                assert_eq!(reading.count(Counter::Cpu), Some(5000));
+                assert_eq!(reading.count(Counter::DiskWrite), Some(2000), "all of a long file is read");
+                assert_eq!((reading.pids, reading.cache), (Some(2), None), "what a kernel does not have is left out");
+            }
+        }
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        assert!(is_gone(&named.read(&mut buffer).unwrap_err()));
+    }
+
+    #[test]
+    fn a_group_without_memory_or_processor_time_is_left_to_the_engine() {
+        let folder = folder("none");
+        let error = Group::open(files(folder.path())).unwrap_err();
+        assert!(error.to_string().contains("it has no processor time, or no memory"), "{error}");
+    }
+
+    #[test]
+    fn a_process_that_is_not_the_containers_is_not_taken_for_it() {
+        let find = |pid| Group::find(&Mounts::here(), pid, &"0123456789abcdef".repeat(4), true).unwrap_err();
+        assert!(matches!(find(None), Unreadable::NoProcess));
+        assert!(matches!(find(Some(std::process::id())), Unreadable::Elsewhere(_)));
+        // No process has this number: it is above the greatest that the kernel gives.
+        assert!(matches!(find(Some(u32::MAX)), Unreadable::Elsewhere(_)));
+    }
+}

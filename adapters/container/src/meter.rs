@@ -178,3 +178,74 @@ fn read(due: Vec<(String, Arc<Group>)>, began: Instant) -> Vec<Taken> {
     });
     taken.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Fact;
+
+    fn metered(meter: &mut Meter, name: &str, folder: &std::path::Path) {
+        std::fs::write(folder.join("cpu"), "1000000000").unwrap();
+        std::fs::write(folder.join("memory"), "10").unwrap();
+        let files = vec![(Fact::CpuNanos, folder.join("cpu")), (Fact::Memory, folder.join("memory"))];
+        meter.place = (meter.place + STEP).fract();
+        let metered = Metered {
+            group: Arc::new(Group::open(files).unwrap()),
+            resource: format!("container/{name}").parse().unwrap(),
+            limits: Limits::default(),
+            started_at: String::new(),
+            earlier: None,
+            due: Instant::now(),
+            offset: meter.every.mul_f64(meter.place),
+        };
+        meter.metered.insert(name.into(), metered);
+    }
+
+    fn told(observations: Vec<Observation>) -> Vec<String> {
+        let samples = observations.into_iter().filter_map(|observation| match observation {
+            Observation::Sample(sample) => {
+                Some(format!("{} {}={}", sample.resource.name(), sample.metric, sample.value))
+            }
+            _ => None,
+        });
+        samples.collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_left_while_it_is_read_is_not_told_and_rates_come_with_the_second_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut meter = Meter::new(Clock::system(), Duration::from_millis(100), Some(2.0));
+        metered(&mut meter, "a", folder.path());
+        assert_eq!(told(meter.next().await), ["a memory.used=10"]);
+        std::fs::write(folder.path().join("memory"), "20").unwrap();
+        assert_eq!(
+            told(meter.next().await),
+            ["a cpu.utilization=0", "a cpu.cores=0", "a memory.used=20"],
+            "as much processor time as before"
+        );
+        let due = meter.due(Instant::now() + meter.every);
+        assert_eq!(due.len(), 1);
+        meter.leave("a");
+        assert!(meter.samples(read(due, meter.began)).is_empty());
+    }
+
+    #[tokio::test]
+    async fn containers_that_come_together_are_not_read_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let every = Duration::from_secs(10);
+        let mut meter = Meter::new(Clock::system(), every, None);
+        (0..100).for_each(|number| metered(&mut meter, &number.to_string(), folder.path()));
+        let now = Instant::now();
+        assert_eq!(meter.due(now).len(), 100, "the first reading is at once");
+        let mut now = now;
+        // The time of the second reading, and then that of one interval after it.
+        let mut numbers = Vec::new();
+        for _ in 0..20 {
+            now += every / 10;
+            numbers.push(meter.due(now).len());
+            meter.metered.values_mut().for_each(|metered| metered.earlier = Some(Reading::default()));
+        }
+        assert_eq!(numbers[10..].iter().sum::<usize>(), 100, "{numbers:?}");
+        assert!(numbers[10..].iter().all(|number| (8..=12).contains(number)), "{numbers:?}");
+    }
+}
