@@ -196,6 +196,10 @@ mod tests {
             println!("    since a process began to use the memory: {since:.1} ms, {since_p99:.1} ms");
             assert!(median < 50.0, "{median} ms");
         }
+        // Where the time goes when a disk is busy.
+        let journal = |what: &str| program.metric(&format!("homeostat_journal_append_seconds_{what}"));
+        let (appends, mean) = (journal("count"), journal("sum") / journal("count") * 1e3);
+        println!("  of that, the disk takes {mean:.1} ms on the average, in {appends} writes");
         program.stop_unheard();
     }
 
