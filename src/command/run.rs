@@ -34,8 +34,8 @@ use crate::{
     command::{check, demonstration},
     config::{AdapterConfig, Loaded, SourceConfig},
     live::{
-        Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources, observe,
-        reload,
+        Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources,
+        observe, reload,
     },
     metrics::Metrics,
     recording::Recorder,
