@@ -4,25 +4,18 @@ mod intakes;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc,
         atomic::{AtomicI64, AtomicU64},
     },
     time::SystemTime,
 };
 
 use homeostat_model::{Entry, Mode, PlanResult, StepResult};
-use homeostat_sources::{Counted, Intake, SourceCounts};
+use homeostat_sources::Intake;
 use intakes::Intakes;
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
-    metrics::{
-        MetricType,
-        counter::{ConstCounter, Counter},
-        family::Family,
-        gauge::Gauge,
-        histogram::Histogram,
-    },
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -74,33 +67,7 @@ pub(crate) struct Metrics {
     configuration_success_seconds: Gauge<i64, AtomicI64>,
     adapter_up: Family<AdapterLabel, Gauge<i64, AtomicI64>>,
     connects: Family<AdapterLabel, Counter<u64, AtomicU64>>,
-    sources: Sources,
     intakes: Intakes,
-}
-
-/// The numbers of the sources that count for themselves, as long as they run.
-#[derive(Debug, Default, Clone)]
-struct Sources(Arc<Mutex<Vec<Weak<SourceCounts>>>>);
-
-impl Collector for Sources {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
-        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sources: Vec<Arc<SourceCounts>> = sources.iter().filter_map(Weak::upgrade).collect();
-        for (counted, name, help, label) in [
-            (Counted::Samples, "source_samples", "Samples that came in, by what became of them", "result"),
-            (Counted::Requests, "source_requests", "Requests answered, by the status of the answer", "status"),
-            (Counted::Ignored, "source_ignored", "Parts of requests that were not read", "what"),
-        ] {
-            let mut encoder = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            for source in &sources {
-                for ((_, value), count) in source.all().into_iter().filter(|((of, _), _)| *of == counted) {
-                    let labels = [("source", source.source()), (label, value)];
-                    ConstCounter::new(count).encode(encoder.encode_family(&labels)?)?;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Metrics {
@@ -127,11 +94,9 @@ impl Metrics {
             configuration_success_seconds: Gauge::default(),
             adapter_up: Family::default(),
             connects: Family::default(),
-            sources: Sources::default(),
             intakes: Intakes::default(),
         };
         metrics.register();
-        metrics.registry.register_collector(Box::new(metrics.sources.clone()));
         metrics
     }
 
@@ -233,13 +198,6 @@ impl Metrics {
         if up {
             self.connects.get_or_create(&label).inc();
         }
-    }
-
-    /// Tells what a source counts, too, as long as it runs.
-    pub(crate) fn add_source(&self, counts: &Arc<SourceCounts>) {
-        let mut sources = self.sources.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.retain(|source| source.strong_count() > 0);
-        sources.push(Arc::downgrade(counts));
     }
 
     /// All of it, in OpenMetrics text.

@@ -112,7 +112,7 @@ sources:
     }
 
     fn written(program: &Program) -> f64 {
-        program.metric(r#"homeostat_source_samples_total{source="prometheus",result="written"}"#)
+        program.metric(r#"homeostat_source_taken_total{source="prometheus"}"#)
     }
 
     fn wait_for_samples(program: &Program, prometheus: &WritingPrometheus, more: f64) {
@@ -193,19 +193,18 @@ metrics: [{name: load.0}, {name: load.1}]
         assert!(sent >= rate * seconds * 0.99, "{told}");
         // What was accepted may still be on its way into the engine.
         program.wait_for("last of the samples", || (program.metric("homeostat_samples_total") >= sent).then_some(()));
-        let result = |result: &str| {
-            program.metric(&format!(r#"homeostat_source_samples_total{{source="load",result="{result}"}}"#))
-        };
+        let count = |name: &str| program.metric(&format!(r#"homeostat_source_{name}_total{{source="load"}}"#));
+        let deferred = program.metric(r#"homeostat_source_refused_total{source="load",reason="busy"}"#);
         println!(
             "version {version}: {told}; homeostat used {:.1} s of processor time; deferred {}",
             program.cpu_seconds(),
-            result("deferred")
+            deferred
         );
         assert_eq!(program.metric("homeostat_samples_total"), sent, "{told}");
         assert_eq!(program.metric("homeostat_samples_refused_total"), 0.0);
-        assert_eq!(result("written") + result("repeated"), sent);
+        assert_eq!(count("taken") + count("repeated"), sent);
         // Only what was turned away came again.
-        assert!(result("repeated") <= result("deferred"), "{}", program.get("/metrics").unwrap().1);
+        assert!(count("repeated") <= deferred, "{}", program.get("/metrics").unwrap().1);
         if version == "2" {
             assert_eq!(told["written"], told["sent"]);
         }

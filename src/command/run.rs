@@ -209,9 +209,8 @@ fn start_source(
             homeostat_sources::cloud_events(config.clone(), feed.inlet(&config.name, config.token.as_ref())?)
         }
         Some(SourceConfig::RemoteWrite(config)) => {
-            let (route, counts) = homeostat_sources::remote_write(config.clone(), sink.clone(), *clock);
-            metrics.add_source(&counts);
-            route
+            let intake = metrics.intake(&config.name);
+            homeostat_sources::remote_write(config.clone(), sink.clone(), *clock, intake)
         }
         Some(SourceConfig::JsonLines(config)) => {
             let mut config = config.clone();
@@ -224,14 +223,12 @@ fn start_source(
         Some(SourceConfig::Scrape(config)) => {
             let mut config = config.clone();
             config.resolve(|path| loaded.resolve(path));
-            let source = Scrape::new(config, *clock);
-            metrics.add_source(&source.counts());
-            running(Box::new(source))
+            let intake = metrics.intake(config.name());
+            running(Box::new(Scrape::new(config, *clock, intake)))
         }
         Some(SourceConfig::Promql(config)) => {
-            let source = Promql::new(config.clone(), *clock);
-            metrics.add_source(&source.counts());
-            running(Box::new(source))
+            let intake = metrics.intake(config.name());
+            running(Box::new(Promql::new(config.clone(), *clock, intake)))
         }
     })
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use homeostat_sources::{Intake, Reason};
+use homeostat_sources::{Counted, Intake};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
@@ -17,14 +17,26 @@ use prometheus_client::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Intakes(Arc<Mutex<BTreeMap<String, Arc<Intake>>>>);
 
-/// What is told of an intake as one number.
-type Total = fn(&Intake) -> u64;
-
-const TOTALS: [(&str, &str, Total); 4] = [
-    ("source_received", "Items and requests that came in: taken, repeated and refused", Intake::received),
-    ("source_taken", "Items that were sent on", Intake::taken),
-    ("source_repeated", "Items that had been taken before", Intake::repeated),
-    ("source_forgotten", "Items that were taken and are no longer remembered, for want of space", Intake::forgotten),
+/// Each sort of count: its name, what it says, and the name of its label.
+const FAMILIES: [(Counted, &str, &str, &str); 8] = [
+    (
+        Counted::Received,
+        "source_received",
+        "Items and requests that came in: taken, repeated, passed over, refused",
+        "",
+    ),
+    (Counted::Taken, "source_taken", "Items that were sent on", ""),
+    (Counted::Repeated, "source_repeated", "Items taken before; samples that are not newer than one before", ""),
+    (
+        Counted::Forgotten,
+        "source_forgotten",
+        "Items that were taken and are no longer remembered, for want of space",
+        "",
+    ),
+    (Counted::PassedOver, "source_passed_over", "Items that are of no use, though nothing is wrong with them", "why"),
+    (Counted::Refused, "source_refused", "Items and requests that were refused", "reason"),
+    (Counted::Requests, "source_requests", "Requests, by the status of the answer", "status"),
+    (Counted::Ignored, "source_ignored", "Parts of requests that are not read", "what"),
 ];
 
 impl Intakes {
@@ -45,19 +57,18 @@ impl Collector for Intakes {
         if intakes.is_empty() {
             return Ok(());
         }
-        for (name, help, total) in TOTALS {
+        let all: Vec<_> = intakes.iter().map(|(source, intake)| (source.as_str(), intake.all())).collect();
+        for (family, name, help, label) in FAMILIES {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            for (source, intake) in intakes.iter() {
-                let labels = [("source", source.as_str())];
-                ConstCounter::new(total(intake)).encode(metric.encode_family(&labels)?)?;
-            }
-        }
-        let help = "Items and requests that were refused";
-        let mut metric = encoder.encode_descriptor("source_refused", help, None, MetricType::Counter)?;
-        for (source, intake) in intakes.iter() {
-            for reason in Reason::ALL {
-                let labels = [("source", source.as_str()), ("reason", reason.as_str())];
-                ConstCounter::new(intake.refused(reason)).encode(metric.encode_family(&labels)?)?;
+            for (source, counts) in &all {
+                for (_, value, count) in counts.iter().filter(|(counted, ..)| *counted == family) {
+                    let (source, labelled) = (("source", *source), (label, *value));
+                    let count = ConstCounter::new(*count);
+                    match label {
+                        "" => count.encode(metric.encode_family(&[source])?)?,
+                        _ => count.encode(metric.encode_family(&[source, labelled])?)?,
+                    }
+                }
             }
         }
         Ok(())

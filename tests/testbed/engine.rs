@@ -60,7 +60,7 @@ impl Engine {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, arguments: &[&str]) -> Output {
         let client = variable("HOMEOSTAT_TEST_DOCKER_BIN");
         Command::new(client).args(["--host", &self.endpoint]).args(arguments).output().unwrap()
     }

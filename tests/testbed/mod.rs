@@ -14,6 +14,7 @@
 
 mod alerts;
 mod engine;
+mod fleet;
 mod node_exporter;
 mod remote_write;
 
@@ -29,6 +30,7 @@ use std::{
 pub(crate) use self::{
     alerts::{Alertmanager, Prometheus, free_port},
     engine::{Container, Engine},
+    fleet::{Fleet, OomKills, cpu_seconds, engine_seconds, signal},
     node_exporter::NodeExporter,
     remote_write::{Samples, WritingPrometheus, number},
 };

@@ -83,7 +83,7 @@ async fn check_resize(amount: Amount, place: &Place) -> Result<(), Refusal> {
 async fn check_shrink(memory: u64, place: &Place) -> Result<(), Refusal> {
     let reading = place.host.connection.reading(&place.container.id).await;
     let reading = reading.map_err(|error| Refusal { reason: error.to_string() })?;
-    let used = reading.and_then(|stats| crate::usage::memory_used(stats.memory_stats.as_ref()?));
+    let used = reading.and_then(|stats| crate::statistics::reading(&stats).memory_used());
     match used {
         Some(used) if used >= memory => refuse(format!("it uses {used} bytes of memory, {memory} are not enough")),
         _ => Ok(()),

@@ -292,7 +292,8 @@ impl Connection {
         }
         let all = self.past(jiff::Timestamp::UNIX_EPOCH, HashMap::new()).await?;
         let oldest = all.iter().filter_map(|event| event.time).min();
-        let reaches = all.len() < HISTORY_KEPT || oldest.is_some_and(|oldest| oldest <= since.as_second());
+        // Of the second of the oldest one, some may be forgotten.
+        let reaches = all.len() < HISTORY_KEPT || oldest.is_some_and(|oldest| oldest < since.as_second());
         Ok(reaches.then_some(false))
     }
 

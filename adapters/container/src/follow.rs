@@ -1,54 +1,76 @@
 //! Following one host: what was missed, and then what happens, until the connection is lost.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use homeostat_model::{Attributes, Event, EventType, InventoryChange, Observation, ResourceId};
 use homeostat_port::{AdapterError, ObservationSink};
+use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     connection::Facts,
     happening::{Happening, Told},
     host::Host,
     inventory::Container,
+    measurement::Measurement,
     memory::Missed,
     number::float,
     observe::{End, Stock},
     parts::Part,
-    stream::{Source, Streams},
 };
 
 /// How often an engine that says nothing is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Events that wait while what was missed is told: four times as many as Docker remembers. Beyond that, the engine waits.
+const WAITING: usize = 1024;
+
+/// Takes events from the engine as they come, until nobody listens.
+async fn hear(mut events: impl Stream<Item = Heard> + Unpin, waiting: mpsc::Sender<Heard>) {
+    while let Some(event) = events.next().await {
+        if waiting.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// An event, or why there is none.
+type Heard = Result<bollard::models::EventMessage, bollard::errors::Error>;
 
 /// Follows one host from the moment at which its stock was taken.
 pub(crate) struct Follower<'a> {
     host: &'a Host,
     facts: Arc<Facts>,
     sink: &'a ObservationSink,
-    streams: Streams,
+    measurement: Measurement,
     /// Containers whose end was told as missed: the engine may tell of it too, from its history.
     told: BTreeSet<String>,
+    /// When containers were started whose life before that was told to have ended: the end of it is not told again.
+    lives: BTreeMap<String, jiff::Timestamp>,
 }
 
 impl Follower<'_> {
     /// Follows `host` until the connection is lost or nobody listens. What is in `stock` has been told already.
     pub(crate) async fn run(host: &Host, sink: &ObservationSink, stock: Stock) -> Result<(), End> {
         let Stock { facts, since, containers, .. } = stock;
-        let streams = Streams::new(Source {
-            connection: Arc::clone(&host.connection),
-            sink: sink.clone(),
-            clock: host.clock,
-            every: host.sample_every,
-            host_cores: facts.cores.map(float),
-        });
-        let mut follower = Follower { host, facts, sink, streams, told: BTreeSet::new() };
+        let measurement = Measurement::new(host, sink, facts.cores.map(float));
+        let mut follower = Follower { host, facts, sink, measurement, told: BTreeSet::new(), lives: BTreeMap::new() };
+        // Heard from now on, while what was missed is told: an engine remembers the last few only, and a full host has more.
+        let events = host.connection.events(since).await?;
+        let (waiting, mut heard) = mpsc::channel(WAITING);
+        let mut hearing = JoinSet::new();
+        hearing.spawn(hear(events, waiting));
         follower.catch_up(&containers).await?;
-        let mut events = host.connection.events(since).await?;
         let mut ping = tokio::time::interval(PING_EVERY);
         loop {
             tokio::select! {
-                event = events.next() => match event {
+                // What happened goes before what was measured.
+                biased;
+                event = heard.recv() => match event {
                     Some(Ok(event)) => {
                         host.heard(event.time);
                         if let Some(told) = Told::of(&event, follower.facts.engine == "podman") {
@@ -62,6 +84,7 @@ impl Follower<'_> {
                     Some(Err(error)) => return Err(host.connection.explain("follow the events", &error).into()),
                     None => return Err(host.connection.unreachable("the engine closed the stream of events").into()),
                 },
+                samples = follower.measurement.next() => sink.send_all(samples).await?,
                 _ = ping.tick() => host.connection.ping().await?,
             }
         }
@@ -74,33 +97,42 @@ impl Follower<'_> {
         let missed = self.host.memory().replace(containers);
         for (name, id, missed) in missed {
             let container = containers.iter().find(|container| container.resource.id == name);
-            let happening = match missed {
-                Missed::Created => Happening::Created,
-                Missed::Started => Happening::Started,
-                Missed::Removed => Happening::Removed,
+            let ended = Happening::Died { exit_code: None };
+            let happenings = match missed {
+                Missed::Created => vec![Happening::Created],
+                Missed::Started => vec![Happening::Started],
+                Missed::Removed => vec![Happening::Removed],
                 Missed::Died => {
                     self.told.insert(id.clone());
-                    Happening::Died { exit_code: None }
+                    vec![ended]
+                }
+                Missed::Restarted => {
+                    let began = container.and_then(|container| container.started_at.parse().ok());
+                    self.lives.extend(began.map(|began| (id.clone(), began)));
+                    vec![ended, Happening::Started]
                 }
             };
             let asked = match missed {
                 Missed::Died => self.asked_unseen(container, &id).await,
-                Missed::Created | Missed::Started | Missed::Removed => None,
+                // What the engine remembers of a request may be of either life.
+                Missed::Restarted | Missed::Created | Missed::Started | Missed::Removed => None,
             };
-            let mut attributes = self.attributes(&happening, container, &id, asked);
-            attributes.insert("missed".into(), true.into());
-            self.event(&name, &happening, String::new(), attributes).await?;
+            for happening in happenings {
+                let mut attributes = self.attributes(&happening, container, &id, asked);
+                attributes.insert("missed".into(), true.into());
+                self.event(&name, &happening, String::new(), attributes).await?;
+            }
             if missed == Missed::Removed {
                 self.tell_gone(name).await?;
             }
         }
-        containers.iter().for_each(|container| self.streams.follow(container));
+        containers.iter().for_each(|container| self.measurement.follow(container));
         Ok(())
     }
 
     /// Takes in one event: the container as it is now first, then what happened to it.
     async fn handle(&mut self, told: Told) -> Result<(), End> {
-        let Told { id, name, happening, event_id } = told;
+        let Told { id, name, happening, event_id, nanos } = told;
         let ends = match happening {
             Happening::EndRequested => Some(true),
             Happening::Poked(signal) => Some(self.host.connection.stops_by(&id, signal).await?),
@@ -119,14 +151,22 @@ impl Follower<'_> {
         }
         if self.host.directory.is_moving(&id) {
             if matches!(happening, Happening::Died { .. } | Happening::Removed) {
-                self.streams.leave(&id);
+                self.measurement.leave(&id);
             }
             return Ok(());
         }
         // An end that was told as missed is not told again; that of the next life is another one.
         let told = matches!(happening, Happening::Died { .. } | Happening::Started) && self.told.remove(&id);
-        if told && happening != Happening::Started {
+        let before = |began: &jiff::Timestamp| nanos.is_some_and(|nanos| i128::from(nanos) < began.as_nanosecond());
+        let other_life = matches!(happening, Happening::Died { .. }) && self.lives.get(&id).is_some_and(before);
+        if (told && happening != Happening::Started) || other_life {
             return Ok(());
+        }
+        // A lack of memory is told before the container is asked for: its engine is busy with its end, and what happened does not
+        // depend on how it is now.
+        let early = if happening == Happening::Oom { self.host.memory().name_of(&id) } else { None };
+        if let Some(name) = &early {
+            self.told_of(name, &happening, event_id.clone(), None, &id).await?;
         }
         let (inspected, readable) = match self.host.connection.inspect(&id).await {
             Ok(inspected) => (inspected, true),
@@ -148,22 +188,36 @@ impl Follower<'_> {
             self.upsert(container).await?;
         }
         let Some(name) = name else { return Ok(()) };
-        let mut attributes = self.attributes(&happening, container.as_ref(), &id, self.always_tells().then_some(false));
-        attributes.insert("missed".into(), false.into());
-        self.event(&name, &happening, event_id, attributes).await?;
+        if early.is_none() {
+            self.told_of(&name, &happening, event_id, container.as_ref(), &id).await?;
+        }
         if container.is_none() && readable {
             self.gone(&id).await?;
         }
         Ok(())
     }
 
+    /// Sends the event of what an engine told as it happened.
+    async fn told_of(
+        &self,
+        name: &ResourceId,
+        happening: &Happening,
+        event_id: String,
+        container: Option<&Container>,
+        id: &str,
+    ) -> Result<(), End> {
+        let mut attributes = self.attributes(happening, container, id, self.always_tells().then_some(false));
+        attributes.insert("missed".into(), false.into());
+        self.event(name, happening, event_id, attributes).await
+    }
+
     async fn upsert(&mut self, container: &Container) -> Result<(), End> {
-        self.streams.follow(container);
+        self.measurement.follow(container);
         let renamed = self.host.memory().update(container);
         if let Some(old) = renamed {
             // Its samples go on under the new name.
-            self.streams.leave(&container.id);
-            self.streams.follow(container);
+            self.measurement.leave(&container.id);
+            self.measurement.follow(container);
             self.tell_gone(old).await?;
         }
         let mut resource = container.resource.clone();
@@ -172,8 +226,9 @@ impl Follower<'_> {
     }
 
     async fn gone(&mut self, id: &str) -> Result<(), End> {
-        self.streams.leave(id);
+        self.measurement.leave(id);
         self.told.remove(id);
+        self.lives.remove(id);
         let name = {
             let mut memory = self.host.memory();
             let name = memory.name_of(id);

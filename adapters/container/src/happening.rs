@@ -84,6 +84,8 @@ pub(crate) struct Told {
     pub(crate) happening: Happening,
     /// Names the event: the same text is the same event.
     pub(crate) event_id: String,
+    /// When it happened, in nanoseconds since the epoch by the engine's clock.
+    pub(crate) nanos: Option<i64>,
 }
 
 impl Told {
@@ -115,7 +117,7 @@ impl Told {
             _ => Happening::Health(action.strip_prefix("health_status: ")?.to_owned()),
         };
         let event_id = format!("{id}-{action}-{}", event.time_nano.unwrap_or_default());
-        Some(Self { id, name: attribute("name").cloned(), happening, event_id })
+        Some(Self { id, name: attribute("name").cloned(), happening, event_id, nanos: event.time_nano })
     }
 }
 

@@ -12,7 +12,7 @@ use homeostat_model::{AdapterName, Resource, ResourceId};
 use homeostat_port::{AdapterError, Clock};
 
 use crate::{
-    config::{ContainerConfig, HostConfig},
+    config::{ContainerConfig, HostConfig, Statistics},
     connection::{Connection, Facts},
     directory::{Directory, HostNumber},
     happening::Requests,
@@ -30,6 +30,7 @@ pub(crate) struct Host {
     pub(crate) connection: Arc<Connection>,
     pub(crate) clock: Clock,
     pub(crate) sample_every: Duration,
+    pub(crate) statistics: Statistics,
     pub(crate) requests: Requests,
     memory: Mutex<Memory>,
     /// The engine's time of the newest event that came, in seconds; 0 when none has.
@@ -52,6 +53,7 @@ impl Host {
             connection: Arc::new(Connection::new(host)),
             clock: Clock::system(),
             sample_every: Duration::from_millis(config.sample_every.as_millis()),
+            statistics: config.statistics,
             requests: Requests::default(),
             memory: Mutex::default(),
             heard: AtomicI64::default(),

@@ -30,6 +30,10 @@ pub(crate) struct Container {
     pub(crate) limits: Limits,
     /// Whether its process exists.
     pub(crate) runs: bool,
+    /// One of its processes, as the engine's machine numbers it, while it runs.
+    pub(crate) pid: Option<u32>,
+    /// Whether it has network interfaces that are not its host's or nobody's.
+    pub(crate) network: bool,
     /// When it was last started, as the engine writes it; empty when it never was.
     pub(crate) started_at: String,
     /// Seconds that it is given to end by itself when it is stopped, if that was set.
@@ -152,10 +156,14 @@ impl Naming {
         let started_at = state.started_at.filter(|time| time != NEVER).unwrap_or_default();
         let runs = matches!(state.status, Some(Status::RUNNING | Status::PAUSED | Status::STOPPING))
             || (state.status.is_none() && state.running == Some(true));
+        let pid = state.pid.filter(|pid| runs && *pid > 0).and_then(|pid| u32::try_from(pid).ok());
+        let network = inspected.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
+        let network = !matches!(network, Some("host" | "none"));
         for (name, value) in limits.attributes() {
             resource.attributes.insert(name.into(), value);
         }
-        Some(Container { id, name, resource, limits, runs, started_at, stop_seconds: positive(config.stop_timeout) })
+        let stop_seconds = positive(config.stop_timeout);
+        Some(Container { id, name, resource, limits, runs, pid, network, started_at, stop_seconds })
     }
 }
 

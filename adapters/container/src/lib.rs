@@ -4,7 +4,7 @@
 //!                 +--------- observe: each host by itself --------+        +------------ step -------------+
 //!   engine A <--> | info, list, inspect -> snapshot               |        | check -> apply -> probe       | <--> engine A
 //!   engine B <--> | events  -> happenings -> upsert, event        | -> sink|   locate: on which host?      | <--> engine B
-//!                 | stats, one stream a container -> usage        |        |   replace, settle: old -> new |
+//!                 | control groups (else stats)  -> usage         |        |   replace, settle: old -> new |
 //!                 +-----------------------------------------------+        |   ledger: one deed a key      |
 //!                                                                          +-------------------------------+
 //! ```
@@ -33,22 +33,28 @@ mod config;
 mod connection;
 mod deed;
 mod directory;
+mod fact;
 mod follow;
+mod group;
 mod happening;
 mod host;
 mod inventory;
 mod ledger;
 mod limits;
 mod locate;
+mod measurement;
 mod memory;
+mod meter;
+mod mounts;
 mod number;
 mod observe;
 mod parts;
 mod replace;
 mod settle;
+mod statistics;
 mod stream;
 mod usage;
 
 pub use adapter::ContainerAdapter;
 pub use capability::offered;
-pub use config::{ContainerConfig, HostConfig, InvalidContainerConfig, TlsConfig};
+pub use config::{ContainerConfig, HostConfig, InvalidContainerConfig, Statistics, TlsConfig};

@@ -20,8 +20,10 @@ struct Seen {
 pub(crate) enum Missed {
     /// It is new, and does not run.
     Created,
-    /// It was started, or started anew.
+    /// It was started, or another one that is running has its name.
     Started,
+    /// It ended, and was started again.
+    Restarted,
     /// It ran, and does no more.
     Died,
     /// It is gone.
@@ -109,6 +111,9 @@ fn missed(was: Option<&Seen>, is: Option<&Seen>) -> Option<Missed> {
         (Some(_), None) => Some(Missed::Removed),
         (None, Some(is)) => Some(if is.runs { Missed::Started } else { Missed::Created }),
         (Some(was), Some(is)) if was.runs && !is.runs => Some(Missed::Died),
+        (Some(was), Some(is)) if was.runs && is.runs && was.id == is.id && was.started_at != is.started_at => {
+            Some(Missed::Restarted)
+        }
         (Some(was), Some(is)) if is.runs && (!was.runs || was.started_at != is.started_at) => Some(Missed::Started),
         // It ran and ended unseen, or was made anew and has not run: nothing that runs has changed.
         (Some(_), Some(_)) => None,
@@ -130,6 +135,8 @@ mod tests {
                 resource: homeostat_model::Resource::named(format!("container/{}", parts[0]).parse().unwrap()),
                 limits: Limits::default(),
                 runs: !parts[2].is_empty(),
+                pid: None,
+                network: false,
                 started_at: parts[2].into(),
                 stop_seconds: None,
             }
@@ -142,7 +149,7 @@ mod tests {
         for (before, after, wanted) in [
             ("a:1:t1", "a:1:t1", ""),
             ("a:1:t1", "a:1:", "a Died"),
-            ("a:1:t1", "a:1:t2", "a Started"),
+            ("a:1:t1", "a:1:t2", "a Restarted"),
             ("a:1:", "a:1:t1", "a Started"),
             ("a:1:t1", "a:2:t2", "a Started"),
             ("a:1:t1", "a:2:", "a Died"),

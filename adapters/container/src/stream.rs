@@ -1,4 +1,4 @@
-//! The statistics of running containers: one stream each, thinned out to samples.
+//! The engine's statistics of running containers: one stream each, thinned out to samples.
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +18,7 @@ use crate::{
     connection::Connection,
     inventory::Container,
     limits::Limits,
+    statistics,
     usage::{self, Reading},
 };
 
@@ -92,9 +93,11 @@ impl Source {
             if let Ok(mut stream) = self.connection.statistics(id).await {
                 let mut pace = Pace { every: self.every, earlier: None, sent: None };
                 while let Some(Ok(stats)) = stream.next().await {
-                    let Some(earlier) = pace.due(Reading::of(&stats)) else { continue };
+                    let now = statistics::reading(&stats);
+                    let Some(earlier) = pace.due(now.if_counted()) else { continue };
+                    let earlier = earlier.or_else(|| statistics::before(&stats));
                     let current = *limits.borrow();
-                    for (metric, value) in usage::samples(&stats, earlier, current, self.host_cores) {
+                    for (metric, value) in usage::samples(&now, earlier.as_ref(), current, self.host_cores) {
                         let sample = Sample { resource: resource.clone(), metric, time: self.clock.now(), value };
                         if self.sink.send(Observation::Sample(sample)).await.is_err() {
                             return;
@@ -122,7 +125,8 @@ impl Pace {
         }
         let earlier = self.earlier;
         // Podman sends the first two at once, which says nothing about the processor.
-        if earlier.zip(reading).is_some_and(|(earlier, now)| now.seconds_since(earlier) < JITTER.as_secs_f64()) {
+        let since = earlier.zip(reading).and_then(|(earlier, now)| now.seconds_since(&earlier));
+        if since.is_some_and(|seconds| seconds < JITTER.as_secs_f64()) {
             return None;
         }
         if earlier.is_some() {
@@ -141,7 +145,7 @@ mod tests {
         let json = format!(
             r#"{{"read": "2026-01-01T00:00:{second:02}Z", "cpu_stats": {{"cpu_usage": {{"total_usage": {second}}}}}}}"#
         );
-        Reading::of(&serde_json::from_str(&json).unwrap())
+        statistics::reading(&serde_json::from_str(&json).unwrap()).if_counted()
     }
 
     #[test]

@@ -5,7 +5,7 @@
 #[path = "../tests/prompb.rs"]
 mod prompb;
 
-use std::{hint::black_box, time::Duration};
+use std::{hint::black_box, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -73,7 +73,8 @@ impl Receiver {
         let config: RemoteWriteConfig = serde_json::from_str(&mapping).unwrap();
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let (sink, mut observations) = ObservationSink::bounded(8192);
-        let (router, _) = remote_write(config, sink, Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1));
+        let clock = Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1);
+        let router = remote_write(config, sink, clock, Arc::default());
         runtime.spawn(async move {
             while let Some(observation) = observations.recv().await {
                 black_box(observation);

@@ -59,7 +59,6 @@ mod seen;
 mod series;
 mod series_mapping;
 mod series_preset;
-mod source_counts;
 mod space;
 mod target;
 mod template;
@@ -74,7 +73,7 @@ pub use cloud_events::{CloudEventsConfig, cloud_events};
 pub use exposition::{
     Entry, Exemplar, Exposition, ExpositionError, ExpositionFormat, ExpositionProblem, FamilyType, Label, Point,
 };
-pub use intake::{Intake, Reason};
+pub use intake::{Became, Counted, Intake, PassedOver, Reason};
 pub use json_lines::{JsonLines, JsonLinesConfig};
 pub use line::parse_line;
 pub use line_error::{LineError, LineProblem};
@@ -87,7 +86,6 @@ pub use remote_write::{RemoteWriteConfig, remote_write};
 pub use scrape::{SCRAPE_EVENTS, Scrape, ScrapeConfig};
 pub use series::{Delivery, Fate, Series, SeriesReader, is_stale_marker};
 pub use series_mapping::SeriesMapping;
-pub use source_counts::{Counted, SourceCounts};
 pub use template::InvalidTemplate;
 pub use token::{Token, TokenError};
 pub use webhook_path::{InvalidWebhookPath, WebhookPath};

@@ -29,7 +29,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    SeriesMapping, SourceCounts,
+    Intake, SeriesMapping,
     access::{Access, BasicAuth, TwoCredentials},
     complaint::Complaints,
     http::Http,
@@ -289,7 +289,7 @@ impl PromqlConfig {
 pub struct Promql {
     config: PromqlConfig,
     clock: Clock,
-    counts: Arc<SourceCounts>,
+    intake: Arc<Intake>,
 }
 
 /// What all queries of a source have in common.
@@ -300,7 +300,7 @@ struct Server {
     complaints: Mutex<Complaints>,
     /// Warnings that were told.
     warned: Mutex<BTreeSet<String>>,
-    counts: Arc<SourceCounts>,
+    intake: Arc<Intake>,
     turns: Semaphore,
     sink: ObservationSink,
 }
@@ -323,17 +323,10 @@ impl Server {
 }
 
 impl Promql {
-    /// A source that asks what `config` says.
+    /// A source that asks what `config` says, and counts in `intake`.
     #[must_use]
-    pub fn new(config: PromqlConfig, clock: Clock) -> Self {
-        let counts = Arc::new(SourceCounts::new(&config.0.name));
-        Self { config, clock, counts }
-    }
-
-    /// What it counts.
-    #[must_use]
-    pub fn counts(&self) -> Arc<SourceCounts> {
-        self.counts.clone()
+    pub fn new(config: PromqlConfig, clock: Clock, intake: Arc<Intake>) -> Self {
+        Self { config, clock, intake }
     }
 }
 
@@ -350,7 +343,7 @@ impl Source for Promql {
             http: Http::new(self.config.0.body_limit_bytes.saturating_mul(AT_ONCE)),
             complaints: Mutex::new(Complaints::new(self.name(), self.clock)),
             warned: Mutex::default(),
-            counts: self.counts.clone(),
+            intake: self.intake.clone(),
             turns: Semaphore::new(AT_ONCE),
             sink: sink.clone(),
         });

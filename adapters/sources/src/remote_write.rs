@@ -41,9 +41,9 @@ use tokio::{
 use crate::{
     SeriesMapping, WebhookPath,
     complaint::Complaints,
+    intake::{Intake, Reason},
     lock::lock,
     series::{Delivery, SeriesReader},
-    source_counts::{Counted, SourceCounts},
     space::Space,
     write_request::{self, Message, Unreadable},
 };
@@ -86,13 +86,11 @@ impl Default for RemoteWriteConfig {
     }
 }
 
-/// A router that takes in what `config` says and sends it to `sink`, and what it counts.
-pub fn remote_write(config: RemoteWriteConfig, sink: ObservationSink, clock: Clock) -> (Router, Arc<SourceCounts>) {
-    let counts = Arc::new(SourceCounts::new(&config.name));
+/// A router that takes in what `config` says, sends it to `sink` and counts it in `intake`.
+pub fn remote_write(config: RemoteWriteConfig, sink: ObservationSink, clock: Clock, intake: Arc<Intake>) -> Router {
     let path = config.path.clone();
-    let receiver = Arc::new(Receiver::new(config, sink, clock, counts.clone()));
-    let router = Router::new().route(path.as_str(), post(receive).fallback(other_method)).with_state(receiver);
-    (router, counts)
+    let receiver = Arc::new(Receiver::new(config, sink, clock, intake));
+    Router::new().route(path.as_str(), post(receive).fallback(other_method)).with_state(receiver)
 }
 
 #[derive(Debug)]
@@ -103,7 +101,8 @@ struct Receiver {
     clock: Clock,
     space: Space,
     turns: Arc<Semaphore>,
-    counts: Arc<SourceCounts>,
+    name: String,
+    intake: Arc<Intake>,
 }
 
 /// Why a request is not answered with 204.
@@ -111,11 +110,22 @@ struct Receiver {
 struct Refusal {
     status: StatusCode,
     what: String,
+    /// Samples that are refused by it; one for the request, where they were not looked at.
+    items: u64,
 }
 
 impl Refusal {
     fn new(status: StatusCode, what: impl Into<String>) -> Self {
-        Self { status, what: what.into() }
+        Self { status, what: what.into(), items: 1 }
+    }
+
+    fn reason(&self) -> Reason {
+        match self.status {
+            StatusCode::PAYLOAD_TOO_LARGE => Reason::TooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Reason::Unsupported,
+            StatusCode::SERVICE_UNAVAILABLE => Reason::Busy,
+            _ => Reason::Malformed,
+        }
     }
 }
 
@@ -135,12 +145,14 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
                 refused.map_or_else(|| status.into_response(), |why| (status, why).into_response()),
             )
         }
-        Err(Refusal { status, what }) => {
-            tracing::debug!(source = receiver.counts.source(), %status, what, "a request is refused");
+        Err(refusal) => {
+            receiver.intake.refuse(refusal.reason(), refusal.items);
+            let Refusal { status, what, .. } = refusal;
+            tracing::debug!(source = receiver.name, %status, what, "a request is refused");
             (0, status, (status, format!("{what}\n")).into_response())
         }
     };
-    receiver.counts.add([(Counted::Requests, negotiation::label(status), 1)]);
+    receiver.intake.request(negotiation::label(status));
     negotiation::add_headers(response.headers_mut(), message, status, written);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
@@ -156,7 +168,7 @@ async fn other_method() -> Response {
 }
 
 impl Receiver {
-    fn new(config: RemoteWriteConfig, sink: ObservationSink, clock: Clock, counts: Arc<SourceCounts>) -> Self {
+    fn new(config: RemoteWriteConfig, sink: ObservationSink, clock: Clock, intake: Arc<Intake>) -> Self {
         Self {
             series: Mutex::new(SeriesReader::new(config.mapping)),
             complaints: Mutex::new(Complaints::new(&config.name, clock)),
@@ -164,7 +176,8 @@ impl Receiver {
             clock,
             space: Space::new(AT_A_TIME * MAX_BODY_BYTES),
             turns: Arc::new(Semaphore::new(AT_A_TIME)),
-            counts,
+            name: config.name,
+            intake,
         }
     }
 
@@ -187,12 +200,12 @@ impl Receiver {
             Ok(Ok(())) => {}
             Ok(Err(Closed)) => return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "homeostat is shutting down")),
             Err(_) => {
-                self.counts.add([(Counted::Samples, "deferred", tally.samples())]);
-                return Err(busy());
+                // None of it counts as taken, though some of it may be: all of it comes again.
+                return Err(Refusal { items: tally.samples(), ..busy() });
             }
         }
         delivered.completely = true;
-        self.counts.add(tally.numbers());
+        tally.count(&self.intake);
         Ok(tally)
     }
 
@@ -287,8 +300,7 @@ mod tests {
     #[test]
     fn series_without_samples_are_not_mapped() {
         let (sink, _observations) = ObservationSink::bounded(1);
-        let counts = Arc::new(SourceCounts::new("a"));
-        let receiver = Receiver::new(RemoteWriteConfig::default(), sink, Clock::system(), counts);
+        let receiver = Receiver::new(RemoteWriteConfig::default(), sink, Clock::system(), Arc::default());
         let receiver = Arc::new(receiver);
         let turn = || receiver.turns.clone().try_acquire_owned().unwrap();
         for (samples, remembered) in [(&[][..], 0), (&[(1, 1.0)][..], 1)] {

@@ -27,7 +27,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    SeriesMapping, SourceCounts,
+    Intake, SeriesMapping,
     access::{Access, BasicAuth, TwoCredentials},
     complaint::Complaints,
     http::Http,
@@ -222,7 +222,7 @@ impl ScrapeConfig {
 pub struct Scrape {
     config: ScrapeConfig,
     clock: Clock,
-    counts: Arc<SourceCounts>,
+    intake: Arc<Intake>,
 }
 
 /// What all targets of a source have in common.
@@ -233,7 +233,7 @@ struct Site {
     /// One for all: of two targets that are mapped to one metric of one resource, one is heard.
     reader: Mutex<SeriesReader>,
     complaints: Mutex<Complaints>,
-    counts: Arc<SourceCounts>,
+    intake: Arc<Intake>,
     turns: Semaphore,
     sink: ObservationSink,
 }
@@ -249,17 +249,10 @@ impl Site {
 }
 
 impl Scrape {
-    /// A source that scrapes what `config` says.
+    /// A source that scrapes what `config` says, and counts in `intake`.
     #[must_use]
-    pub fn new(config: ScrapeConfig, clock: Clock) -> Self {
-        let counts = Arc::new(SourceCounts::new(&config.0.name));
-        Self { config, clock, counts }
-    }
-
-    /// What it counts.
-    #[must_use]
-    pub fn counts(&self) -> Arc<SourceCounts> {
-        self.counts.clone()
+    pub fn new(config: ScrapeConfig, clock: Clock, intake: Arc<Intake>) -> Self {
+        Self { config, clock, intake }
     }
 }
 
@@ -276,7 +269,7 @@ impl Source for Scrape {
             http: Http::new(self.config.0.body_limit_bytes.saturating_mul(AT_ONCE)),
             reader: Mutex::new(SeriesReader::new(self.config.0.mapping.clone())),
             complaints: Mutex::new(Complaints::new(self.name(), self.clock)),
-            counts: self.counts.clone(),
+            intake: self.intake.clone(),
             turns: Semaphore::new(AT_ONCE),
             sink: sink.clone(),
         });

@@ -18,6 +18,7 @@ use homeostat_model::{Duration, InventoryChange, MetricName, Observation, Resour
 
 use crate::{
     generations::Generations,
+    intake::{Became, PassedOver, Reason},
     mapping::shortened,
     series_mapping::{NAME, SeriesMapping, Target},
 };
@@ -76,17 +77,17 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// As the label of a metric.
-    pub(crate) fn label(&self) -> &'static str {
+    /// As it is counted.
+    pub(crate) fn became(&self) -> Became {
         match self {
-            Self::Taken => "written",
-            Self::TakenLate => "repeated",
-            Self::Unmapped => "unmapped",
-            Self::Stale => "stale",
-            Self::NotFinite => "not_finite",
-            Self::Ahead => "ahead",
-            Self::Ambiguous(_) => "ambiguous",
-            Self::Unplaced(_) => "unplaced",
+            Self::Taken => Became::Taken,
+            Self::TakenLate => Became::Repeated,
+            Self::Unmapped => Became::PassedOver(PassedOver::Unmapped),
+            Self::Stale => Became::PassedOver(PassedOver::Ended),
+            Self::NotFinite => Became::PassedOver(PassedOver::NotFinite),
+            Self::Ahead => Became::Refused(Reason::Ahead),
+            Self::Ambiguous(_) => Became::Refused(Reason::Ambiguous),
+            Self::Unplaced(_) => Became::Refused(Reason::Unplaced),
         }
     }
 

@@ -1,12 +1,12 @@
 //! A remote-write request of any content, packed well or not at all, gets an answer, and what is counted as written has arrived.
 #![no_main]
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use axum::{body::Body, http::Request};
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink};
-use homeostat_sources::{Counted, RemoteWriteConfig, remote_write};
+use homeostat_sources::{Intake, Reason, RemoteWriteConfig, remote_write};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
@@ -34,7 +34,8 @@ async fn post(second: bool, body: Vec<u8>) {
     let config: RemoteWriteConfig = serde_json::from_str(CONFIG).unwrap();
     let (sink, mut arrived) = ObservationSink::bounded(ROOM);
     let clock = Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1);
-    let (router, counts) = remote_write(config, sink, clock);
+    let intake = Arc::<Intake>::default();
+    let router = remote_write(config, sink, clock, intake.clone());
     let message = if second { "io.prometheus.write.v2.Request" } else { "prometheus.WriteRequest" };
     let request = Request::post("/api/v1/write").header("content-encoding", "snappy");
     let request = request.header("content-type", format!("application/x-protobuf;proto={message}"));
@@ -46,17 +47,15 @@ async fn post(second: bool, body: Vec<u8>) {
             samples += 1;
         }
     }
-    let counts = counts.all();
-    let of = |result: &'static str| counts.get(&(Counted::Samples, result)).copied().unwrap_or(0);
-    assert_eq!(of("written") + of("repeated"), samples);
-    let all: u64 = counts.iter().filter(|((what, _), _)| *what == Counted::Samples).map(|(_, count)| count).sum();
+    assert_eq!(intake.taken() + intake.repeated(), samples);
     let status = response.status().as_u16();
     assert!([204, 400, 413].contains(&status), "{status}");
-    assert!(status != 204 || of("invalid") + of("ahead") == 0);
+    let bad = intake.refused(Reason::Malformed) + intake.refused(Reason::Ahead);
+    assert!(status != 204 || bad == 0);
     assert!(status != 413 || samples == 0);
     let told = response.headers().get("x-prometheus-remote-write-samples-written");
     assert_eq!(told.is_some(), second);
     if let Some(told) = told {
-        assert_eq!(told.to_str().unwrap().parse::<u64>().unwrap(), all - of("invalid") - of("ahead"));
+        assert_eq!(told.to_str().unwrap().parse::<u64>().unwrap(), intake.received() - bad - intake.refused(Reason::TooLarge));
     }
 }

@@ -96,7 +96,10 @@ impl Bench {
             cmd: Some(vec!["sh".into(), "-c".into(), script.into()]),
             labels: Some(HashMap::from([("made-by".into(), "test".into())])),
             stop_timeout: Some(stop_timeout),
-            host_config: Some(HostConfig { network_mode: Some("none".into()), ..limits }),
+            host_config: Some(HostConfig {
+                network_mode: limits.network_mode.clone().or(Some("none".into())),
+                ..limits
+            }),
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptions { name: Some(name.into()), ..CreateContainerOptions::default() };

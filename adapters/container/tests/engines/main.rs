@@ -18,3 +18,5 @@ mod reconnect;
 mod seen;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod ways;

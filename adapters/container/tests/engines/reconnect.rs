@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use bollard::models::HostConfig;
+use bollard::models::{HostConfig, RestartPolicy, RestartPolicyNameEnum};
 use homeostat_model::{InventoryChange, Observation, ResourceId, Value};
 use homeostat_port::AdapterError;
 
@@ -48,7 +48,15 @@ async fn check(make: &'static str) {
     let adapter = bench.adapter();
     let doomed = bench.start(OBEDIENT, HostConfig::default()).await;
     let survivor = bench.start(OBEDIENT, HostConfig::default()).await;
+    // Podman restarts nothing by itself when it is started.
+    let policy = RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None };
+    let restarts = HostConfig { restart_policy: Some(policy), ..HostConfig::default() };
+    let restarted = if make == "docker" { Some(bench.start(OBEDIENT, restarts).await) } else { None };
     let pid = bench.inspect(&doomed).await.state.unwrap().pid.unwrap();
+    let mut pids = vec![pid];
+    if let Some(restarted) = &restarted {
+        pids.push(bench.inspect(restarted).await.state.unwrap().pid.unwrap());
+    }
     let mut watch = Watch::start(adapter.clone());
     watch.find("first snapshot", snapshot).await;
 
@@ -58,13 +66,20 @@ async fn check(make: &'static str) {
     let again = Watch::start(adapter.clone()).end().await.unwrap_err();
     assert!(matches!(again, AdapterError::Unreachable { .. }), "{make}: {again}");
 
-    kill(pid);
+    pids.into_iter().for_each(kill);
     engine.ask("start");
+    if let Some(restarted) = &restarted {
+        bench.ready(restarted, 2).await;
+    }
     let mut watch = Watch::start(adapter.clone());
     let states = watch.find("second snapshot", snapshot).await;
     assert!(states.contains(&(doomed.clone(), "exited".into())), "{make}: {states:?}");
     assert!(states.contains(&(survivor.clone(), "running".into())), "{make}: {states:?}");
     let events: Vec<_> = watch.collect(std::time::Duration::from_secs(3)).await.into_iter().filter_map(event).collect();
+    let (other, events): (Vec<_>, Vec<_>) =
+        events.into_iter().partition(|event| Some(&event.resource) == restarted.as_ref());
+    let ends = other.iter().filter(|event| event.event_type.as_str() == "container.died");
+    assert_eq!(ends.count(), usize::from(restarted.is_some()), "{make}: it died once, and runs again: {other:?}");
     assert_eq!(events.len(), 1, "{make}: {events:?}");
     assert_eq!(
         (events[0].resource.clone(), events[0].event_type.as_str()),

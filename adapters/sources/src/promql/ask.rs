@@ -1,7 +1,7 @@
 //! One query, asked at every step.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex},
 };
 
@@ -15,7 +15,6 @@ use super::{
     steps::{Due, Steps},
 };
 use crate::{
-    Counted,
     http::{HttpError, Question},
     lock::lock,
     series::SeriesReader,
@@ -83,7 +82,7 @@ pub(super) async fn ask(server: Arc<Server>, query: Query) {
         // Closing a semaphore is nothing that we do. The turn ends when the engine has what was answered.
         let turn = server.turns.acquire().await;
         let asked = asker.once(&due).await;
-        server.counts.add([(Counted::Requests, if asked.is_ok() { "ok" } else { "failed" }, 1)]);
+        server.intake.request(if asked.is_ok() { "ok" } else { "failed" });
         match asked {
             Ok(observations) => {
                 if failing.take().is_some() {
@@ -180,7 +179,6 @@ fn placed(answer: answer::Answer<'_>, query: &Query, reader: &mut SeriesReader, 
     let mut refused = answer.refused;
     let mut problems = BTreeSet::new();
     reader.begin(server.clock.now());
-    let mut samples: BTreeMap<&'static str, u64> = BTreeMap::new();
     for series in &answer.series {
         let mut labels: Vec<(&str, &str)> = series.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
         if let Some((metric, _)) = &query.one {
@@ -193,14 +191,13 @@ fn placed(answer: answer::Answer<'_>, query: &Query, reader: &mut SeriesReader, 
         for (time, value) in &series.values {
             let mut observations = Vec::new();
             let fate = reader.series(&labels).observe(*time, *value, &mut observations);
-            *samples.entry(fate.label()).or_default() += 1;
+            server.intake.count(fate.became(), 1);
             // Once for all of its values.
             problems.extend(fate.problem());
             timed.push((*time, observations));
         }
     }
     refused.extend(problems.iter().map(ToString::to_string));
-    server.counts.add(samples.into_iter().map(|(became, count)| (Counted::Samples, became, count)));
     let mut complaints = server.complaints();
     for why in refused.iter().take(TOLD) {
         complaints.refused(&format!("{}: {why}", query.expression));

@@ -3,56 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    intake::{Became, Intake, Reason},
     series::Fate,
-    source_counts::Counted,
     write_request::{BadSeries, Ignored},
 };
 
 /// Different complaints about one request that are kept. More are one mistake many times over.
 const MAX_COMPLAINTS: usize = 16;
 
-/// What became of a sample, as metrics say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Became {
-    Written,
-    Repeated,
-    Unmapped,
-    Stale,
-    NotFinite,
-    Ahead,
-    Ambiguous,
-    Unplaced,
-    Invalid,
-}
-
-impl Became {
-    pub(super) const ALL: [Self; 9] = [
-        Self::Written,
-        Self::Repeated,
-        Self::Unmapped,
-        Self::Stale,
-        Self::NotFinite,
-        Self::Ahead,
-        Self::Ambiguous,
-        Self::Unplaced,
-        Self::Invalid,
-    ];
-
-    /// As the label of a metric.
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Self::Written => "written",
-            Self::Repeated => "repeated",
-            Self::Unmapped => "unmapped",
-            Self::Stale => "stale",
-            Self::NotFinite => "not_finite",
-            Self::Ahead => "ahead",
-            Self::Ambiguous => "ambiguous",
-            Self::Unplaced => "unplaced",
-            Self::Invalid => "invalid",
-        }
-    }
-}
+/// A sample of a series that the sender has to correct.
+const INVALID: Became = Became::Refused(Reason::Malformed);
 
 /// Counts of one request.
 #[derive(Debug, Default)]
@@ -73,17 +33,7 @@ impl Tally {
                 self.first_bad.get_or_insert_with(|| why.to_string());
             }
         }
-        let became = match fate {
-            Fate::Taken => Became::Written,
-            Fate::TakenLate => Became::Repeated,
-            Fate::Unmapped => Became::Unmapped,
-            Fate::Stale => Became::Stale,
-            Fate::NotFinite => Became::NotFinite,
-            Fate::Ahead => Became::Ahead,
-            Fate::Ambiguous(_) => Became::Ambiguous,
-            Fate::Unplaced(_) => Became::Unplaced,
-        };
-        *self.counts.entry(became).or_default() += 1;
+        *self.counts.entry(fate.became()).or_default() += 1;
     }
 
     /// A series with so many samples cannot be taken.
@@ -91,7 +41,7 @@ impl Tally {
         let why = format!("a series is refused: {bad}; correct it at the sender");
         self.complain(&why);
         self.first_bad.get_or_insert_with(|| bad.to_string());
-        *self.counts.entry(Became::Invalid).or_default() += u64::try_from(samples).unwrap_or(u64::MAX);
+        *self.counts.entry(INVALID).or_default() += u64::try_from(samples).unwrap_or(u64::MAX);
     }
 
     fn complain(&mut self, why: &str) {
@@ -102,7 +52,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn of(&self, became: Became) -> u64 {
+    fn of(&self, became: Became) -> u64 {
         self.counts.get(&became).copied().unwrap_or(0)
     }
 
@@ -118,15 +68,18 @@ impl Tally {
 
     /// Those that the sender has to send otherwise.
     fn bad_samples(&self) -> u64 {
-        self.of(Became::Invalid) + self.of(Became::Ahead)
+        self.of(INVALID) + self.of(Became::Refused(Reason::Ahead))
     }
 
-    /// All of it, for metrics.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = (Counted, &'static str, u64)> {
-        let samples = Became::ALL.into_iter().map(|became| (Counted::Samples, became.label(), self.of(became)));
+    /// Counts all of it.
+    pub(super) fn count(&self, intake: &Intake) {
+        self.counts.iter().for_each(|(became, count)| intake.count(*became, *count));
         let Ignored { exemplars, histograms, metadata } = self.ignored;
-        let ignored = [("exemplars", exemplars), ("histograms", histograms), ("metadata", metadata)];
-        samples.chain(ignored.into_iter().map(|(what, count)| (Counted::Ignored, what, count)))
+        for (what, parts) in [("exemplars", exemplars), ("histograms", histograms), ("metadata", metadata)] {
+            if parts > 0 {
+                intake.ignore(what, parts);
+            }
+        }
     }
 
     /// What the sender is told, if it has to be told something.

@@ -6,8 +6,11 @@ use homeostat_model::{Observation, Timestamp};
 use thiserror::Error;
 
 use crate::{
-    Entry, Exposition, ExpositionError, ExpositionFormat, ExpositionProblem, Label, series::SeriesReader,
-    series_mapping::NAME, target::Target,
+    Entry, Exposition, ExpositionError, ExpositionFormat, ExpositionProblem, Label,
+    intake::{Became, Reason},
+    series::SeriesReader,
+    series_mapping::NAME,
+    target::Target,
 };
 
 /// Refusals of one page that are told in full. A page that is wrong is wrong in one or two ways.
@@ -28,7 +31,7 @@ pub(super) struct Page {
     pub(super) refused: Vec<String>,
     pub(super) more_refused: u64,
     /// How many samples became what.
-    pub(super) samples: BTreeMap<&'static str, u64>,
+    pub(super) samples: BTreeMap<Became, u64>,
 }
 
 /// A page of which nothing is taken.
@@ -61,7 +64,7 @@ pub(super) fn read(
             Ok(Entry::Point(point)) => point,
             Ok(_) => continue,
             Err(error) => {
-                *page.samples.entry("invalid").or_default() += 1;
+                *page.samples.entry(Became::Refused(Reason::Malformed)).or_default() += 1;
                 page.refuse(|| error.to_string());
                 continue;
             }
@@ -73,7 +76,7 @@ pub(super) fn read(
         labels.sort_unstable();
         let time = point.time.filter(|_| limits.honor_timestamps).unwrap_or(now);
         let fate = reader.series(&labels).observe(time, point.value, &mut page.observations);
-        *page.samples.entry(fate.label()).or_default() += 1;
+        *page.samples.entry(fate.became()).or_default() += 1;
         if let Some(why) = fate.problem() {
             page.refuse(|| why.to_string());
         }

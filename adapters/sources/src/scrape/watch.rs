@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{DURATION, Site, UP, page};
 use crate::{
-    Counted, ExpositionFormat,
+    ExpositionFormat,
     http::{Http, HttpError, Packed, Question},
     series::Fate,
     target::Target,
@@ -103,7 +103,7 @@ impl Watched {
         if let Err(ScrapeError::Http(error)) = &asked
             && error.is_our_own()
         {
-            site.counts.add([(Counted::Requests, "withheld", 1)]);
+            site.intake.request("withheld");
             site.complaints().refused(&format!("{} is not scraped: {error}", self.target.url));
             return Ok(());
         }
@@ -126,7 +126,7 @@ impl Watched {
         let read = tokio::task::spawn_blocking(read).await;
         let (mut observations, error) = read.unwrap_or_else(|error| (Vec::new(), Some(error.into())));
         let worked = if error.is_none() { "ok" } else { "failed" };
-        site.counts.add([(Counted::Requests, worked, 1)]);
+        site.intake.request(worked);
         observations.extend(self.change(now, error.as_ref()));
         site.sink.send_all(observations).await
     }
@@ -198,7 +198,7 @@ fn read(site: &Site, target: &Target, packed: Packed, now: Timestamp) -> Result<
         complaints.refused(&format!("{}: {refused}", target.url));
     }
     complaints.also(read.more_refused);
-    site.counts.add(read.samples.into_iter().map(|(became, count)| (Counted::Samples, became, count)));
+    read.samples.into_iter().for_each(|(became, count)| site.intake.count(became, count));
     Ok(read.observations)
 }
 

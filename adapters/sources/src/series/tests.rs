@@ -197,7 +197,7 @@ fn who_is_heard_depends_on_when_samples_arrive() {
         reader.begin(minute(arrives));
         let mut out = Vec::new();
         let labels = [(NAME, "load"), ("cpu", cpu), ("vm", "v1"), ("zone", "a")];
-        (reader.series(&labels).observe(time, 1.0, &mut out).label(), out.len())
+        (word(&reader.series(&labels).observe(time, 1.0, &mut out)), out.len())
     };
     let ahead = |minutes| minute(minutes) + MAX_AHEAD;
     assert_eq!(read(100, "1", ahead(100) + Duration::from_millis(1)), ("ahead", 0));
@@ -393,4 +393,14 @@ fn the_node_exporters_series_become_metrics_of_the_host_and_its_parts() {
                 host/n1 load.1m = 1
         "#]],
     );
+}
+
+fn word(fate: &Fate) -> &'static str {
+    match fate {
+        Fate::Taken => "written",
+        Fate::TakenLate => "repeated",
+        Fate::Ahead => "ahead",
+        Fate::Ambiguous(_) => "ambiguous",
+        _ => "passed over",
+    }
 }

@@ -81,7 +81,7 @@ fn run(config: &str, speed: u32) -> (mpsc::Receiver<Observation>, CancellationTo
     let config: PromqlConfig = serde_saphyr::from_str(config).unwrap();
     let (sink, observations) = ObservationSink::bounded(1000);
     let stop = CancellationToken::new();
-    let source = Promql::new(config, Clock::starting(Timestamp::from_millis(1_700_000_003_000), speed));
+    let source = Promql::new(config, Clock::starting(Timestamp::from_millis(1_700_000_003_000), speed), Arc::default());
     let stopped = stop.clone();
     tokio::spawn(async move { source.run(&sink, &stopped).await });
     (observations, stop)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use expect_test::expect;
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink};
-use homeostat_sources::{RemoteWriteConfig, SourceCounts, remote_write};
+use homeostat_sources::{Intake, RemoteWriteConfig, remote_write};
 use prost::Message;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,7 +23,7 @@ const STALE: u64 = 0x7ff0_0000_0000_0002;
 struct Hook {
     address: SocketAddr,
     receiver: mpsc::Receiver<Observation>,
-    counts: Arc<SourceCounts>,
+    intake: Arc<Intake>,
 }
 
 #[derive(Debug)]
@@ -48,11 +48,12 @@ impl Answer {
 async fn serve(config: &str, capacity: usize) -> Hook {
     let config: RemoteWriteConfig = serde_saphyr::from_str(config).unwrap();
     let (sink, receiver) = ObservationSink::bounded(capacity);
-    let (router, counts) = remote_write(config, sink, Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1));
+    let (clock, intake) = (Clock::starting(Timestamp::from_millis(1_700_000_000_000), 1), Arc::<Intake>::default());
+    let router = remote_write(config, sink, clock, intake.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Hook { address, receiver, counts }
+    Hook { address, receiver, intake }
 }
 
 impl Hook {
@@ -93,9 +94,10 @@ impl Hook {
     }
 
     fn counted(&self) -> String {
-        let all = self.counts.all();
-        let counted = all.iter().filter(|(_, count)| **count > 0).map(|((_, label), count)| format!("{label} {count}"));
-        counted.collect::<Vec<_>>().join(", ")
+        let all = self.intake.all().into_iter().filter(|(_, _, count)| *count > 0);
+        all.map(|(counted, label, count)| format!("{counted:?} {label} {count}").replace("  ", " "))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -121,7 +123,7 @@ async fn samples_of_both_versions_arrive() {
     let answer = hook.write(V2, series).await;
     assert_eq!(answer.told(), "204 exemplars-written=0 histograms-written=0 samples-written=7");
     assert_eq!(hook.received(), ["1000 vm/v1 m 1.5", "2000 vm/v1 m 2.5"]);
-    expect!["ambiguous 2, not_finite 2, repeated 2, stale 2, unmapped 2, unplaced 2, written 2, 204 2"]
+    expect!["Received 14, Taken 2, Repeated 2, PassedOver unmapped 2, PassedOver ended 2, PassedOver not_finite 2, Refused unplaced 2, Refused ambiguous 2, Requests 204 2"]
         .assert_eq(&hook.counted());
 }
 
@@ -143,7 +145,7 @@ async fn a_bad_series_is_refused_and_the_others_are_written() {
         400 3 of 5 samples are refused, the others were taken; the first: its label `vm` is empty
         400 exemplars-written=0 histograms-written=0 samples-written=2 3 of 5 samples are refused, the others were taken; the first: its label `vm` is empty
     "#]].assert_eq(&told);
-    expect!["invalid 6, repeated 2, written 2, 400 2"].assert_eq(&hook.counted());
+    expect!["Received 10, Taken 2, Repeated 2, Refused malformed 6, Requests 400 2"].assert_eq(&hook.counted());
 }
 
 #[tokio::test]
@@ -238,10 +240,11 @@ async fn without_room_nothing_is_taken_and_all_of_it_later() {
         Observation::Event(_) => "event",
     });
     assert_eq!(kinds.collect::<Vec<_>>(), ["sample", "on", "labels", "sample"]);
-    expect!["deferred 4, repeated 2, written 1, 204 2, 503 2"].assert_eq(&hook.counted());
+    expect!["Received 7, Taken 1, Repeated 2, Refused busy 4, Requests 204 2, Requests 503 2"]
+        .assert_eq(&hook.counted());
     let address = hook.address;
     drop(hook.receiver);
-    let hook = Hook { address, receiver: mpsc::channel(1).1, counts: hook.counts };
+    let hook = Hook { address, receiver: mpsc::channel(1).1, intake: hook.intake };
     let closed = hook.write(V1, first).await;
     assert_eq!(closed.told(), "503 retry-after=1 homeostat is shutting down");
 }
@@ -264,7 +267,7 @@ async fn a_sender_whose_clock_is_fast_is_told_and_silences_nobody() {
     "#]].assert_eq(&told);
     assert_eq!(hook.write(V1, &[(&right, &[(START, 2.0), (START + 50_000, 3.0)])]).await.told(), "204");
     assert_eq!(hook.received(), ["1700000000000 vm/v1 m 2", "1700000050000 vm/v1 m 3"]);
-    expect!["ahead 2, written 2, 204 1, 400 2"].assert_eq(&hook.counted());
+    expect!["Received 4, Taken 2, Refused ahead 2, Requests 204 1, Requests 400 2"].assert_eq(&hook.counted());
 }
 
 #[tokio::test]

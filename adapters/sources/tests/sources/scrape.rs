@@ -17,7 +17,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use homeostat_model::{Observation, Timestamp};
 use homeostat_port::{Clock, ObservationSink, Source};
-use homeostat_sources::{Scrape, ScrapeConfig};
+use homeostat_sources::{Counted, Intake, PassedOver, Scrape, ScrapeConfig};
 use tokio::{io::AsyncWriteExt, net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +82,7 @@ async fn answer(State(exporter): State<Exporter>, request: Request) -> Response<
 
 struct Running {
     observations: mpsc::Receiver<Observation>,
-    counts: Arc<homeostat_sources::SourceCounts>,
+    intake: Arc<Intake>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), homeostat_port::SourceError>>,
 }
@@ -97,10 +97,18 @@ fn run_into(config: &str, speed: u32, capacity: usize) -> Running {
     let config: ScrapeConfig = serde_saphyr::from_str(config).unwrap();
     let (sink, observations) = ObservationSink::bounded(capacity);
     let stop = CancellationToken::new();
-    let source = Scrape::new(config, Clock::starting(Timestamp::from_millis(1_700_000_000_000), speed));
-    let (counts, stopped) = (source.counts(), stop.clone());
+    let (intake, stopped) = (Arc::<Intake>::default(), stop.clone());
+    let source = Scrape::new(config, Clock::starting(Timestamp::from_millis(1_700_000_000_000), speed), intake.clone());
     let task = tokio::spawn(async move { source.run(&sink, &stopped).await });
-    Running { observations, counts, stop, task }
+    Running { observations, intake, stop, task }
+}
+
+/// How many requests ended like that.
+fn requests(running: &Running, how: &str) -> u64 {
+    let all = running.intake.all();
+    all.iter()
+        .find(|(counted, label, _)| *counted == Counted::Requests && *label == how)
+        .map_or(0, |(.., count)| *count)
 }
 
 impl Running {
@@ -174,11 +182,9 @@ async fn a_target_is_scraped_and_says_when_it_is_down_and_up() {
             _ => {}
         }
     }
-    let all = running.counts.all();
-    let of = |counted, label| all.get(&(counted, label)).copied().unwrap_or(0);
-    use homeostat_sources::Counted::{Requests, Samples};
-    assert!(of(Requests, "ok") >= 4 && of(Requests, "failed") >= 1, "{all:?}");
-    assert!(of(Samples, "unmapped") >= 3 && of(Samples, "written") > of(Samples, "unmapped"), "{all:?}");
+    assert!(requests(&running, "ok") >= 4 && requests(&running, "failed") >= 1, "{:?}", running.intake);
+    let (taken, unmapped) = (running.intake.taken(), running.intake.passed_over(PassedOver::Unmapped));
+    assert!(unmapped >= 3 && taken > unmapped, "{:?}", running.intake);
     running.stop.cancel();
     tokio::time::timeout(PATIENCE, running.task).await.expect("it does not stop").unwrap().unwrap();
 }
@@ -275,8 +281,7 @@ async fn credentials_that_are_missing_are_no_fault_of_the_target() {
     let mut running = run(&config, 1);
     tokio::time::sleep(Duration::from_millis(350)).await;
     assert!(running.observations.try_recv().is_err(), "nothing is known of the target");
-    use homeostat_sources::Counted::Requests;
-    assert!(running.counts.all().get(&(Requests, "withheld")).is_some_and(|count| *count >= 2));
+    assert!(requests(&running, "withheld") >= 2);
     std::fs::write(&token, "s3cret\n").unwrap();
     assert_eq!(running.sample("load").await.1, 7.0);
     assert_eq!(running.sample("up").await.1, 1.0);
@@ -295,7 +300,7 @@ async fn pages_that_wait_for_the_engine_are_few() {
     // Room for less than a page, and nobody takes it.
     let running = run_into(&config, 1, 1);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let written = running.counts.all()[&(homeostat_sources::Counted::Samples, "written")];
+    let written = running.intake.taken();
     assert!(written <= 16 * SAMPLES, "{written} samples wait");
     assert!(targets.iter().all(|target| !target.asked.lock().unwrap().is_empty()));
 }
