@@ -52,6 +52,9 @@ fn plan(number: u64) -> Plan {
         action: homeostat_model::Action::Restart { on: None },
         timeout: homeostat_model::Duration::from_secs(30),
         reason: "it crashed".into(),
+        preconditions: vec![],
+        retry: homeostat_model::Retry::default(),
+        compensation: None,
     };
     Plan {
         id,
@@ -64,7 +67,10 @@ fn plan(number: u64) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: "it runs".into(),
+        reach: homeostat_model::Reach::default(),
         steps: vec![step(1), step(2)],
+        cost: homeostat_model::Cost::default(),
+        verification: None,
     }
 }
 
