@@ -216,9 +216,9 @@ mod tests {
         shows(
             &["-o", "json", "--kind", "stepFinished"],
             &expect![[r#"
-            {"at":1769853607000,"entry":{"stepFinished":{"plan":"p1-1","result":{"done":{"observed":"running"}},"step":1}},"hash":"0c7411297008abe1fd82b0878069906b953259ad35f2f2c438ca8cb0eea717a6","number":5}
-            {"at":1769853670000,"entry":{"stepFinished":{"plan":"p1-2","result":{"failed":{"reason":"the host is gone"}},"step":1}},"hash":"246fe7124607083807b1f9a12a12d1db7611ff82f3a48087836570b55a2d7002","number":11}
-        "#]],
+                {"at":1769853607000,"entry":{"stepFinished":{"plan":"p1-1","result":{"done":{"observed":"running"}},"step":1}},"hash":"abf91a6356a003d54cc85311f214dbeafd9af37d67c9b07d56930d03fc9aa410","number":5}
+                {"at":1769853670000,"entry":{"stepFinished":{"plan":"p1-2","result":{"failed":{"reason":"the host is gone"}},"step":1}},"hash":"95aea2498ccb3fa6a0524f896b50d6eac849d7ff4cb838ccdb534960546dea87","number":11}
+            "#]],
         );
         let folder = journal();
         let (_, all) = audit(folder.path(), &["-o", "json"]);
@@ -253,7 +253,7 @@ mod tests {
         let (status, told) = verify(&folder);
         assert_eq!(status, 0, "{told}");
         expect![[r#"
-            whole: records 1 to 12 in 2 segments; the hash of the last is 72553f9c01a51680f2a1dc609ec64c3d53dc45b3fa3207d30b1b8bbb0764cd5c
+            whole: records 1 to 12 in 2 segments; the hash of the last is 398c28cad115b685baf968c8a32d448a4e4cef5ef8ee5efad1e78d694ce7e54b
         "#]].assert_eq(&told);
         let first = folder.path().join("00000001.journal");
         let text = fs::read_to_string(&first).unwrap();

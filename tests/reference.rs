@@ -99,7 +99,7 @@ mod tests {
             }
             fs::copy(&file, folder.path().join("policies").join(file.file_name().unwrap())).unwrap();
         }
-        fs::write(folder.path().join("token"), "of the webhook\n").unwrap();
+        fs::write(folder.path().join("token"), "of-the-webhook\n").unwrap();
         fs::write(folder.path().join("homeostat.yaml"), document).unwrap();
         let (status, told) = printed(&homeostat(&["check", folder.path().to_str().unwrap()]));
         assert_eq!(status, 0, "{told}");
