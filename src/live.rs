@@ -32,7 +32,7 @@ use std::{
 
 use homeostat_engine::{Engine, Explanation, Input, OperatorCommand, Output};
 use homeostat_journal::{Journal, JournalError};
-use homeostat_model::{Entry, Observation, OpenPlan, OpenPlans, Record, ResourceId, Timestamp};
+use homeostat_model::{Entry, Observation, OpenPlan, Record, ResourceId, Timestamp};
 use homeostat_policy::Policy;
 use homeostat_port::Clock;
 use tokio::sync::{mpsc, oneshot};
@@ -87,8 +87,6 @@ pub(crate) struct Answer {
 /// Where decisions go.
 pub(crate) struct Outlets {
     pub(crate) journal: Journal,
-    /// What is in flight, as the journal has it.
-    pub(crate) open: OpenPlans,
     pub(crate) decisions: Option<BufWriter<File>>,
     pub(crate) recorder: Option<Recorder>,
     pub(crate) story: Story,
@@ -271,14 +269,11 @@ impl Live {
     fn keep(&mut self, records: Vec<Record>, outputs: Vec<Output>) -> Result<(), Failure> {
         let journal = &self.outlets.journal;
         let failed = |error| unwritable(&error);
-        records.iter().for_each(|record| self.outlets.open.apply(record));
         let durable = tokio::task::block_in_place(|| journal.append(&records)).map_err(failed)?;
         self.pending.push(Turn::new(durable, records, outputs));
         if journal.wants_snapshot() {
-            let snapshot = serde_json::to_vec(&self.outlets.open);
-            let snapshot =
-                snapshot.map_err(|error| Failure::new(format!("no snapshot for the journal can be made: {error}")))?;
-            let rolled = journal.roll(snapshot).map_err(failed)?;
+            // The engine has no state yet that it could take up again; plans under way the journal carries over by itself.
+            let rolled = journal.roll(Vec::new()).map_err(failed)?;
             self.pending.push(Turn::new(rolled, Vec::new(), Vec::new()));
         }
         Ok(())

@@ -14,8 +14,8 @@ use std::{
 use axum::{Router, extract::Request};
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation};
-use homeostat_journal::{Journal, Options, Replayed};
-use homeostat_model::{OpenPlan, OpenPlans};
+use homeostat_journal::{Journal, Options};
+use homeostat_model::OpenPlan;
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
@@ -265,21 +265,14 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
             (temporary.path().to_owned(), Options::default(), Some(temporary))
         }
     };
-    let mut open = Ok(OpenPlans::default());
-    let replay = |replayed| match (&mut open, replayed) {
-        (Ok(open), Replayed::Record(record)) => open.apply(&record),
-        (open, Replayed::Snapshot(snapshot)) => *open = serde_json::from_slice(&snapshot),
-        (Err(_), Replayed::Record(_)) => {}
-    };
-    let (journal, recovered) = Journal::open(&folder, options, replay).map_err(|error| unusable(&error))?;
-    let open = open.map_err(|error| unusable(&format!("its snapshot is not understood: {error}")))?;
+    let (journal, recovered) = Journal::open(&folder, options, |_| {}).map_err(|error| unusable(&error))?;
     for snapshot in &recovered.passed_over {
         tracing::warn!(snapshot, "a snapshot is damaged; replay began at an older one");
     }
     if let Some(cut) = &recovered.cut {
         tracing::warn!(?cut, "the journal's torn end was cut off");
     }
-    for plan in open.iter() {
+    for plan in recovered.open.iter() {
         tracing::warn!(plan = %plan.made.id, policy = %plan.made.policy, "this plan was in flight when homeostat last ended; it goes on");
     }
     let generation = Generation(recovered.last_generation.map_or(1, |last| last.0.saturating_add(1)));
@@ -288,10 +281,8 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
             File::create(path).map_err(|error| Failure::new(format!("cannot create {}: {error}", path.display())))?;
         Ok(BufWriter::new(file))
     };
-    let plans = open.iter().cloned().collect();
     let outlets = Outlets {
         journal,
-        open,
         decisions: args.decisions.as_deref().map(create).transpose()?,
         recorder: args.record.as_deref().map(|path| Recorder::create(path, generation)).transpose()?,
         story: Story::new(),
@@ -299,7 +290,7 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
         traces: Traces::start(loaded.configuration.traces.as_ref())?,
         metrics,
     };
-    Ok((outlets, generation, plans, temporary))
+    Ok((outlets, generation, recovered.open.into_plans(), temporary))
 }
 
 /// Ends the program at a signal, or at the configured time.

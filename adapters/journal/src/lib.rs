@@ -56,7 +56,6 @@ pub use frame::{MAX_APPEND_BYTES, MAX_RECORD_BYTES};
 pub use hash::Hash;
 pub use history::{ChainEnd, History};
 pub use journal::{Journal, Options};
-pub use ledger::OpenStep;
 pub use opening::MAX_SNAPSHOT_BYTES;
 pub use reader::{Kept, Reader};
 pub use recovery::{Cut, Recovered, Replayed};

@@ -14,10 +14,10 @@ use std::{
     path::Path,
 };
 
-use homeostat_model::{Generation, Record};
+use homeostat_model::{Generation, OpenPlans, Record};
 
 use crate::{
-    JournalError, OpenStep, Reader,
+    JournalError, Reader,
     frame::long,
     hash::Hash,
     ledger::Ledger,
@@ -46,8 +46,8 @@ pub struct Recovered {
     pub replayed: u64,
     /// The newest generation; the next one has to be greater.
     pub last_generation: Option<Generation>,
-    /// Steps that were dispatched and whose outcome is not known, in the order of plans and steps.
-    pub unfinished: Vec<OpenStep>,
+    /// The plans that were being carried out, or of which nobody knows what became of a step.
+    pub open: OpenPlans,
     /// What a crash had left of its last block, and was cut off.
     pub cut: Option<Cut>,
     /// Snapshots that were damaged, so that replay began at an older one; what is wrong with each.
@@ -117,10 +117,10 @@ pub(crate) fn recover(folder: &Path, mut replay: impl FnMut(Replayed)) -> Result
     let file = repair(&path, position.offset, torn, acknowledged)
         .map_err(|source| JournalError::io("repair", &path, source))?;
     let witness = Witness::open(folder)?;
-    let (last_generation, unfinished) = ledger.open();
+    let (last_generation, open) = (ledger.generation, ledger.open.clone());
     let cut = (torn > 0).then_some(Cut { offset: position.offset, bytes: torn });
     let last_record = position.next.saturating_sub(1);
-    let recovered = Recovered { last_record, replayed, last_generation, unfinished, cut, passed_over };
+    let recovered = Recovered { last_record, replayed, last_generation, open, cut, passed_over };
     Ok(Found { recovered, ledger, file, segment: newest, position, witness })
 }
 

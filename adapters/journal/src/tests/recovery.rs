@@ -18,31 +18,27 @@ fn ended(number: u64) -> Record {
 }
 
 #[test]
-fn recovery_names_the_newest_generation_and_the_open_steps() {
+fn recovery_names_the_newest_generation_and_the_open_plans() {
     let finding = FindingRef { policy: "p".parse().unwrap(), resource: "vm/v1".parse().unwrap() };
     let held = at(5, Entry::Held { finding, hold: Hold::Paused });
+    let doubted = |number| {
+        let plan = PlanId { generation: Generation(3), number };
+        let result = StepResult::Unknown { reason: "nobody answers".into() };
+        at(3, Entry::StepFinished { plan, step: StepId(1), result })
+    };
     for (name, records, generation, open) in [
         ("nothing dispatched", vec![load(1), held], Some(1), vec![]),
-        ("finished", vec![load(3), made(1), dispatched(1, 1), finished(1, 1)], Some(3), vec![]),
-        (
-            "open",
-            vec![load(3), made(1), dispatched(1, 1), finished(1, 1), dispatched(1, 2)],
-            Some(3),
-            vec![("p3-1", 2, true)],
-        ),
-        ("called off while a step ran", vec![made(2), dispatched(2, 1), ended(2)], Some(3), vec![("p3-2", 1, true)]),
-        (
-            "called off, and then the step ended",
-            vec![made(2), dispatched(2, 1), ended(2), finished(2, 1)],
-            Some(3),
-            vec![],
-        ),
-        ("plan made before the journal began", vec![load(9), dispatched(7, 1)], Some(9), vec![("p3-7", 1, false)]),
+        ("made", vec![load(3), made(1)], Some(3), vec![("p3-1", 0)]),
+        ("a step is done", vec![load(3), made(1), dispatched(1, 1), finished(1, 1)], Some(3), vec![("p3-1", 2)]),
+        ("ended", vec![load(3), made(1), dispatched(1, 1), finished(1, 1), ended(1)], Some(3), vec![]),
+        ("ended in doubt", vec![made(2), dispatched(2, 1), doubted(2), ended(2)], Some(3), vec![("p3-2", 3)]),
+        ("somebody has looked", vec![made(2), dispatched(2, 1), doubted(2), ended(2), ended(2)], Some(3), vec![]),
+        ("a plan that the journal does not know", vec![load(9), dispatched(7, 1)], Some(9), vec![]),
         (
             "several, in order",
             vec![made(2), made(1), dispatched(2, 2), dispatched(2, 1), dispatched(1, 1)],
             Some(3),
-            vec![("p3-1", 1, true), ("p3-2", 1, true), ("p3-2", 2, true)],
+            vec![("p3-1", 1), ("p3-2", 2)],
         ),
     ] {
         // Wherever a segment ends, the same is known.
@@ -58,12 +54,9 @@ fn recovery_names_the_newest_generation_and_the_open_steps() {
             assert_eq!(found.records, after, "{name}");
             let recovered = found.recovered;
             assert_eq!(recovered.last_generation, generation.map(Generation), "{name}");
-            let steps = recovered.unfinished.iter().map(|s| (s.plan.to_string(), s.step.0, s.made.is_some()));
-            let expected: Vec<_> = open.iter().map(|(plan, step, made)| (String::from(*plan), *step, *made)).collect();
-            assert_eq!(steps.collect::<Vec<_>>(), expected, "{name}, a segment ends after {end}");
-            for step in &recovered.unfinished {
-                assert_eq!(step.key, IdempotencyKey::new(step.plan, step.step), "{name}");
-            }
+            let plans = recovered.open.iter().map(|open| (open.made.id.to_string(), open.history.len()));
+            let expected: Vec<_> = open.iter().map(|(plan, history)| (String::from(*plan), *history)).collect();
+            assert_eq!(plans.collect::<Vec<_>>(), expected, "{name}, a segment ends after {end}");
         }
     }
 }
