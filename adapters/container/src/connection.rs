@@ -273,7 +273,8 @@ impl Connection {
         Ok(restarts.into_iter().filter_map(|event| event.time).max())
     }
 
-    /// Whether somebody asked the engine to end the container since `since`; `None` when it does not remember as much.
+    /// Whether somebody asked the engine to end the container since `since`; `None` when it does not remember as much, or does not tell
+    /// of everybody who asks: Podman tells of a kill and a restart, but not of every stop, so that only a yes is known.
     pub(crate) async fn end_was_asked_for(
         &self,
         id: &str,
@@ -288,7 +289,7 @@ impl Connection {
             }
         }
         if facts.engine == "podman" {
-            return Ok(Some(false));
+            return Ok(None);
         }
         let all = self.past(jiff::Timestamp::UNIX_EPOCH, HashMap::new()).await?;
         let oldest = all.iter().filter_map(|event| event.time).min();

@@ -299,7 +299,6 @@ impl Follower<'_> {
         let began: jiff::Timestamp = container?.started_at.parse().ok()?;
         let unheard = self.host.heard_last().map_or(began, |heard| heard.max(began));
         match self.host.connection.end_was_asked_for(id, unheard).await {
-            Ok(Some(false)) if !self.always_tells() => None,
             Ok(asked) => asked,
             Err(error) => {
                 tracing::warn!(adapter = %self.host.adapter, container = %id, %error, "its history cannot be read");
