@@ -27,11 +27,11 @@ use std::{
     io::{BufWriter, Write},
     pin::pin,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use homeostat_engine::{Engine, Explanation, Input, OperatorCommand, Output};
-use homeostat_journal::{Journal, JournalError};
+use homeostat_engine::{Engine, Explanation, Input, OperatorCommand, Output, Past};
+use homeostat_journal::Journal;
 use homeostat_model::{Entry, Observation, OpenPlan, Record, ResourceId, Timestamp};
 use homeostat_policy::Policy;
 use homeostat_port::Clock;
@@ -61,11 +61,16 @@ pub(crate) const QUEUE: usize = 1024;
 /// Observations taken in before their records are made durable together.
 const BATCH: usize = 256;
 
+/// How often what counts towards its `for` is kept: as much is lost of it in a crash.
+const KEEP_COUNTED: Duration = Duration::from_secs(10);
+
 /// What reaches the engine besides observations.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// An input.
     Input(Box<Input>),
+    /// What was known when the journal's segment began, and what was recorded since, before the program last ended.
+    Recalled(Box<Past>, Vec<Record>),
     /// Plans that were in flight when the program last ended.
     Recovered(Vec<OpenPlan>),
     /// New policies, checked, and the files they were read from.
@@ -141,6 +146,7 @@ impl Live {
         mut observations: mpsc::Receiver<Observation>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
+        let mut counted = tokio::time::interval(KEEP_COUNTED);
         loop {
             let full = self.pending.is_full();
             let deadline = self.engine.next_deadline();
@@ -165,19 +171,26 @@ impl Live {
                         self.input(Input::Observed(observation))?;
                     }
                 }
-                () = due, if !full => {
-                    let now = self.clock.now();
-                    self.engine.advance(now, &mut self.outputs);
+                () = due, if !full => self.advance(),
+                _ = counted.tick(), if !full => {
+                    self.advance();
+                    self.carry_out()?;
+                    self.keep_counted()?;
                 }
             }
             self.carry_out()?;
         }
     }
 
+    fn advance(&mut self) {
+        self.engine.advance(self.clock.now(), &mut self.outputs);
+    }
+
     fn take(&mut self, message: Message) -> Result<(), Failure> {
         match message {
             Message::Input(input) => self.input(*input),
             Message::Policies(policies, files) => self.replace_policies(&policies, files),
+            Message::Recalled(past, since) => self.input(Input::Recalled { past, since }),
             Message::Recovered(plans) => plans.into_iter().try_for_each(|open| {
                 self.outlets.story.remember(&open.made);
                 self.input(Input::Recovered(Box::new(open)))
@@ -268,14 +281,26 @@ impl Live {
     /// Gives `records` to the journal; `outputs` are carried out when they are durable.
     fn keep(&mut self, records: Vec<Record>, outputs: Vec<Output>) -> Result<(), Failure> {
         let journal = &self.outlets.journal;
-        let failed = |error| unwritable(&error);
-        let durable = tokio::task::block_in_place(|| journal.append(&records)).map_err(failed)?;
+        let durable = tokio::task::block_in_place(|| journal.append(&records)).map_err(|error| unwritable(&error))?;
         self.pending.push(Turn::new(durable, records, outputs));
-        if journal.wants_snapshot() {
-            // The engine has no state yet that it could take up again; plans under way the journal carries over by itself.
-            let rolled = journal.roll(Vec::new()).map_err(failed)?;
+        if self.outlets.journal.wants_snapshot() {
+            // Plans under way the journal carries over by itself.
+            let past = serde_json::to_vec(&self.engine.past()).map_err(|error| unwritable(&error))?;
+            let rolled = self.outlets.journal.roll(past).map_err(|error| unwritable(&error))?;
             self.pending.push(Turn::new(rolled, Vec::new(), Vec::new()));
         }
+        Ok(())
+    }
+
+    /// Keeps what counts towards its `for`. That is no decision: nobody is told of it, and a replay does not repeat it.
+    fn keep_counted(&mut self) -> Result<(), Failure> {
+        let records = self.engine.counted();
+        if records.is_empty() {
+            return Ok(());
+        }
+        let journal = &self.outlets.journal;
+        let durable = tokio::task::block_in_place(|| journal.append(&records)).map_err(|error| unwritable(&error))?;
+        self.pending.push(Turn::new(durable, Vec::new(), Vec::new()));
         Ok(())
     }
 
@@ -354,6 +379,8 @@ impl Live {
         let at = self.clock.now();
         self.engine.advance(at, &mut self.outputs);
         self.carry_out_the_last().await?;
+        self.keep_counted()?;
+        self.settle().await?;
         if let Some(recorder) = &mut self.outlets.recorder {
             recorder.write(&Line::End { at, end: true })?;
             recorder.flush()?;
@@ -371,7 +398,11 @@ impl Live {
                 self.input(*input)?;
                 self.carry_out_the_last().await
             }
-            Message::Recovered(..) | Message::Policies(..) | Message::Explain(..) | Message::Ping(..) => Ok(()),
+            Message::Recalled(..)
+            | Message::Recovered(..)
+            | Message::Policies(..)
+            | Message::Explain(..)
+            | Message::Ping(..) => Ok(()),
         }
     }
 
@@ -389,7 +420,7 @@ impl Live {
     }
 }
 
-fn unwritable(error: &JournalError) -> Failure {
+fn unwritable(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(format!("the journal cannot be written: {error}"))
 }
 

@@ -37,7 +37,7 @@ impl Story {
             let _ = writeln!(lines, "{}  {word} {text}", clock(record.at));
         };
         match &record.entry {
-            Entry::PoliciesLoaded { generation, policies } => {
+            Entry::PoliciesLoaded { generation, policies, .. } => {
                 let names: Vec<&str> = policies.iter().map(|name| name.as_str()).collect();
                 line(
                     "2",
@@ -142,6 +142,7 @@ impl Story {
                 line("35", "breaker", &format!("{guard} is {state}: {reason}"));
             }
             Entry::PolicyQuarantined { policy, reason } => line("31", "quarantine", &format!("{policy}: {reason}")),
+            Entry::Counted { .. } => {}
             Entry::InputRefused { input, reason } => line("31", "refused", &format!("{input}: {reason}")),
         }
         lines

@@ -91,7 +91,7 @@ mod tests {
         let policies = vec!["hot".parse().unwrap(), "down".parse().unwrap()];
         let cooldown = Hold::Cooldown { until: at(600, finished(1)).at };
         for entry in [
-            (0, Entry::PoliciesLoaded { generation: Generation(1), policies }),
+            (0, Entry::PoliciesLoaded { generation: Generation(1), policies, texts: Vec::new() }),
             (5, opened("hot", "vm/web-1")),
             (5, plan(1, "hot", "vm/web-1")),
             (5, dispatched(1)),

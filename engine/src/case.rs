@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use homeostat_model::{Hold, PlanId, Timestamp};
 use homeostat_policy::Policy;
+use serde::{Deserialize, Serialize};
 
 /// What is being done about an open finding.
 #[derive(Debug)]
@@ -34,7 +35,8 @@ pub(crate) struct Case {
 }
 
 /// Why a case rests for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) enum Settled {
     /// Every rung was tried; a person has to go on.
     HandedOver,
@@ -48,12 +50,14 @@ pub(crate) enum Settled {
 
 /// How far an event policy has climbed for a resource. An event that comes again soon after shows that what was done did not
 /// help, so that the ladder goes on where it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Climbed {
     pub(crate) rung: usize,
     pub(crate) attempts: u16,
     /// A person knows of it.
     pub(crate) told: bool,
+    /// Nothing more is to be done, of a finding that was open when homeostat last ended.
+    pub(crate) settled: Option<Settled>,
     pub(crate) until: Timestamp,
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch, earliest};
-use homeostat_guard::Guard;
+use homeostat_guard::{Guard, approval::hash_of};
 use homeostat_model::{
     AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, Hold, IdempotencyKey, InventoryChange,
     Observation, Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
@@ -141,18 +141,28 @@ impl Engine {
         self.started.get_or_insert(self.now);
         let mut changes = Vec::new();
         let loaded = self.decider.replace_policies(self.now, policies, &self.topology, &mut changes);
-        let names = self.decider.policies().map(|policy| policy.name.clone()).collect();
-        self.record(out, Entry::PoliciesLoaded { generation: self.generation, policies: names });
+        let (policies_now, texts) =
+            self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).unzip();
+        self.record(out, Entry::PoliciesLoaded { generation: self.generation, policies: policies_now, texts });
         let guards = policies.iter().flat_map(|policy| policy.safeguards.0.iter());
         self.safeguards = guards.map(|guard| (guard.name.clone(), guard.clone())).collect();
-        self.guard.keep_standings(|name| policies.iter().any(|policy| policy.name == *name));
-        let safeguards = &self.safeguards;
-        self.guard
-            .keep_breakers(|name| safeguards.values().any(|one| one.name.as_str() == name && one.breaker.is_some()));
+        self.forget_outdated();
         self.follow(changes, out);
         // What a guard held back, another may let pass.
         self.reconsider_held(Hold::is_a_guards, out);
         loaded
+    }
+
+    /// Forgets what was remembered of policies and guards that are no more.
+    pub(crate) fn forget_outdated(&mut self) {
+        let Self { decider, guard, safeguards, .. } = self;
+        guard.keep_standings(|name| decider.policies().any(|policy| policy.name == *name));
+        guard.keep_breakers(|name| safeguards.values().any(|one| one.name.as_str() == name && one.breaker.is_some()));
+    }
+
+    /// The loaded policy of that name.
+    pub(crate) fn policy(&self, name: &PolicyName) -> Option<Arc<Policy>> {
+        self.decider.policies().find(|policy| policy.name == *name).cloned()
     }
 
     /// Takes in one input at `at`.
@@ -164,6 +174,7 @@ impl Engine {
                 self.capabilities.insert(capabilities.adapter.clone(), capabilities);
             }
             Input::Observed(observation) => self.observe(observation, out),
+            Input::Recalled { past, since } => self.recall(*past, &since, out),
             Input::Recovered(open) => self.recover(&open, out),
             Input::Report(report) => self.reported(&report, out),
             Input::Operator(command) => self.command(command, out),
@@ -397,7 +408,7 @@ impl Engine {
                 }
                 Change::Blind { finding, evidence } => {
                     let message = format!("policy {} cannot see {}: {evidence}", finding.policy, finding.resource);
-                    self.tell(&finding, Severity::Warning, &message, out);
+                    self.tell(&finding, None, Severity::Warning, &message, out);
                 }
                 Change::Quarantined { policy, reason } => self.record(out, Entry::PolicyQuarantined { policy, reason }),
                 Change::Overran { policy, took } => out.push(Output::Overran { policy, took }),

@@ -1,7 +1,9 @@
 //! What the engine is told.
 
-use homeostat_model::{Capabilities, Observation, OpenPlan, PlanId, PolicyName, StepReport};
+use homeostat_model::{Capabilities, Observation, OpenPlan, PlanId, PolicyName, Record, StepReport};
 use serde::{Deserialize, Serialize};
+
+use crate::Past;
 
 /// One input. Policies come separately: see [`crate::Engine::replace_policies`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +13,14 @@ pub enum Input {
     Capabilities(Capabilities),
     /// Something was seen.
     Observed(Observation),
+    /// What an earlier generation knew, and all that it recorded since it knew that, in order. Said after the policies were loaded and
+    /// before plans are recovered or anything is observed. See [`Past::concerns`].
+    Recalled {
+        /// What it knew.
+        past: Box<Past>,
+        /// Its records since.
+        since: Vec<Record>,
+    },
     /// A plan of an earlier generation was in flight when its engine ended. Said after the policies were loaded and before anything
     /// is observed.
     Recovered(Box<OpenPlan>),

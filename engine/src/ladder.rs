@@ -18,7 +18,7 @@ use crate::{
 /// The pause before a response that failed is tried again: long enough for a daemon to come back.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// How long after an answer an event that comes again continues the ladder, at least; twice the longest cooldown if that is more.
-const RECURS_WITHIN: Duration = Duration::from_mins(1);
+pub(crate) const RECURS_WITHIN: Duration = Duration::from_mins(1);
 
 /// What became of looking at a case once.
 enum Verdict {
@@ -187,7 +187,8 @@ impl Engine {
                 }
                 Some(Prescribed::Do(Response::Notify { severity, message })) => {
                     told = true;
-                    self.tell(finding, severity, &message, out);
+                    let number = u16::try_from(index + 1).unwrap_or(u16::MAX);
+                    self.tell(finding, Some(number), severity, &message, out);
                     self.guard.rest(self.now, finding, rung.cooldown.unwrap_or(policy.cooldown));
                     None
                 }
@@ -245,10 +246,18 @@ impl Engine {
         Verdict::Wait(Hold::Undecided { what: "no response of the ladder is meant now".into() })
     }
 
-    pub(crate) fn tell(&self, finding: &FindingRef, severity: Severity, message: &str, out: &mut Vec<Output>) {
+    /// Tells people of a finding; `rung` is that of the ladder, from 1, if it is one.
+    pub(crate) fn tell(
+        &self,
+        finding: &FindingRef,
+        rung: Option<u16>,
+        severity: Severity,
+        message: &str,
+        out: &mut Vec<Output>,
+    ) {
         let message =
             message.replace("${resource}", finding.resource.as_str()).replace("${policy}", finding.policy.as_str());
-        let notification = Notification { finding: finding.clone(), severity, message };
+        let notification = Notification { finding: finding.clone(), rung, severity, message };
         self.record(out, Entry::Notified(notification.clone()));
         out.push(Output::Notify(notification));
     }
@@ -357,7 +366,8 @@ impl Engine {
         let Some(case) = self.cases.get(finding).filter(|case| case.policy.answers_events()) else { return };
         let within = case.policy.recurs_within().max(RECURS_WITHIN);
         let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));
-        let climbed = Climbed { rung: case.rung, attempts: case.attempts, told, until: self.now + within };
+        let climbed =
+            Climbed { rung: case.rung, attempts: case.attempts, told, settled: None, until: self.now + within };
         let now = self.now;
         self.climbed.retain(|_, climbed| climbed.until > now);
         if climbed.rung > 0 || climbed.attempts > 0 {
@@ -371,6 +381,7 @@ impl Engine {
         if let Some(case) = self.cases.get_mut(finding).filter(|case| case.plan.is_none()) {
             (case.rung, case.attempts) = (climbed.rung, climbed.attempts);
             case.known_to_people = climbed.told;
+            case.settled = climbed.settled;
         }
     }
 
@@ -407,28 +418,27 @@ impl Engine {
         case.plan = None;
         case.hold = None;
         let policy = case.policy.clone();
-        let own = policy.then.get(case.rung).and_then(|rung| rung.cooldown);
-        let escalated = case.attempted();
-        match result {
-            PlanResult::Succeeded => {
-                let pause = own.unwrap_or(policy.cooldown);
+        let rung = u16::try_from(case.rung.saturating_add(1)).unwrap_or(u16::MAX);
+        let pause = pause_after(&policy, rung, result);
+        // What was called off was not tried.
+        let escalated = !matches!(result, PlanResult::Cancelled { .. }) && case.attempted();
+        match (result, pause) {
+            (PlanResult::Cancelled { .. }, _) => {
+                case.settled = Some(Settled::CalledOff);
+                // An event is over with that.
+                if !case.closed && !policy.answers_events() {
+                    self.hold(finding, Hold::CalledOff, out);
+                }
+            }
+            (_, Some(pause)) => {
                 self.guard.rest(now, finding, pause);
                 self.wake(finding, now + pause);
             }
-            // A response that has a pause of its own backs off: also when it failed.
-            PlanResult::Failed { .. } | PlanResult::Unverified { .. } if own.is_some() => {
-                let pause = own.unwrap_or_default().max(RETRY_AFTER);
-                self.guard.rest(now, finding, pause);
-                self.wake(finding, now + pause);
-            }
-            PlanResult::Failed { .. } | PlanResult::Unverified { .. } if escalated => {
-                self.wake(finding, now);
-            }
-            PlanResult::Failed { .. } | PlanResult::Unverified { .. } => {
+            (_, None) if escalated => self.wake(finding, now),
+            (_, None) => {
                 case.rests_until = Some(now + RETRY_AFTER);
                 self.wake(finding, now + RETRY_AFTER);
             }
-            PlanResult::Cancelled { .. } => case.settled = Some(Settled::CalledOff),
         }
         let Some(case) = self.cases.get(finding) else { return };
         let closed = case.closed;
@@ -444,6 +454,18 @@ impl Engine {
             PlanResult::Failed { .. } | PlanResult::Unverified { .. } => {}
         }
         self.follow(changes, out);
+    }
+}
+
+/// How long a policy leaves a resource alone after a plan of its rung (from 1) ended like this; none where the ladder goes on at once, or
+/// after a moment.
+pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult) -> Option<Duration> {
+    let own = policy.then.get(usize::from(rung.saturating_sub(1))).and_then(|rung| rung.cooldown);
+    match result {
+        PlanResult::Succeeded => Some(own.unwrap_or(policy.cooldown)),
+        // A response that has a pause of its own backs off: also when it failed.
+        PlanResult::Failed { .. } | PlanResult::Unverified { .. } => own.map(|own| own.max(RETRY_AFTER)),
+        PlanResult::Cancelled { .. } => None,
     }
 }
 

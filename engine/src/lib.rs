@@ -28,6 +28,8 @@
 //! - **Steps.** Each dispatched step is reported exactly once, with [`Input::Report`], under its idempotency key. A report
 //!   that never comes counts as "outcome not known" when the step's timeout and a grace have passed; one that comes twice,
 //!   late or from another generation is refused and changes nothing.
+//! - **After a restart.** What the engine before knew, and recorded since, is told with [`Input::Recalled`]: cooldowns, budgets, ladders go on.
+//!   Every few seconds the driver keeps what [`Engine::counted`] gives.
 //! - **After a crash.** What was in flight is told with [`Input::Recovered`], after the policies and before anything is observed. Of what
 //!   was dispatched and never reported, [`Output::Probe`] asks; only when the adapters have described what there is does a plan
 //!   go on.
@@ -52,7 +54,9 @@ mod input;
 mod ladder;
 mod mark;
 mod output;
+mod past;
 mod reach;
+mod recall;
 mod recover;
 mod storm;
 
@@ -63,3 +67,4 @@ pub use homeostat_decide::{ClauseCoverage, CompileError, Stopwatch};
 pub use homeostat_model::Generation;
 pub use input::{Input, OperatorCommand};
 pub use output::Output;
+pub use past::Past;

@@ -23,8 +23,7 @@ impl Engine {
         if id.generation >= self.generation || self.runs.contains_key(&id) || self.guard.has_any(id) {
             return self.record(out, refuse("it is no plan of an earlier start, or is known already".into()));
         }
-        // As if it began now: a budget would rather count it for too long.
-        self.guard.own(self.now, &open.made);
+        self.guard.own_again(self.now, &open.made);
         match Run::recovered(open, self.now) {
             // It may have done anything: all that it acts on stays its own until a person has looked.
             Err(illegal) => self.record(out, refuse(format!("its records contradict each other: {illegal}"))),

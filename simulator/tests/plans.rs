@@ -182,13 +182,14 @@ fn a_plan_that_is_called_off_while_it_is_verified_stays_as_it_is() {
     bench.sample(10, "vm/one", "cpu", 0.9).operator(20, OperatorCommand::Cancel(plan)).until(
         60,
         expect![[r#"
-        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
-        10s begins p1-1/1
-        10s ended p1-1/1: Done { observed: "assumed" }
-        10s verifies p1-1: last("cpu") < 70%, until 130s
-        20s plan p1-1: Cancelled { reason: "cancelled by an operator" }
-    "#]],
+            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
+            10s begins p1-1/1
+            10s ended p1-1/1: Done { observed: "assumed" }
+            10s verifies p1-1: last("cpu") < 70%, until 130s
+            20s plan p1-1: Cancelled { reason: "cancelled by an operator" }
+            20s held hot on vm/one: its plan was called off: nothing more is done until the finding closes
+        "#]],
     );
 }
 

@@ -13,8 +13,8 @@ use std::{
 
 use axum::{Router, extract::Request};
 use homeostat_container::ContainerAdapter;
-use homeostat_engine::{Engine, Generation};
-use homeostat_journal::{Journal, Options};
+use homeostat_engine::{Engine, Generation, Past};
+use homeostat_journal::{Journal, Options, Replayed};
 use homeostat_model::OpenPlan;
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
@@ -82,13 +82,14 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
         Failure::new(format!("cannot listen on {}: {error}", configuration.listen))
             .help("set spec.listen in the configuration to a free address, such as 127.0.0.1:9400")
     })?;
-    let (outlets, generation, open, _temporary) = outlets(&loaded, args, metrics.clone())?;
+    let Opened { outlets, generation, recalled, open, temporary: _temporary } =
+        outlets(&loaded, args, metrics.clone())?;
 
     let stop = CancellationToken::new();
     let (messages, inbox) = mpsc::channel(QUEUE);
     let (sink, observations) = ObservationSink::bounded(OBSERVATIONS);
     // In this order, and before anything is observed: what is in flight belongs to its plan from the first moment.
-    for message in [first, Message::Recovered(open)] {
+    for message in [first, recalled, Message::Recovered(open)] {
         messages.send(message).await.map_err(|_| Failure::new("the engine is gone"))?;
     }
     let awaited = Arc::new(AtomicUsize::new(adapters.len()));
@@ -253,7 +254,14 @@ fn web(routes: watch::Receiver<Router>) -> Router {
     })
 }
 
-type Opened = (Outlets, Generation, Vec<OpenPlan>, Option<tempfile::TempDir>);
+/// What was found in the journal, and where decisions go.
+struct Opened {
+    outlets: Outlets,
+    generation: Generation,
+    recalled: Message,
+    open: Vec<OpenPlan>,
+    temporary: Option<tempfile::TempDir>,
+}
 
 /// Opens the journal and the files that decisions and inputs go to.
 fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Opened, Failure> {
@@ -265,7 +273,17 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
             (temporary.path().to_owned(), Options::default(), Some(temporary))
         }
     };
-    let (journal, recovered) = Journal::open(&folder, options, |_| {}).map_err(|error| unusable(&error))?;
+    let (mut past, mut since) = (Ok(Past::default()), Vec::new());
+    let replay = |replayed| match replayed {
+        Replayed::Snapshot(bytes) => past = serde_json::from_slice(&bytes),
+        Replayed::Record(record) if Past::concerns(&record.entry) => since.push(record),
+        Replayed::Record(_) => {}
+    };
+    let (journal, recovered) = Journal::open(&folder, options, replay).map_err(|error| unusable(&error))?;
+    let past = past.map_err(|error| {
+        unusable(&format!("its newest snapshot in {} is not understood: {error}", folder.display()))
+            .help("it was written by another version of homeostat: run that one, or set spec.journal.path to a new folder; cooldowns and budgets then begin anew")
+    })?;
     for snapshot in &recovered.passed_over {
         tracing::warn!(snapshot, "a snapshot is damaged; replay began at an older one");
     }
@@ -290,7 +308,8 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
         traces: Traces::start(loaded.configuration.traces.as_ref())?,
         metrics,
     };
-    Ok((outlets, generation, recovered.open.into_plans(), temporary))
+    let recalled = Message::Recalled(Box::new(past), since);
+    Ok(Opened { outlets, generation, recalled, open: recovered.open.into_plans(), temporary })
 }
 
 /// Ends the program at a signal, or at the configured time.

@@ -25,7 +25,7 @@ fn scratch() -> TempDir {
 fn note(message: &str) -> Record {
     let finding = FindingRef { policy: "p".parse().unwrap(), resource: "vm/v1".parse().unwrap() };
     let message = message.into();
-    let entry = Entry::Notified(Notification { finding, severity: Severity::Info, message });
+    let entry = Entry::Notified(Notification { finding, rung: None, severity: Severity::Info, message });
     Record { at: Timestamp::from_millis(1_700_000_000_000), entry }
 }
 

@@ -1,6 +1,9 @@
 //! Takes samples, events and time in, and says what that changes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use homeostat_model::{
     Duration, Event, Evidence, FindingRef, MetricName, PolicyName, ResourceId, Sample, Timestamp, Truth, Value,
@@ -119,6 +122,12 @@ pub struct Decider {
     pub(crate) timers: Timers<(usize, usize)>,
     pub(crate) folds: Timers<(usize, Anchor)>,
     pub(crate) coverage: Option<Coverage>,
+    /// What began to count towards its `for`, or does so in another way, since it was last told.
+    pub(crate) stirred: BTreeSet<(usize, usize)>,
+    /// What was told to count.
+    pub(crate) told: BTreeSet<FindingRef>,
+    /// What an earlier engine had counted, and until when that is of use.
+    pub(crate) resumed: Option<(BTreeMap<FindingRef, Duration>, Timestamp)>,
     /// The cells that a sample or event concerns, and whether the condition of each certainly holds; kept, so that nothing is
     /// allocated for each.
     touched: Vec<(usize, bool)>,
@@ -268,6 +277,12 @@ impl Decider {
             (0..one.shape.cells.len()).filter_map(|cell| self.explain_one(at, number, cell)).collect();
         explained.sort_by(|a, b| a.policy.name.cmp(&b.policy.name));
         explained
+    }
+
+    /// The policies whose scripts are run no more, and why.
+    pub fn quarantined(&self) -> impl Iterator<Item = (&Arc<Policy>, &str)> {
+        let rules = self.by_name.values().filter_map(|rule| self.rules.get(*rule));
+        rules.filter_map(|rule| Some((&rule.policy, rule.quarantined.as_deref()?)))
     }
 
     /// Whether `resource` exists.

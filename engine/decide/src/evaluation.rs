@@ -94,11 +94,13 @@ impl Decider {
         self.instances.get(&(number, *one.shape.rules.get(cell)?))
     }
 
-    fn take_instance(&mut self, number: usize, cell: usize) -> Option<(usize, Instance)> {
+    fn take_instance(&mut self, at: Timestamp, number: usize, cell: usize) -> Option<(usize, Instance)> {
         let one = self.tracked.get(number)?;
         let rule = *one.shape.rules.get(cell)?;
         let known = if one.is_marked(cell) { self.instances.remove(&(number, rule)) } else { None };
-        Some((rule, known.unwrap_or_default()))
+        let known =
+            known.unwrap_or_else(|| Instance { phase: self.begins_with(at, number, rule), ..Instance::default() });
+        Some((rule, known))
     }
 
     pub(crate) fn keep_instance(&mut self, number: usize, cell: usize, rule: usize, instance: Instance) {
@@ -119,7 +121,7 @@ impl Decider {
     /// Reads everything anew, takes the next phase and says what has changed.
     pub(crate) fn evaluate(&mut self, at: Timestamp, number: usize, cell: usize, out: &mut Vec<Change>) {
         self.prepare(at, number, cell);
-        let Some((key, mut instance)) = self.take_instance(number, cell) else { return };
+        let Some((key, mut instance)) = self.take_instance(at, number, cell) else { return };
         let Some(found) = self.find_out(at, number, cell, &mut instance) else { return };
         let Some((rule, finding)) = self.rules.get(key).zip(self.finding(number, key)) else { return };
         let policy = rule.policy.clone();
@@ -130,6 +132,9 @@ impl Decider {
         } else {
             before.of_condition(truth, found.clear, at, times)
         };
+        if phase != before && matches!(phase, Phase::Pending(_)) {
+            self.stirred.insert((number, key));
+        }
         instance.phase = phase;
         let known_again = instance.truth != Truth::True && truth == Truth::True && before.is_open();
         instance.truth = truth;
@@ -299,7 +304,7 @@ impl Decider {
         event: Event,
         out: &mut Vec<Change>,
     ) {
-        let Some((rule, mut instance)) = self.take_instance(number, cell) else { return };
+        let Some((rule, mut instance)) = self.take_instance(at, number, cell) else { return };
         if instance.phase == Phase::Idle {
             instance.phase = Phase::Waiting { until: at + EVENT_PATIENCE };
             instance.event = Some(event);
@@ -320,7 +325,7 @@ impl Decider {
 
     /// Looks at the events that came meanwhile, until one of them is taken up. Those that are too old are given up, and said.
     pub(crate) fn next_event(&mut self, at: Timestamp, number: usize, cell: usize, out: &mut Vec<Change>) {
-        while let Some((rule, mut instance)) = self.take_instance(number, cell) {
+        while let Some((rule, mut instance)) = self.take_instance(at, number, cell) {
             let next = if instance.phase == Phase::Idle { instance.queue.pop_front() } else { None };
             self.keep_instance(number, cell, rule, instance);
             let Some(event) = next else { return };
@@ -357,7 +362,7 @@ impl Decider {
         };
         let matches: Vec<bool> = on.matches().zip(&reader.rule.filters).map(fits).collect();
         let trouble = reader.scripts.into_trouble();
-        let Some((rule, mut instance)) = self.take_instance(number, cell) else { return };
+        let Some((rule, mut instance)) = self.take_instance(at, number, cell) else { return };
         self.take_trouble(rule, trouble, out);
         let complete = instance.pattern.get_or_insert_with(|| Pattern::new(on, at)).take(on, event.time, &matches);
         if instance.pattern.as_ref().is_some_and(Pattern::is_blank) {

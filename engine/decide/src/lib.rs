@@ -25,6 +25,7 @@
 //! Invariant: nothing is kept of a policy on a resource as long as nothing has happened there.
 
 mod clock;
+mod counting;
 mod coverage;
 mod decider;
 mod evaluation;

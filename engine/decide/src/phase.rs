@@ -47,6 +47,11 @@ impl Held {
         self.since.map(|since| since + wanted.minus(self.before))
     }
 
+    /// How long it had held before [`Held::since`].
+    pub(crate) fn before(self) -> Duration {
+        self.before
+    }
+
     /// Since when it holds without a break.
     pub(crate) fn since(self) -> Option<Timestamp> {
         self.since
@@ -86,6 +91,11 @@ pub(crate) enum Transition {
 }
 
 impl Phase {
+    /// What held for so long when something was last known of it.
+    pub(crate) fn resumed(held: Duration) -> Self {
+        Self::Pending(Held { before: held, since: None })
+    }
+
     /// The next phase of a condition that is `truth` at `now`. `clear` is whether what closes a finding is the case.
     pub(crate) fn of_condition(self, truth: Truth, clear: Truth, now: Timestamp, times: Times) -> (Self, Transition) {
         match self {

@@ -119,7 +119,8 @@ pub fn hash(plan: &Plan) -> String {
 }
 
 /// A text in short.
-pub(crate) fn hash_of(text: &str) -> String {
+#[must_use]
+pub fn hash_of(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -58,6 +58,14 @@ impl Breaker {
         self.state
     }
 
+    /// It is known to be this since some time.
+    pub(crate) fn set(&mut self, state: BreakerState) {
+        if self.state != state {
+            self.state = state;
+            self.failures.clear();
+        }
+    }
+
     /// Whether a plan that disrupts something may begin.
     #[must_use]
     pub fn passes(&self) -> bool {

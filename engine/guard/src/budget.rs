@@ -74,6 +74,21 @@ impl Ledger {
         }
     }
 
+    /// Counts a plan of an earlier start that is in flight. When it began was counted then, unless it had not yet been recorded.
+    pub(crate) fn resume(&mut self, at: Timestamp, plan: &Plan) {
+        match self.begun.iter().rev().find(|deed| deed.plan == plan.id).cloned() {
+            Some(deed) => {
+                self.in_flight.insert(plan.id, deed);
+            }
+            None => self.begin(at, plan),
+        }
+    }
+
+    /// Nothing is in flight.
+    pub(crate) fn clear_flight(&mut self) {
+        self.in_flight.clear();
+    }
+
     /// A plan is in flight no longer.
     pub(crate) fn end(&mut self, plan: PlanId) {
         self.in_flight.remove(&plan);

@@ -172,10 +172,47 @@ impl Guard {
         self.breakers.retain(|guard, _| kept(guard));
     }
 
-    /// `plan` begins: gives it what it acts on, and a share of what it moves something to, and counts it.
-    pub fn own(&mut self, at: Timestamp, plan: &Plan) {
+    /// What is remembered beyond the end of the program: all but what plans in flight have, and what people said about plans that wait.
+    #[must_use]
+    pub fn lasting(&self) -> Self {
+        let mut lasting = self.clone();
+        lasting.owners.clear();
+        lasting.users.clear();
+        lasting.ballots.clear();
+        lasting.ledger.clear_flight();
+        lasting
+    }
+
+    /// Counts `plan`, which begins, or was recorded to have begun, at `at`.
+    pub fn count(&mut self, at: Timestamp, plan: &Plan) {
         self.ledger.begin(at, plan);
         self.ways.begin(at, plan);
+    }
+
+    /// The breaker of `guard` was recorded to be this.
+    pub fn set_breaker(&mut self, guard: &str, state: BreakerState) {
+        self.breakers.entry(guard.to_owned()).or_default().set(state);
+        self.breakers.retain(|_, breaker| *breaker != Breaker::default());
+    }
+
+    /// The breakers that are not closed.
+    pub fn tripped(&self) -> impl Iterator<Item = (&str, BreakerState)> {
+        self.breakers.iter().map(|(guard, breaker)| (guard.as_str(), breaker.state()))
+    }
+
+    /// A plan of an earlier start is in flight: gives it what it acts on, and a share of what it moves something to.
+    pub fn own_again(&mut self, at: Timestamp, plan: &Plan) {
+        self.ledger.resume(at, plan);
+        self.take(plan);
+    }
+
+    /// `plan` begins: gives it what it acts on, and a share of what it moves something to, and counts it.
+    pub fn own(&mut self, at: Timestamp, plan: &Plan) {
+        self.count(at, plan);
+        self.take(plan);
+    }
+
+    fn take(&mut self, plan: &Plan) {
         self.owners.extend(plan.touches().into_iter().map(|resource| (resource, plan.id)));
         for host in plan.uses() {
             self.users.entry(host).or_default().insert(plan.id);

@@ -26,6 +26,8 @@ pub enum Hold {
     Observing,
     /// A plan was made and shown; the policy's mode does not let it run.
     Recommended,
+    /// A plan was called off: nothing more is done until the finding closes.
+    CalledOff,
     /// The plan waits for a person.
     AwaitingApproval,
     /// The plan waits for several people, or until its time is over.
@@ -242,6 +244,7 @@ impl Hold {
             | Self::Owned { .. }
             | Self::Observing
             | Self::Recommended
+            | Self::CalledOff
             | Self::AwaitingApproval
             | Self::AwaitingQuorum { .. }
             | Self::Unknown
@@ -257,6 +260,7 @@ impl fmt::Display for Hold {
             Self::Cooldown { .. } => f.write_str("cooldown: the policy acted here not long ago"),
             Self::Owned { resource, by } => write!(f, "plan {by} has {resource} in hand"),
             Self::Observing => f.write_str("mode observe: findings only"),
+            Self::CalledOff => f.write_str("its plan was called off: nothing more is done until the finding closes"),
             Self::Recommended => f.write_str("mode recommend: the plan is shown, not run"),
             Self::AwaitingApproval => f.write_str("mode approve: the plan waits for a person"),
             Self::AwaitingQuorum { hash, approved, quorum, until, otherwise } => {

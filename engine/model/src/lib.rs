@@ -56,7 +56,7 @@ pub use outcome::{StepReport, StepResult};
 pub use plan::{Generation, IdempotencyKey, Mode, Plan, PlanId, PlanResult, Step, StepCommand, StepId};
 pub use quantity::{ParseQuantityError, Quantity, Unit};
 pub use record::{Entry, FindingRef, Notification, Record, Severity};
-pub use recovery::{OpenPlan, OpenPlans};
+pub use recovery::{Counting, OpenPlan, OpenPlans};
 pub use resource::{Capacity, Resource, ResourceId};
 pub use response::{Change, Resizing, Response};
 pub use sample::Sample;

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BreakerState, Evidence, Generation, Hold, IdempotencyKey, Mode, Plan, PlanId, PlanResult, PolicyName, ResourceId,
-    StepId, StepResult, Timestamp,
+    BreakerState, Counting, Evidence, Generation, Hold, IdempotencyKey, Mode, Plan, PlanId, PlanResult, PolicyName,
+    ResourceId, StepId, StepResult, Timestamp,
 };
 
 /// A policy's condition on one resource.
@@ -42,6 +42,9 @@ pub enum Severity {
 pub struct Notification {
     /// What it is about.
     pub finding: FindingRef,
+    /// Which rung of the policy's ladder it is, from 1; none when it is about something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<u16>,
     /// How urgent it is.
     pub severity: Severity,
     /// The message.
@@ -58,6 +61,9 @@ pub enum Entry {
         generation: Generation,
         /// Their names, in order.
         policies: Vec<PolicyName>,
+        /// The hashes of their texts, in the same order: what is remembered of a policy is remembered of its text.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        texts: Vec<String>,
     },
     /// A condition began to hold (long enough), or an event matched.
     FindingOpened {
@@ -174,6 +180,14 @@ pub enum Entry {
         state: BreakerState,
         /// What made it so.
         reason: String,
+    },
+    /// Which conditions count towards their `for`, as far as that has changed since the record of this kind before: so that they go on
+    /// counting after a restart.
+    Counted {
+        /// Those that began, or count in another way.
+        counting: Vec<Counting>,
+        /// Those that count no longer.
+        ended: Vec<FindingRef>,
     },
     /// An input could not be used; nothing else was affected.
     InputRefused {

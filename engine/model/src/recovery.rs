@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Plan, PlanId, Record, StepResult};
+use crate::{Duration, Entry, FindingRef, Plan, PlanId, Record, StepResult, Timestamp};
 
 /// A plan that has not ended, or ended without anybody knowing what became of a step, and all that was recorded of it since it was
 /// made.
@@ -14,6 +14,27 @@ pub struct OpenPlan {
     pub made: Plan,
     /// The records of its steps, of its verification and of its end, in order.
     pub history: Vec<Record>,
+}
+
+/// A condition that holds, but not for as long yet as its policy's `for` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counting {
+    /// Of which policy, on which resource.
+    #[serde(flatten)]
+    pub finding: FindingRef,
+    /// How long it had held before `since`.
+    pub before: Duration,
+    /// Since when it holds without a break; none while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+impl Counting {
+    /// How long it has held at `now`.
+    #[must_use]
+    pub fn held(&self, now: Timestamp) -> Duration {
+        self.since.map_or(self.before, |since| self.before.plus(now.since(since)))
+    }
 }
 
 /// Follows the records. It grows with the plans in flight, not with the records.

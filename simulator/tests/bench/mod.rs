@@ -185,6 +185,7 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         }
         Entry::AutonomyChanged { policy, mode, reason } => format!("{policy} may {mode}: {reason}"),
         Entry::BreakerChanged { guard, state, reason } => format!("breaker of {guard} is {state}: {reason}"),
+        Entry::Counted { counting, ended } => format!("counts {} more, {} no longer", counting.len(), ended.len()),
         Entry::InputRefused { input, reason } => format!("refused {input}: {reason}"),
     };
     writeln!(text, "{second}s {line}").unwrap();

@@ -5,7 +5,7 @@ use homeostat_model::{Hold, PlanResult};
 use super::*;
 
 fn load(generation: u32) -> Record {
-    at(0, Entry::PoliciesLoaded { generation: Generation(generation), policies: vec![] })
+    at(0, Entry::PoliciesLoaded { generation: Generation(generation), policies: vec![], texts: vec![] })
 }
 
 fn made(number: u64) -> Record {

@@ -1,0 +1,151 @@
+//! What outlasts the program, besides the plans in flight: what guards remember, how far ladders were climbed, what people said, and
+//! what counts towards its `for`.
+//!
+//! ```text
+//!   Past, as it was when the journal's segment began --.
+//!                                                       >-- recall --> an engine that goes on as the one before would have
+//!   the records since then, in order                 --'
+//! ```
+//!
+//! All of it follows from the records, so that nothing is lost that was recorded. Only what counts towards its `for` changes too often
+//! for a record of each change: the driver asks for it now and then ([`Engine::counted`]) and keeps that as a record.
+//!
+//! Invariant: what was known at any moment, and the records since, give what was known at the end.
+
+use std::collections::BTreeMap;
+
+use homeostat_guard::{Guard, approval::hash_of};
+use homeostat_model::{Counting, Entry, FindingRef, Generation, Plan, PlanId, PolicyName, Record, Timestamp};
+use homeostat_plan::Run;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Engine,
+    case::{Climbed, Settled},
+};
+
+/// Most that is said in one record of what counts: a hundred kilobytes, far below what a journal takes.
+const IN_A_RECORD: usize = 1_000;
+
+/// What an engine knows that outlasts it. Made by [`Engine::past`], given to the next engine with [`crate::Input::Recalled`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Past {
+    /// When it was so.
+    pub(crate) at: Timestamp,
+    /// Whose past it is.
+    pub(crate) generation: Generation,
+    pub(crate) guard: Guard,
+    /// How far ladders are climbed.
+    pub(crate) ladders: Vec<(FindingRef, Ladder)>,
+    /// The hashes of the texts of the policies in force.
+    pub(crate) texts: BTreeMap<PolicyName, String>,
+    /// The policies whose scripts are run no more, and why.
+    pub(crate) quarantined: BTreeMap<PolicyName, String>,
+    /// Plans that people can still agree with: their policies and hashes.
+    pub(crate) recommended: Vec<(PlanId, (PolicyName, String))>,
+    /// Plans that wait for people.
+    pub(crate) waiting: Vec<Plan>,
+    /// Plans in flight.
+    pub(crate) begun: Vec<Plan>,
+    pub(crate) counting: Vec<Counting>,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self {
+            at: Timestamp::MIN,
+            generation: Generation(0),
+            guard: Guard::default(),
+            ladders: Vec::new(),
+            texts: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
+            recommended: Vec::new(),
+            waiting: Vec::new(),
+            begun: Vec::new(),
+            counting: Vec::new(),
+        }
+    }
+}
+
+/// How far the ladder of a finding is climbed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ladder {
+    pub(crate) rung: usize,
+    pub(crate) attempts: u16,
+    /// A person knows of it since an earlier time that it was open.
+    #[serde(default)]
+    pub(crate) known: bool,
+    /// The last rung that was tried told people.
+    #[serde(default)]
+    pub(crate) told: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) settled: Option<Settled>,
+    /// Until when it counts, of a finding that has closed; none while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Past {
+    /// Whether a record says something that outlasts the program: the others need not be given with [`crate::Input::Recalled`].
+    #[must_use]
+    pub fn concerns(entry: &Entry) -> bool {
+        !matches!(entry, Entry::Skipped { .. } | Entry::Verifying { .. } | Entry::InputRefused { .. })
+    }
+}
+
+impl Engine {
+    /// What is known now that outlasts this engine.
+    #[must_use]
+    pub fn past(&self) -> Past {
+        let open = self.cases.iter().filter(|(_, case)| !case.closed).map(|(finding, case)| {
+            let ladder = Ladder {
+                rung: case.rung,
+                attempts: case.attempts,
+                known: case.known_to_people,
+                told: case.settled == Some(Settled::Told),
+                settled: case.settled.clone().filter(|settled| *settled != Settled::Told),
+                until: None,
+            };
+            (finding.clone(), ladder)
+        });
+        let climbed = self.climbed.iter().filter(|(_, climbed)| climbed.until > self.now).map(|(finding, climbed)| {
+            let Climbed { rung, attempts, told: known, settled, until } = climbed.clone();
+            (finding.clone(), Ladder { rung, attempts, known, told: false, settled, until: Some(until) })
+        });
+        Past {
+            at: self.now,
+            generation: self.generation,
+            guard: self.guard.lasting(),
+            ladders: open.chain(climbed).collect(),
+            texts: self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).collect(),
+            quarantined: self
+                .decider
+                .quarantined()
+                .map(|(policy, why)| (policy.name.clone(), why.to_owned()))
+                .collect(),
+            recommended: self.recommended.iter().map(|(id, of)| (*id, of.clone())).collect(),
+            waiting: self.proposals.values().cloned().collect(),
+            begun: self.runs.values().map(Run::plan).cloned().collect(),
+            counting: self.decider.counting(),
+        }
+    }
+
+    /// What counts towards its `for`, as far as that has changed since this was last asked: to be kept like any record. While something
+    /// counts it says so each time, since the last record is when it is known to have counted.
+    pub fn counted(&mut self) -> Vec<Record> {
+        let (counting, ended) = self.decider.counted();
+        let mut records: Vec<Record> = Vec::new();
+        let mut keep = |counting: &[Counting], ended: &[FindingRef]| {
+            let entry = Entry::Counted { counting: counting.to_vec(), ended: ended.to_vec() };
+            records.push(Record { at: self.now, entry });
+        };
+        counting.chunks(IN_A_RECORD).for_each(|some| keep(some, &[]));
+        ended.chunks(IN_A_RECORD).for_each(|some| keep(&[], some));
+        if counting.is_empty() && ended.is_empty() && self.decider.counts_any() {
+            keep(&[], &[]);
+        }
+        records
+    }
+}

@@ -1,0 +1,318 @@
+//! Recalls the past: the records since it was noted, one after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homeostat_guard::{Shock, approval::hash_of};
+use homeostat_model::{
+    BreakerState, Counting, Duration, Entry, FindingRef, Generation, Hold, Mode, Plan, PlanId, PlanResult, PolicyName,
+    Record, StepResult, Timestamp,
+};
+use homeostat_policy::Policy;
+
+use crate::{
+    Engine, Output, Past,
+    case::{Climbed, Settled},
+    engine::Alarm,
+    ladder::{RECURS_WITHIN, pause_after},
+    past::Ladder,
+};
+
+/// How long after a start a resource may appear, and what had counted for it goes on: adapters and sources that take longer to come
+/// back bring something new.
+const APPEARS_WITHIN: Duration = Duration::from_mins(60);
+
+/// What is known of the past, by what it is asked for.
+struct Memory {
+    at: Timestamp,
+    generation: Generation,
+    ladders: BTreeMap<FindingRef, Ladder>,
+    texts: BTreeMap<PolicyName, String>,
+    quarantined: BTreeMap<PolicyName, String>,
+    /// Those that wait or are in flight.
+    plans: BTreeMap<PlanId, Plan>,
+    /// Those of them of which something began.
+    begun: BTreeSet<PlanId>,
+    /// Plans of which nobody knows what became of a step.
+    doubtful: BTreeSet<PlanId>,
+    counting: BTreeMap<FindingRef, Counting>,
+}
+
+impl Memory {
+    /// The ladder of a finding that is open.
+    fn ladder(&mut self, finding: &FindingRef) -> Option<&mut Ladder> {
+        self.ladders.get_mut(finding).filter(|ladder| ladder.until.is_none())
+    }
+
+    fn in_flight(&self, finding: &FindingRef) -> bool {
+        self.plans.values().any(|plan| plan.finding() == *finding)
+    }
+}
+
+impl Engine {
+    /// Takes over what an earlier engine knew. `since` are the records that it made after it knew `past`.
+    pub(crate) fn recall(&mut self, past: Past, since: &[Record], out: &mut Vec<Output>) {
+        let Past { at, generation, guard, ladders, texts, quarantined, recommended, waiting, begun, counting } = past;
+        let mut memory = Memory {
+            at,
+            generation,
+            ladders: ladders.into_iter().collect(),
+            texts,
+            quarantined,
+            begun: begun.iter().map(|plan| plan.id).collect(),
+            plans: waiting.into_iter().chain(begun).map(|plan| (plan.id, plan)).collect(),
+            doubtful: BTreeSet::new(),
+            counting: counting.into_iter().map(|one| (one.finding.clone(), one)).collect(),
+        };
+        self.guard = guard.lasting();
+        self.recommended = recommended.into_iter().collect();
+        for record in since {
+            self.recall_one(&mut memory, record);
+            memory.at = memory.at.max(record.at);
+        }
+        self.guard = self.guard.lasting();
+        self.forget_outdated();
+        self.go_on_from(memory, out);
+    }
+
+    fn recall_one(&mut self, memory: &mut Memory, record: &Record) {
+        let at = record.at;
+        match &record.entry {
+            Entry::PoliciesLoaded { generation, policies, texts } => {
+                if *generation != memory.generation {
+                    self.recall_restart(memory, at);
+                    memory.generation = *generation;
+                }
+                memory.texts = policies.iter().cloned().zip(texts.iter().cloned()).collect();
+            }
+            Entry::FindingOpened { finding, .. } => self.recall_opened(memory, finding, at),
+            Entry::FindingClosed { finding, .. } => self.recall_closed(memory, finding, at),
+            Entry::HandedOver { finding, .. } => {
+                if let Some(ladder) = memory.ladder(finding) {
+                    ladder.settled = Some(Settled::HandedOver);
+                }
+            }
+            Entry::Held { finding, hold: Hold::CalledOff } => {
+                if let Some(ladder) = memory.ladder(finding) {
+                    ladder.settled = Some(Settled::CalledOff);
+                }
+            }
+            Entry::Notified(notification) => {
+                if let Some(rung) = notification.rung {
+                    self.recall_told(memory, &notification.finding, rung, at);
+                }
+            }
+            Entry::PlanMade(plan) => self.recall_made(memory, plan, at),
+            Entry::StepDispatched { plan, .. } => self.recall_begun(memory, *plan, at),
+            Entry::StepFinished { plan, result: StepResult::Unknown { .. }, .. } => {
+                memory.doubtful.insert(*plan);
+            }
+            Entry::PlanFinished { plan, result } => self.recall_ended(memory, *plan, result, at),
+            Entry::PolicyQuarantined { policy, reason } => {
+                memory.quarantined.insert(policy.clone(), reason.clone());
+            }
+            Entry::Voted { plan, approve, .. } => self.recall_vote(memory, *plan, *approve),
+            Entry::AutonomyChanged { policy, mode, .. } => {
+                if let Some(policy) = self.same(memory, policy) {
+                    let mut standing = self.guard.standing(&policy.name, &policy.text);
+                    standing.mode = Some(*mode).filter(|mode| *mode != policy.mode);
+                    self.guard.stand(&policy.name, &policy.text, standing);
+                }
+            }
+            Entry::BreakerChanged { guard, state, .. } => self.guard.set_breaker(guard, *state),
+            Entry::Counted { counting, ended } => {
+                memory.counting.retain(|finding, _| !ended.contains(finding));
+                memory.counting.extend(counting.iter().map(|one| (one.finding.clone(), one.clone())));
+            }
+            _ => {}
+        }
+    }
+
+    fn recall_opened(&mut self, memory: &mut Memory, finding: &FindingRef, at: Timestamp) {
+        memory.counting.remove(finding);
+        let going_on = memory.in_flight(finding);
+        let ladder = memory.ladders.entry(finding.clone()).or_default();
+        if ladder.until.is_some_and(|until| until <= at) && !going_on {
+            *ladder = Ladder::default();
+        }
+        ladder.until = None;
+        if let Some(flap) = self.policy(&finding.policy).and_then(|policy| policy.limits.flap) {
+            self.guard.opened(at, finding, &flap);
+        }
+    }
+
+    fn recall_closed(&mut self, memory: &mut Memory, finding: &FindingRef, at: Timestamp) {
+        let goes_on = memory.in_flight(finding);
+        let policy = self.policy(&finding.policy);
+        let Some(ladder) = memory.ladders.get_mut(finding) else { return };
+        let events = policy.filter(|policy| policy.answers_events());
+        match events.filter(|_| ladder.rung > 0 || ladder.attempts > 0) {
+            // Whatever it does is not continued when it opens again: see `close`.
+            _ if goes_on => ladder.until = Some(at),
+            Some(policy) => {
+                ladder.known |= ladder.told || ladder.settled == Some(Settled::HandedOver);
+                (ladder.told, ladder.settled) = (false, None);
+                ladder.until = Some(at + recurs_within(&policy));
+            }
+            None => {
+                memory.ladders.remove(finding);
+            }
+        }
+    }
+
+    fn recall_told(&mut self, memory: &mut Memory, finding: &FindingRef, rung: u16, at: Timestamp) {
+        if let Some(ladder) = memory.ladder(finding) {
+            (ladder.rung, ladder.attempts, ladder.told) = (usize::from(rung), 0, true);
+        }
+        if let Some(policy) = self.policy(&finding.policy) {
+            self.guard.rest(at, finding, pause_after(&policy, rung, &PlanResult::Succeeded).unwrap_or_default());
+        }
+    }
+
+    fn recall_made(&mut self, memory: &mut Memory, plan: &Plan, at: Timestamp) {
+        let finding = plan.finding();
+        let policy = self.policy(&plan.policy);
+        if let Some(ladder) = memory.ladder(&finding) {
+            let rung = usize::from(plan.rung.saturating_sub(1));
+            if ladder.rung != rung {
+                (ladder.rung, ladder.attempts) = (rung, 0);
+            }
+            ladder.told = false;
+            if plan.mode == Mode::Recommend {
+                ladder.settled = Some(Settled::Mode);
+            }
+        }
+        if plan.mode >= Mode::Approve {
+            memory.plans.insert(plan.id, plan.clone());
+        } else if let Some(policy) = policy {
+            self.guard.rest(at, &finding, pause_after(&policy, plan.rung, &PlanResult::Succeeded).unwrap_or_default());
+            self.recommend(plan, &policy);
+        }
+    }
+
+    fn recall_begun(&mut self, memory: &mut Memory, plan: PlanId, at: Timestamp) {
+        let Some(plan) = memory.plans.get(&plan).filter(|plan| memory.begun.insert(plan.id)) else { return };
+        self.guard.count(at, plan);
+        // A plan that waited and began was agreed with.
+        if plan.mode == Mode::Approve
+            && let Some(policy) = self.same(memory, &plan.policy)
+        {
+            self.recall_judged(&policy, true);
+        }
+    }
+
+    fn recall_ended(&mut self, memory: &mut Memory, plan: PlanId, result: &PlanResult, at: Timestamp) {
+        let Some(plan) = memory.plans.remove(&plan) else { return };
+        memory.begun.remove(&plan.id);
+        let (finding, doubt) = (plan.finding(), memory.doubtful.remove(&plan.id));
+        let failed = doubt || matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
+        let same = self.same(memory, &plan.policy);
+        if failed && let Some(policy) = same.filter(|policy| policy.limits.promotion.is_some()) {
+            let mut standing = self.guard.standing(&policy.name, &policy.text);
+            standing.failed();
+            self.guard.stand(&policy.name, &policy.text, standing);
+        }
+        if failed {
+            self.recall_failure(&plan, at);
+        }
+        let Some(policy) = self.policy(&plan.policy) else { return };
+        if !doubt && let Some(pause) = pause_after(&policy, plan.rung, result) {
+            self.guard.rest(at, &finding, pause);
+        }
+        let Some(ladder) = memory.ladders.get_mut(&finding) else { return };
+        if ladder.until.is_some() {
+            memory.ladders.remove(&finding);
+        } else if !doubt && !matches!(result, PlanResult::Cancelled { .. }) {
+            ladder.attempts = ladder.attempts.saturating_add(1);
+            if policy.then.get(ladder.rung).is_none_or(|rung| ladder.attempts >= rung.attempts) {
+                (ladder.rung, ladder.attempts) = (ladder.rung + 1, 0);
+            }
+        }
+    }
+
+    /// Breakers that are closed count what fails; that they opened is a record.
+    fn recall_failure(&mut self, plan: &Plan, at: Timestamp) {
+        let guards: Vec<_> =
+            self.guards_of(plan).filter_map(|guard| Some((guard.name.clone(), guard.breaker?))).collect();
+        if plan.reach.impact != homeostat_model::Impact::Restoring {
+            for (guard, fuse) in guards {
+                self.guard.feel(at, guard.as_str(), Shock::Failed(plan.id), &fuse);
+            }
+        }
+    }
+
+    fn recall_vote(&mut self, memory: &Memory, plan: PlanId, approve: bool) {
+        let recommended = self.recommended.remove(&plan).map(|(policy, _)| policy);
+        let waiting = memory.plans.get(&plan).filter(|_| !approve).map(|plan| plan.policy.clone());
+        if let Some(policy) = recommended.or(waiting).and_then(|policy| self.same(memory, &policy)) {
+            self.recall_judged(&policy, approve);
+        }
+    }
+
+    fn recall_judged(&mut self, policy: &Policy, agree: bool) {
+        if let Some(rule) = policy.limits.promotion {
+            let mut standing = self.guard.standing(&policy.name, &policy.text);
+            standing.judged(agree, &rule);
+            self.guard.stand(&policy.name, &policy.text, standing);
+        }
+    }
+
+    /// The policy of that name, if it is written now as it was then.
+    fn same(&self, memory: &Memory, name: &PolicyName) -> Option<std::sync::Arc<Policy>> {
+        let then = memory.texts.get(name)?;
+        self.policy(name).filter(|policy| hash_of(&policy.text) == *then)
+    }
+
+    /// An engine ended, and the next one began at `at`. The time in between counts neither for nor against what is counted. What was open
+    /// may open again at once, and its ladder goes on where it was, as that of what closed just now.
+    fn recall_restart(&self, memory: &mut Memory, at: Timestamp) {
+        for counting in memory.counting.values_mut() {
+            (counting.before, counting.since) = (counting.held(memory.at), None);
+        }
+        let Memory { ladders, counting, .. } = memory;
+        ladders.retain(|finding, ladder| {
+            let Some(policy) = self.policy(&finding.policy) else { return false };
+            if ladder.until.is_some() {
+                return true;
+            }
+            if !policy.answers_events() {
+                let held = Counting { finding: finding.clone(), before: policy.hold_for, since: None };
+                counting.insert(finding.clone(), held);
+            }
+            ladder.known |= std::mem::take(&mut ladder.told);
+            ladder.until = Some(at + recurs_within(&policy));
+            ladder.rung > 0 || ladder.attempts > 0 || ladder.settled.is_some()
+        });
+    }
+
+    /// Goes on with what is known: what was open may open again at once, and its ladder goes on where it was.
+    fn go_on_from(&mut self, mut memory: Memory, out: &mut Vec<Output>) {
+        let now = self.now;
+        self.recall_restart(&mut memory, now);
+        let held = memory.counting.iter().map(|(finding, counting)| (finding.clone(), counting.before)).collect();
+        let mut changes = Vec::new();
+        for (policy, reason) in &memory.quarantined {
+            if self.same(&memory, policy).is_some() {
+                self.decider.quarantine_policy(policy, reason.clone(), &mut changes);
+            }
+        }
+        for (finding, ladder) in memory.ladders {
+            let Ladder { rung, attempts, known: told, settled, until, .. } = ladder;
+            if let Some(until) = until.filter(|until| *until > now) {
+                self.climbed.insert(finding, Climbed { rung, attempts, told, settled, until });
+            }
+        }
+        self.decider.resume(held, now + APPEARS_WITHIN);
+        let tripped: Vec<(String, BreakerState)> =
+            self.guard.tripped().map(|(guard, state)| (guard.to_owned(), state)).collect();
+        for (guard, state) in tripped {
+            if let (BreakerState::Open { until }, Ok(name)) = (state, PolicyName::new(&guard)) {
+                self.alarms.insert((until, Alarm::Breaker(name)));
+            }
+        }
+        self.follow(changes, out);
+    }
+}
+
+fn recurs_within(policy: &Policy) -> Duration {
+    policy.recurs_within().max(RECURS_WITHIN)
+}

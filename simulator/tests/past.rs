@@ -1,0 +1,162 @@
+//! What outlasts the program: what an engine recalls of any earlier moment and of the records since is what the engine before knew at the
+//! end; and what follows from it is done, or is not done, as if homeostat had not been started anew.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+mod bench;
+
+use bench::{Bench, at, centre, guard, id, policies, policy, slow};
+use homeostat_engine::{Engine, Generation, Input, OperatorCommand, Output, Past};
+use homeostat_model::*;
+use homeostat_simulator::Assumption;
+use proptest::prelude::*;
+
+const RATE: usize = 4;
+const PER: Duration = Duration::from_mins(20);
+
+/// Policies that remember something in each way that there is.
+fn site() -> String {
+    [
+        guard(
+            "site",
+            &format!(
+                "select: {{kind: vm}}\nbudgets: [{{max: {RATE}, per: {PER}}}]\nbreaker: {{failures: 3, within: 10m, pause: 4m}}"
+            ),
+        ),
+        policy("busy", "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nfor: 1m\ncooldown: 1m\nflap: {changes: 3, within: 30m}\nthen: [{restart: , attempts: 2}]"),
+        policy("crash", "select: {kind: vm}\non: vm.crashed\ncooldown: 1m\nthen: [{restart: , attempts: 2, cooldown: 90s}, {notify: {message: look}}]"),
+        policy("full", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.9\nmode: recommend\npromote: {after: 2, to: auto}\ncooldown: 3m\nthen: [restart]"),
+        policy("told", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.7\ncooldown: 10m\nthen: [{notify: {message: full}}]"),
+    ]
+    .concat()
+}
+
+#[derive(Debug, Clone)]
+enum Happening {
+    Busy(usize, bool),
+    Full(usize, f64),
+    Crash(usize),
+    Agree(bool),
+    Cancel,
+    Reload,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        6 => (0_usize..3, prop::bool::weighted(0.7)).prop_map(|(vm, busy)| Happening::Busy(vm, busy)),
+        3 => (0_usize..2, prop_oneof![Just(0.5), Just(0.8), Just(0.95)]).prop_map(|(vm, used)| Happening::Full(vm, used)),
+        4 => (0_usize..3).prop_map(Happening::Crash),
+        4 => prop::bool::weighted(0.9).prop_map(Happening::Agree),
+        2 => Just(Happening::Cancel),
+        1 => Just(Happening::Reload),
+    ]
+}
+
+/// A run, with what was known and how much was recorded after each happening.
+struct Run {
+    bench: Bench,
+    journal: Vec<Record>,
+    seen: usize,
+    noted: Vec<(u64, usize, Past)>,
+}
+
+impl Run {
+    fn new(failing: usize) -> Self {
+        let no = Some(StepResult::Failed { reason: "no".into() });
+        let resource = Some(id(["vm/a0", "vm/a1", "vm/b0", "vm/b1"][failing]));
+        let takes = Duration::from_secs(20);
+        let fails = Assumption { resource, ends: no, takes, ..Assumption::default() };
+        let assumptions = std::iter::once(fails).chain(slow(30)).collect();
+        let mut run = Self {
+            bench: Bench::new(&site(), centre(3), assumptions),
+            journal: Vec::new(),
+            seen: 0,
+            noted: Vec::new(),
+        };
+        run.note(0);
+        run
+    }
+
+    fn note(&mut self, now: u64) {
+        let records = &self.bench.driver.records()[self.seen..];
+        self.journal.extend(records.iter().cloned());
+        self.seen += records.len();
+        self.journal.extend(self.bench.driver.engine().counted());
+        self.noted.push((now, self.journal.len(), self.bench.driver.engine().past()));
+    }
+
+    fn play(&mut self, happenings: &[(u64, Happening)]) {
+        let mut now = 0;
+        for (gap, happening) in happenings {
+            now += gap;
+            self.bench.driver.run_until(at(now));
+            self.happens(now, happening);
+            self.note(now);
+        }
+    }
+
+    fn happens(&mut self, now: u64, happening: &Happening) {
+        let newest = |which: fn(&Plan) -> bool, journal: &[Record]| {
+            journal.iter().rev().find_map(|record| match &record.entry {
+                Entry::PlanMade(plan) if which(plan) => Some(plan.id),
+                _ => None,
+            })
+        };
+        let command = match happening {
+            Happening::Busy(vm, busy) => {
+                let value = if *busy { 0.9 } else { 0.1 };
+                self.bench.sample(now, &format!("vm/a{vm}"), "cpu.utilization", value);
+                None
+            }
+            Happening::Full(vm, used) => {
+                self.bench.sample(now, &format!("vm/b{vm}"), "disk.used", *used);
+                None
+            }
+            Happening::Crash(vm) => {
+                self.bench.event(now, &format!("vm/a{vm}"), "vm.crashed", &[]);
+                None
+            }
+            Happening::Agree(approve) => newest(|plan| plan.mode == Mode::Recommend, &self.journal)
+                .map(|plan| OperatorCommand::Vote { plan, by: "ann".into(), approve: *approve, hash: None }),
+            Happening::Cancel => newest(|plan| plan.mode == Mode::Auto, &self.journal).map(OperatorCommand::Cancel),
+            Happening::Reload => {
+                self.bench.replace(now, &site());
+                None
+            }
+        };
+        if let Some(command) = command {
+            self.bench.driver.handle(at(now), Input::Operator(command));
+        }
+    }
+}
+
+/// What the next engine knows that was told `past` and `since`.
+fn recalled(past: Past, since: &[Record], now: u64) -> Past {
+    let (mut engine, mut out) = (Engine::new(Generation(2)), Vec::new());
+    engine.replace_policies(at(now), &policies(&site()), &mut out).unwrap();
+    let since = since.iter().filter(|record| Past::concerns(&record.entry)).cloned().collect();
+    engine.handle(at(now), Input::Recalled { past: Box::new(past), since }, &mut out);
+    let decided = |output: &Output| matches!(output, Output::Dispatch(_) | Output::Notify(_));
+    assert!(!out.iter().any(decided), "to remember is not to act: {out:?}");
+    engine.past()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_known_at_any_moment_and_the_records_since_give_what_was_known_at_the_end(
+        happenings in prop::collection::vec((1_u64..120, happening()), 1..60),
+        failing in 0_usize..4,
+        snapshot in any::<prop::sample::Index>(),
+    ) {
+        let mut run = Run::new(failing);
+        run.play(&happenings);
+        let (now, end, last) = run.noted.last().cloned().unwrap();
+        let (_, begin, first) = run.noted[snapshot.index(run.noted.len())].clone();
+        // The state itself, given to the next engine at once, and the same from the records.
+        let whole = recalled(last, &[], now);
+        let folded = recalled(first, &run.journal[begin..end], now);
+        prop_assert_eq!(folded, whole, "{:#?}", &run.journal[begin..end]);
+    }
+}

@@ -1,0 +1,92 @@
+//! homeostat is started anew: what it was about to do, and what it must not do again yet, it still knows.
+
+#[cfg(test)]
+mod program;
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, time::Duration};
+
+    use serde_json::Value;
+
+    use crate::program::{Program, scratch};
+
+    const POLICIES: &str = "
+apiVersion: homeostat.dev/v1alpha1
+kind: Policy
+metadata: {name: failed-disk}
+spec:
+  select: {kind: host}
+  on: disk.failed
+  cooldown: 1h
+  then: [{notify: {message: the disk failed}}]
+---
+apiVersion: homeostat.dev/v1alpha1
+kind: Policy
+metadata: {name: hot}
+spec:
+  select: {kind: host}
+  when: last(\"temperature\") > 60
+  for: 1h
+  staleAfter: 2h
+  then: [{notify: {message: it is hot}}]
+";
+
+    const SPEC: &str = "events: [disk.failed]\nmetrics: [{name: temperature}]\nsources:\n  - cloudEvents: {name: smart}\n  \
+                        - jsonLines: {name: lines, path: lines}\n";
+
+    fn start(folder: &Path) -> Program {
+        fs::create_dir_all(folder.join("policies")).unwrap();
+        fs::write(folder.join("policies/site.yaml"), POLICIES).unwrap();
+        let now = jiff::Timestamp::now();
+        fs::write(
+            folder.join("lines"),
+            format!("{{\"resource\": \"host/h1\", \"time\": \"{now}\", \"metrics\": {{\"temperature\": 70}}}}\n"),
+        )
+        .unwrap();
+        Program::start(folder, SPEC)
+    }
+
+    fn fail(program: &Program, id: u32) {
+        let event = format!(
+            r#"{{"specversion": "1.0", "id": "{id}", "source": "/smart", "type": "disk.failed", "subject": "host/h1"}}"#
+        );
+        let json = ("Content-Type", "application/cloudevents+json");
+        assert_eq!(program.post_with("/webhook/cloudevents", &[json], &event).0, 202);
+    }
+
+    /// When `hot` acts, in milliseconds.
+    fn acts_at(program: &Program) -> i64 {
+        program.wait_for("the policy's count", || {
+            let (_, answer) = program.get("/api/v1/explain/host/h1")?;
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            let hot = answer["explanations"].as_array()?.iter().find(|one| one["policy"] == "hot")?.clone();
+            hot["actsAt"].as_i64()
+        })
+    }
+
+    #[test]
+    fn a_pause_and_what_counts_outlast_it() {
+        let folder = scratch();
+        let program = start(folder.path());
+        let first = acts_at(&program);
+        fail(&program, 1);
+        program.wait_for("notification", || program.entries("notified").first().map(drop));
+        std::thread::sleep(Duration::from_secs(3));
+        program.stop();
+        let program = start(folder.path());
+        // It has held for three seconds at least; while nobody looked it held for nothing.
+        let (second, now) = (acts_at(&program), jiff::Timestamp::now().as_millisecond());
+        assert!(first < second && second < now + 3_600_000 - 2_900, "{first} {second} {now}");
+        fail(&program, 2);
+        let held = program.wait_for("what holds it back", || program.entries("held").first().cloned());
+        assert!(held.to_string().contains("cooldown"), "{held}");
+        // A crash loses nothing of a pause either.
+        program.kill();
+        let program = start(folder.path());
+        fail(&program, 3);
+        program.wait_for("what holds it back", || program.entries("held").first().cloned());
+        assert_eq!(program.entries("notified").len(), 0);
+        program.stop();
+    }
+}
