@@ -34,7 +34,8 @@ impl Engine {
         }
         match (run.result(), run.verifying_until()) {
             (Some(result), _) => self.finish(id, result, out),
-            (None, Some(_)) if !self.verifying.contains(&id) => self.look(id, out),
+            // What is not described yet says nothing of whether it helped.
+            (None, Some(_)) if !self.verifying.contains(&id) && !self.is_blind(id) => self.look(id, out),
             (None, _) => {}
         }
     }

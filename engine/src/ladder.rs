@@ -108,7 +108,9 @@ impl Engine {
             Some(plan) if self.proposals.contains_key(&plan) => self.call_off(plan, "the finding has closed", out),
             Some(_) => {}
             None => {
-                self.keep_climbed(finding);
+                if case.policy.answers_events() {
+                    self.keep_climbed(finding);
+                }
                 self.cases.remove(finding);
             }
         }
@@ -361,9 +363,9 @@ impl Engine {
         self.alarms.insert((at, Alarm::Reconsider(finding.clone())));
     }
 
-    /// Keeps how far the ladder of an event finding was climbed, before its case ends.
+    /// Keeps how far the ladder was climbed, before its case ends.
     fn keep_climbed(&mut self, finding: &FindingRef) {
-        let Some(case) = self.cases.get(finding).filter(|case| case.policy.answers_events()) else { return };
+        let Some(case) = self.cases.get(finding) else { return };
         let within = case.policy.recurs_within().max(RECURS_WITHIN);
         let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));
         let climbed =
@@ -445,6 +447,10 @@ impl Engine {
         let mut changes = Vec::new();
         match result {
             _ if closed => {
+                // What closed it was the plan at work, not its success: opened again soon, it goes on where it was.
+                if matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. }) {
+                    self.keep_climbed(finding);
+                }
                 self.cases.remove(finding);
             }
             PlanResult::Succeeded => self.decider.answered(now, finding, "the plan succeeded", &mut changes),

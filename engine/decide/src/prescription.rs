@@ -43,7 +43,12 @@ impl Decider {
             // It has not been described yet, or has gone.
             return Some(Truth::Unknown);
         }
-        let (number, cell) = self.find(finding)?;
+        let Some((number, cell)) = self.find(finding) else {
+            // Known by its name only, as when a list lacked it: that says nothing of its policy.
+            let rule = self.by_name.get(&finding.policy).and_then(|rule| self.rules.get(*rule))?;
+            let written = rule.policy.then.get(rung)?.verify.as_ref()?;
+            return (written.that.text.trim() == that).then_some(Truth::Unknown);
+        };
         self.freshen(at, number, cell);
         let event = self.instance(number, cell).and_then(|instance| instance.event.clone());
         let reader = self.reader(at, number, cell, event.as_ref(), false)?;

@@ -225,7 +225,7 @@ impl Hold {
         }
     }
 
-    /// Whether something was to be done that a guard forbids for now; by contrast to a pause after one's own deed, to what is not known,
+    /// Whether something was to be done that a guard, or an operator's pause, forbids for now; by contrast to a pause after one's own deed, to what is not known,
     /// and to what waits for a person.
     #[must_use]
     pub fn is_a_guards(&self) -> bool {
@@ -239,7 +239,8 @@ impl Hold {
             | Self::Marked { .. }
             | Self::Flapping { .. }
             | Self::Return { .. }
-            | Self::Settling { .. } => true,
+            | Self::Settling { .. }
+            | Self::Paused => true,
             Self::Cooldown { .. }
             | Self::Owned { .. }
             | Self::Observing
@@ -248,8 +249,7 @@ impl Hold {
             | Self::AwaitingApproval
             | Self::AwaitingQuorum { .. }
             | Self::Unknown
-            | Self::Undecided { .. }
-            | Self::Paused => false,
+            | Self::Undecided { .. } => false,
         }
     }
 }

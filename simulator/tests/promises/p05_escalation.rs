@@ -1,0 +1,134 @@
+//! Promise 5: a ladder is climbed in its order, each rung as often as it says, below the ceiling, and ends with a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homeostat_engine::Status;
+use homeostat_model::*;
+
+use crate::{
+    scene::{Scene, impact},
+    watch::{Fact, Watch},
+};
+
+#[test]
+fn ladders_are_climbed_in_order_below_the_ceiling_and_end_with_a_person() {
+    crate::sweep::holds(5);
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Watcher {
+    /// How often each rung was tried since the finding opened.
+    tried: BTreeMap<FindingRef, BTreeMap<u16, u16>>,
+    /// Findings that a person knows of, since they opened.
+    told: BTreeSet<FindingRef>,
+    /// How many plans for a finding did not succeed, one after the other, without anybody being told; and when the last one ended.
+    in_vain: BTreeMap<FindingRef, (usize, Timestamp)>,
+}
+
+/// Whoever comes again so soon after a plan that did not succeed goes on with its ladder.
+const SOON: Duration = Duration::from_mins(1);
+
+impl Watch for Watcher {
+    fn promise(&self) -> usize {
+        5
+    }
+
+    fn see(&mut self, scene: &Scene, fact: &Fact<'_>) -> Result<(), String> {
+        match fact {
+            Fact::Recorded(record) => return self.recorded(scene, &record.entry),
+            Fact::Crashed(_) => *self = Self::default(),
+            Fact::Asked(finding, Some(explained)) if explained.status == Status::HandedOver => {
+                if !self.told.contains(*finding) {
+                    return Err(format!("{finding} is said to be with a person, and nobody was told"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Watcher {
+    fn recorded(&mut self, scene: &Scene, entry: &Entry) -> Result<(), String> {
+        self.never_loops(scene, entry)?;
+        match entry {
+            Entry::FindingOpened { finding, .. } => {
+                self.tried.remove(finding);
+                // What a person was told of an event they know when it comes again.
+                if !scene.policy(&finding.policy).answers_events() {
+                    self.told.remove(finding);
+                }
+            }
+            Entry::HandedOver { finding, .. } => drop(self.told.insert(finding.clone())),
+            Entry::Notified(notification) => drop(self.told.insert(notification.finding.clone())),
+            Entry::PlanMade(plan) if plan.mode == Mode::Recommend => drop(self.told.insert(plan.finding())),
+            Entry::PlanFinished { plan, result: PlanResult::Cancelled { .. } } => {
+                self.told.insert(scene.flights[plan].plan.finding());
+            }
+            _ => {}
+        }
+        if let Entry::PlanMade(plan) = entry {
+            ceiling(scene, plan)?;
+        }
+        match scene.beginning() {
+            Some(flight) => self.begins(scene, &flight.plan),
+            None => Ok(()),
+        }
+    }
+
+    fn never_loops(&mut self, scene: &Scene, entry: &Entry) -> Result<(), String> {
+        match entry {
+            Entry::FindingOpened { finding, .. } => {
+                if self.in_vain.get(finding).is_some_and(|(_, last)| *last + SOON <= scene.decided) {
+                    self.in_vain.remove(finding);
+                }
+            }
+            Entry::HandedOver { finding, .. } => drop(self.in_vain.remove(finding)),
+            Entry::Notified(notification) => drop(self.in_vain.remove(&notification.finding)),
+            Entry::PlanFinished { plan, result } if scene.flights[plan].begun.is_some() => {
+                let finding = scene.flights[plan].plan.finding();
+                if !matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. }) {
+                    self.in_vain.remove(&finding);
+                    return Ok(());
+                }
+                let (times, last) = self.in_vain.entry(finding.clone()).or_insert((0, scene.decided));
+                (*times, *last) = (*times + 1, scene.decided);
+                let may: usize = scene.policy(&finding.policy).then.iter().map(|rung| usize::from(rung.attempts)).sum();
+                if *times > may {
+                    return Err(format!(
+                        "{finding} has had {times} plans in vain, its ladder has {may}, and nobody was told"
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begins(&mut self, scene: &Scene, plan: &Plan) -> Result<(), String> {
+        let finding = plan.finding();
+        let rungs = self.tried.entry(finding.clone()).or_default();
+        if let Some((highest, _)) = rungs.last_key_value()
+            && *highest > plan.rung
+        {
+            return Err(format!("plan {} of {finding} goes back from rung {highest} to rung {}", plan.id, plan.rung));
+        }
+        let times = rungs.entry(plan.rung).or_default();
+        *times += 1;
+        let may = scene.policy(&plan.policy).then[usize::from(plan.rung) - 1].attempts;
+        if *times > may {
+            return Err(format!("plan {} of {finding} tries rung {} for the {times}th time", plan.id, plan.rung));
+        }
+        Ok(())
+    }
+}
+
+fn ceiling(scene: &Scene, plan: &Plan) -> Result<(), String> {
+    let impact = impact(plan);
+    let own = scene.policy(&plan.policy).limits.ceiling;
+    let guards = scene.guards_of(&scene.flights[&plan.id]).filter_map(|guard| guard.ceiling);
+    match own.into_iter().chain(guards).find(|ceiling| impact > *ceiling) {
+        Some(ceiling) => Err(format!("plan {} has the impact {impact}, above the ceiling {ceiling}", plan.id)),
+        None => Ok(()),
+    }
+}

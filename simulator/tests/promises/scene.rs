@@ -1,0 +1,272 @@
+//! What there is to see from outside: what the engine was told, what it said, what has become of its plans.
+//!
+//! All of it is folded from inputs and outputs. After a crash it is folded anew, from the records that were durable.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use homeostat_engine::Input;
+use homeostat_model::*;
+use homeostat_policy::{Policy, Safeguard};
+
+/// One try of a step, under its key.
+#[derive(Debug, Clone)]
+pub(crate) struct Try {
+    pub(crate) step: StepId,
+    pub(crate) key: IdempotencyKey,
+    pub(crate) result: Option<StepResult>,
+}
+
+/// A plan, and what was recorded of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Flight {
+    pub(crate) plan: Plan,
+    /// When it began: at once, or when people had approved of it.
+    pub(crate) begun: Option<Timestamp>,
+    pub(crate) ended: Option<(Timestamp, PlanResult)>,
+    pub(crate) called_off: bool,
+    pub(crate) verifying: bool,
+    pub(crate) tries: Vec<Try>,
+    /// Steps that were refused before they were tried.
+    pub(crate) refused: BTreeSet<StepId>,
+    /// Where everything that it acts on or moves something to was when it was made: hosts, racks.
+    pub(crate) places: BTreeSet<ResourceId>,
+    /// Where each workload was that it moves.
+    pub(crate) from: BTreeMap<ResourceId, ResourceId>,
+    /// The guards that selected something of what it acts on.
+    pub(crate) guards: BTreeSet<PolicyName>,
+    /// In which life it was seen last: one that ended in an earlier one is a matter of memory.
+    pub(crate) life: u32,
+}
+
+impl Flight {
+    /// Whether it disrupts something, by its steps alone.
+    pub(crate) fn disrupts(&self) -> bool {
+        impact(&self.plan) > Impact::Restoring
+    }
+
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.begun.is_some() && self.ended.is_none()
+    }
+
+    /// The resources of the steps of which nobody knows what became, as long as nobody has looked.
+    pub(crate) fn doubtful(&self) -> BTreeSet<ResourceId> {
+        let unknown = |one: &&Try| matches!(one.result, Some(StepResult::Unknown { .. }));
+        let resource = |one: &Try| self.plan.step(one.step).map(|step| step.resource.clone());
+        self.tries.iter().filter(unknown).filter_map(resource).collect()
+    }
+}
+
+/// The greatest impact of the steps of a plan.
+pub(crate) fn impact(plan: &Plan) -> Impact {
+    plan.steps.iter().map(|step| Impact::of(&step.action)).max().unwrap_or(Impact::Restoring)
+}
+
+/// Everything that is to be seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Scene {
+    pub(crate) policies: &'static [Arc<Policy>],
+    pub(crate) guards: Vec<Safeguard>,
+    /// Counts the starts of the engine, from 1; also its generation.
+    pub(crate) life: u32,
+    /// When this life heard the first thing.
+    pub(crate) started: Timestamp,
+    /// The time that the engine was told last.
+    pub(crate) now: Timestamp,
+    /// The time of the newest record.
+    pub(crate) decided: Timestamp,
+    /// What exists, as this life was told.
+    pub(crate) told: Topology,
+    pub(crate) capabilities: Option<Capabilities>,
+    /// Whether this life was told everything that there is.
+    pub(crate) listed: bool,
+    pub(crate) flights: BTreeMap<PlanId, Flight>,
+    /// Plans that ended in doubt and of which a person has said that they have looked.
+    pub(crate) looked_at: BTreeSet<PlanId>,
+    /// Open findings of this life, and since when.
+    pub(crate) open: BTreeMap<FindingRef, Timestamp>,
+    /// The plan that the newest record begins.
+    pub(crate) just_begun: Option<PlanId>,
+    /// Whether adapters lie in this run.
+    pub(crate) lies: bool,
+}
+
+impl Scene {
+    pub(crate) fn new(policies: &'static [Arc<Policy>], at: Timestamp, lies: bool) -> Self {
+        let guards = policies.first().map(|policy| policy.safeguards.0.to_vec()).unwrap_or_default();
+        Self {
+            policies,
+            guards,
+            life: 1,
+            started: at,
+            now: at,
+            decided: at,
+            told: Topology::default(),
+            capabilities: None,
+            listed: false,
+            flights: BTreeMap::new(),
+            looked_at: BTreeSet::new(),
+            open: BTreeMap::new(),
+            just_begun: None,
+            lies,
+        }
+    }
+
+    pub(crate) fn policy(&self, name: &PolicyName) -> &Policy {
+        self.policies.iter().find(|policy| policy.name == *name).unwrap()
+    }
+
+    /// The plan that just begins, if one does.
+    pub(crate) fn beginning(&self) -> Option<&Flight> {
+        self.just_begun.and_then(|id| self.flights.get(&id))
+    }
+
+    /// Whether a guard selects something of what `plan` acts on, now or when it was made.
+    pub(crate) fn guards_of<'a>(&'a self, flight: &'a Flight) -> impl Iterator<Item = &'a Safeguard> {
+        self.guards.iter().filter(move |guard| flight.guards.contains(&guard.name))
+    }
+
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = &Flight> {
+        self.flights.values().filter(|flight| flight.is_in_flight())
+    }
+
+    /// The engine was told this.
+    pub(crate) fn tell(&mut self, input: &Input) {
+        match input {
+            Input::Observed(Observation::Inventory(change)) => {
+                self.listed |= matches!(change, InventoryChange::Snapshot { .. });
+                self.told.apply(change.clone());
+            }
+            Input::Observed(
+                Observation::Event(Event { resource, .. }) | Observation::Sample(Sample { resource, .. }),
+            ) if self.told.get(resource).is_none() => {
+                self.told.apply(InventoryChange::Upsert(Resource::named(resource.clone())));
+            }
+            Input::Capabilities(capabilities) => self.capabilities = Some(capabilities.clone()),
+            _ => {}
+        }
+    }
+
+    /// The engine decided this.
+    pub(crate) fn record(&mut self, record: &Record) {
+        self.decided = record.at;
+        self.just_begun = None;
+        match &record.entry {
+            Entry::FindingOpened { finding, .. } => {
+                self.open.insert(finding.clone(), record.at);
+            }
+            Entry::FindingClosed { finding, .. } => {
+                self.open.remove(finding);
+            }
+            Entry::PlanMade(plan) => self.made(record.at, plan),
+            Entry::StepDispatched { plan, step, key } => {
+                self.begins(record.at, *plan);
+                if let Some(flight) = self.flights.get_mut(plan) {
+                    flight.tries.push(Try { step: *step, key: key.clone(), result: None });
+                }
+            }
+            Entry::StepFinished { plan, step, result } => {
+                self.begins(record.at, *plan);
+                let Some(flight) = self.flights.get_mut(plan) else { return };
+                let running = |one: &&mut Try| one.step == *step && one.result.is_none();
+                match flight.tries.iter_mut().find(running) {
+                    Some(one) => one.result = Some(result.clone()),
+                    None => drop(flight.refused.insert(*step)),
+                }
+            }
+            Entry::Verifying { plan, .. } => {
+                if let Some(flight) = self.flights.get_mut(plan) {
+                    flight.verifying = true;
+                }
+            }
+            Entry::PlanCalledOff { plan, .. } => {
+                if let Some(flight) = self.flights.get_mut(plan) {
+                    flight.called_off = true;
+                }
+            }
+            Entry::PlanFinished { plan, result } => self.finished(record.at, *plan, result),
+            _ => {}
+        }
+    }
+
+    fn made(&mut self, at: Timestamp, plan: &Plan) {
+        let mut places = BTreeSet::new();
+        for id in plan.touches().iter().chain(&plan.uses()) {
+            let above = self.told.ancestors(id).map(|one| one.id.clone());
+            places.extend(above.chain([id.clone()]).filter(|id| matches!(id.kind(), "host" | "rack")));
+        }
+        let touched = plan.touches();
+        let selected = |guard: &&Safeguard| {
+            touched.iter().filter_map(|id| self.told.get(id)).any(|one| guard.select.matches(one, &self.told))
+        };
+        let guards = self.guards.iter().filter(selected).map(|guard| guard.name.clone()).collect();
+        let moved = plan
+            .steps
+            .iter()
+            .filter(|step| matches!(step.action, Action::Migrate { .. } | Action::Restart { on: Some(_) }))
+            .filter_map(|step| Some((step.resource.clone(), self.told.get(&step.resource)?.on.clone()?)));
+        let flight = Flight {
+            from: moved.collect(),
+            plan: plan.clone(),
+            begun: None,
+            ended: None,
+            called_off: false,
+            verifying: false,
+            tries: Vec::new(),
+            refused: BTreeSet::new(),
+            places,
+            guards,
+            life: self.life,
+        };
+        self.flights.insert(plan.id, flight);
+        if plan.mode == Mode::Auto {
+            self.begins(at, plan.id);
+        }
+    }
+
+    fn begins(&mut self, at: Timestamp, plan: PlanId) {
+        if let Some(flight) = self.flights.get_mut(&plan).filter(|flight| flight.begun.is_none()) {
+            flight.begun = Some(at);
+            self.just_begun = Some(plan);
+        }
+    }
+
+    fn finished(&mut self, at: Timestamp, plan: PlanId, result: &PlanResult) {
+        let Some(flight) = self.flights.get_mut(&plan) else { return };
+        if flight.ended.is_some() {
+            self.looked_at.insert(plan);
+        } else {
+            flight.ended = Some((at, result.clone()));
+        }
+    }
+
+    /// The engine has ended, and begins anew with what its records say. What was not durable never was.
+    pub(crate) fn restart(&mut self, durable: &[Record], at: Timestamp) {
+        let before = std::mem::take(&mut self.flights);
+        let life = self.life;
+        self.open.clear();
+        self.looked_at.clear();
+        for record in durable {
+            self.record(record);
+        }
+        for (id, flight) in &mut self.flights {
+            // Where things were when it was made is known from then only.
+            if let Some(known) = before.get(id) {
+                flight.places.clone_from(&known.places);
+                flight.from.clone_from(&known.from);
+                flight.guards.clone_from(&known.guards);
+                flight.life = known.life;
+            }
+            let open = flight.ended.is_none() || !flight.doubtful().is_empty();
+            if open {
+                flight.life = life + 1;
+            }
+        }
+        self.open.clear();
+        self.life += 1;
+        (self.told, self.listed, self.capabilities, self.just_begun) = (Topology::default(), false, None, None);
+        (self.started, self.now, self.decided) = (at, at, at);
+    }
+}

@@ -1,0 +1,628 @@
+//! One run of a seed: the engine, a data centre, a journal, and everything that goes wrong between them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use homeostat_engine::{Engine, Input, OperatorCommand, Output};
+use homeostat_model::*;
+use homeostat_policy::Policy;
+use homeostat_simulator::{DataCentre, Incident, Seen, capabilities};
+
+use crate::{
+    charter::charter,
+    draw::Draw,
+    fate::{Fate, Happening},
+    journal::Journal,
+    scene::Scene,
+    site::{START, site},
+    watch::{Broken, Fact, Watch},
+};
+
+/// From one sample of a metric to the next.
+const EVERY: Duration = Duration::from_secs(30);
+/// Machines that are measured: enough to be in each other's way.
+const MEASURED: usize = 5;
+/// Old descriptions that may come again.
+const REMEMBERED: usize = 64;
+/// After the last fault: the longest step times out, is given up, and what came of it is undone.
+const CALM: Duration = Duration::from_mins(200);
+
+/// What an engine was told, to tell it to another one.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    Policies,
+    Input(Box<Input>),
+}
+
+#[derive(Debug)]
+enum Due {
+    Happening(Happening),
+    Tell(Box<Input>),
+}
+
+pub(crate) struct World {
+    seed: u64,
+    draw: Draw,
+    pub(crate) policies: &'static [Arc<Policy>],
+    engine: Engine,
+    scene: Scene,
+    watchers: Vec<Box<dyn Watch>>,
+    pub(crate) broken: Vec<Broken>,
+    pub(crate) story: Option<Vec<String>>,
+    centre: DataCentre,
+    offered: Capabilities,
+    tick: Timestamp,
+    /// How far the engine's clock is ahead of the data centre's.
+    ahead: Duration,
+    /// How late the driver wakes up.
+    late: Duration,
+    agenda: BTreeMap<(Timestamp, u64), Due>,
+    entered: u64,
+    fates: BTreeMap<IdempotencyKey, Fate>,
+    done: BTreeSet<IdempotencyKey>,
+    trouble: u64,
+    journal: Journal,
+    pub(crate) heard: Vec<(Timestamp, Told)>,
+    pub(crate) said: Vec<Output>,
+    /// Everything there is, as it really is.
+    real: BTreeMap<ResourceId, Resource>,
+    before: Vec<Resource>,
+    loads: BTreeMap<ResourceId, f64>,
+    events: u64,
+    calm: bool,
+    paused: bool,
+    dead: bool,
+    dies_in: Option<u64>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, watchers: Vec<Box<dyn Watch>>) -> Self {
+        let mut draw = Draw::new(seed, 1);
+        let scenario = site(&mut draw);
+        let centre = DataCentre::new(&scenario, AdapterName::new("sim").unwrap(), START, scenario.seed);
+        let policies: &'static [Arc<Policy>] = &charter(seed).1;
+        let measured = centre.snapshot().into_iter().map(|one| one.id).filter(|id| id.kind() == "vm");
+        let loads = measured.take(MEASURED).map(|id| (id, 0.5)).collect();
+        let lies = draw.chance(25);
+        let offered = offered(&mut draw, centre.adapter());
+        Self {
+            seed,
+            policies,
+            engine: Engine::new(Generation(1)),
+            scene: Scene::new(policies, START, lies),
+            watchers,
+            broken: Vec::new(),
+            story: None,
+            real: centre.snapshot().into_iter().map(|one| (one.id.clone(), one)).collect(),
+            centre,
+            offered,
+            tick: START,
+            ahead: Duration::ZERO,
+            late: Duration::from_millis(*draw.pick(&[0, 0, 0, 700, 2_000])),
+            agenda: BTreeMap::new(),
+            entered: 0,
+            fates: BTreeMap::new(),
+            done: BTreeSet::new(),
+            trouble: *draw.pick(&[0, 10, 30, 60]),
+            journal: Journal::default(),
+            heard: Vec::new(),
+            said: Vec::new(),
+            before: Vec::new(),
+            loads,
+            events: 0,
+            calm: false,
+            paused: false,
+            dead: false,
+            dies_in: None,
+            draw,
+        }
+    }
+
+    /// Runs the seed to its end.
+    pub(crate) fn run(&mut self) {
+        self.begin(Vec::new());
+        let chaos = self.draw.seconds(300, 900);
+        for _ in 0..self.draw.between(20, 60) {
+            let at = START + self.draw.seconds(0, chaos.as_millis() / 1000);
+            let happening = Happening::draw(&mut self.draw);
+            self.enter(at, Due::Happening(happening));
+        }
+        self.enter(START + Duration::from_secs(5), Due::Happening(Happening::Sample));
+        self.run_until(START + chaos);
+        self.calm_down();
+        let end = self.tick + CALM;
+        self.run_until(end);
+        self.ask();
+        self.fact(&Fact::Quiet);
+        self.repeat();
+    }
+
+    /// Nothing goes wrong any more, and for a while everything is measured as it should be.
+    fn calm_down(&mut self) {
+        (self.calm, self.journal.broken, self.dies_in) = (true, false, None);
+        self.happen(Happening::Revive);
+        self.loads.values_mut().for_each(|load| *load = 0.5);
+        if self.paused {
+            self.happen(Happening::Pause);
+        }
+        self.happen(Happening::Snapshot);
+        let until = self.tick + Duration::from_mins(10);
+        self.run_until(until);
+        self.happen(Happening::Ask);
+        self.agenda.retain(|_, due| !matches!(due, Due::Happening(_)));
+    }
+
+    fn begin(&mut self, open: Vec<OpenPlan>) {
+        self.call(Told::Policies);
+        for plan in open {
+            self.tell(Input::Recovered(Box::new(plan)));
+        }
+        self.tell(Input::Capabilities(self.offered.clone()));
+        self.fact(&Fact::Recovered);
+        if self.draw.chance(70) {
+            self.happen(Happening::Snapshot);
+        } else {
+            let at = self.tick + self.draw.seconds(1, 40);
+            self.enter(at, Due::Happening(Happening::Snapshot));
+        }
+    }
+
+    fn run_until(&mut self, end: Timestamp) {
+        loop {
+            if self.dead {
+                self.come_back();
+            }
+            let wake = self.engine.next_deadline().map(|at| (at - self.ahead + self.late).max(self.tick));
+            let happening = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let due = [wake, happening, self.centre.next_due()].into_iter().flatten().min();
+            let Some(due) = due.filter(|due| *due <= end) else { break };
+            self.tick = self.tick.max(due);
+            for seen in self.centre.advance(self.tick) {
+                self.seen(seen);
+            }
+            while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.tick && !self.dead) {
+                match entry.remove() {
+                    Due::Happening(happening) => self.happen(happening),
+                    Due::Tell(input) => self.tell(*input),
+                }
+            }
+            self.pass_time();
+        }
+        self.tick = self.tick.max(end);
+        self.pass_time();
+    }
+
+    fn enter(&mut self, at: Timestamp, due: Due) {
+        self.entered += 1;
+        self.agenda.insert((at, self.entered), due);
+    }
+
+    fn clock(&self) -> Timestamp {
+        (self.tick + self.ahead).max(self.scene.now)
+    }
+
+    fn pass_time(&mut self) {
+        if self.dead {
+            return;
+        }
+        let at = self.clock();
+        let mut out = Vec::new();
+        self.engine.advance(at, &mut out);
+        self.scene.now = at;
+        self.carry_out(out);
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.call(Told::Input(Box::new(input)));
+    }
+
+    /// Tells the engine something; what had fallen due before comes first.
+    fn call(&mut self, told: Told) {
+        self.pass_time();
+        if self.dead {
+            return;
+        }
+        let at = self.clock();
+        self.heard.push((at, told.clone()));
+        let mut out = Vec::new();
+        match told {
+            Told::Policies => self.engine.replace_policies(at, self.policies, &mut out).unwrap(),
+            Told::Input(input) => {
+                self.scene.tell(&input);
+                self.fact(&Fact::Told(&input));
+                self.engine.handle(at, *input, &mut out);
+            }
+        }
+        self.carry_out(out);
+    }
+
+    fn carry_out(&mut self, out: Vec<Output>) {
+        self.said.extend(out.iter().cloned());
+        for output in out {
+            if self.dead {
+                return;
+            }
+            match output {
+                Output::Record(record) => self.keep(record),
+                Output::Dispatch(command) => {
+                    if self.synced() {
+                        let durable = std::mem::take(&mut self.journal);
+                        self.fact(&Fact::Dispatched(&command, durable.durable()));
+                        self.journal = durable;
+                        self.dispatch(&command);
+                    }
+                }
+                Output::Probe(command) => {
+                    if self.synced() {
+                        self.fact(&Fact::Probed(&command));
+                        let fate = self.fate();
+                        self.fates.insert(command.key.clone(), fate);
+                        self.centre.tell(&command);
+                    }
+                }
+                Output::Cancel(key) => drop(self.centre.cancel(&key)),
+                Output::Notify(_) | Output::SampleRefused { .. } | Output::Overran { .. } => {}
+            }
+        }
+        if !self.dead && self.draw.chance(70) {
+            self.synced();
+        }
+        self.fact(&Fact::Settled);
+    }
+
+    fn keep(&mut self, record: Record) {
+        if let Some(story) = &mut self.story {
+            let mut line = String::new();
+            crate::bench::tell(&mut line, &record);
+            story.push(format!("{}: {}", record.at.since(START), line.trim_end().split_once(' ').unwrap().1));
+        }
+        self.scene.record(&record);
+        self.fact(&Fact::Recorded(&record));
+        self.journal.append(record);
+        self.dies_in = self.dies_in.map(|left| left.saturating_sub(1));
+        self.dead |= self.dies_in == Some(0);
+    }
+
+    fn synced(&mut self) -> bool {
+        let synced = self.journal.sync(&mut self.draw);
+        self.dead |= !synced;
+        synced
+    }
+
+    fn fact(&mut self, fact: &Fact<'_>) {
+        if let (Some(story), Fact::Told(input)) = (&mut self.story, fact)
+            && !matches!(input, Input::Capabilities(_) | Input::Observed(Observation::Inventory(_)))
+        {
+            story.push(format!("{}:   <- {input:?}", self.scene.now.since(START)));
+        }
+        for watcher in &mut self.watchers {
+            let promise = watcher.promise();
+            if let Err(what) = watcher.see(&self.scene, fact)
+                && !self.broken.iter().any(|one| one.promise == promise)
+            {
+                let what = format!("{} after {}: {what}", self.scene.life, self.scene.now.since(START));
+                if let Some(story) = &mut self.story {
+                    story.push(format!("!!! promise {promise}, life {what}"));
+                }
+                self.broken.push(Broken { promise, seed: self.seed, what: format!("life {what}") });
+            }
+        }
+    }
+
+    fn fate(&mut self) -> Fate {
+        if self.calm { Fate::Honest } else { Fate::draw(&mut self.draw, self.trouble, self.scene.lies) }
+    }
+
+    fn dispatch(&mut self, command: &StepCommand) {
+        let fate = self.fate();
+        let report = |result| {
+            let StepCommand { plan, step, key, generation, .. } = command.clone();
+            Due::Tell(Box::new(Input::Report(StepReport { plan, step, key, generation, result })))
+        };
+        let (after, result) = match fate {
+            Fate::Hangs => return,
+            Fate::Refused => (Duration::ZERO, StepResult::Refused { reason: "drawn".into() }),
+            Fate::Fails(after) => (after, StepResult::Failed { reason: "drawn".into() }),
+            Fate::LiesDone => (Duration::from_secs(1), StepResult::Done { observed: "a lie".into() }),
+            _ => {
+                self.fates.insert(command.key.clone(), fate);
+                return self.centre.begin(command);
+            }
+        };
+        let at = self.tick + after;
+        self.enter(at, report(result));
+    }
+
+    fn seen(&mut self, seen: Seen) {
+        match seen {
+            Seen::Observed { observation: Observation::Sample(_), .. } => {}
+            Seen::Observed { observation, .. } => self.observed(observation),
+            Seen::Finished { report, .. } => {
+                if matches!(report.result, StepResult::Done { .. }) && self.done.insert(report.key.clone()) {
+                    self.fact(&Fact::Done(&report.key));
+                }
+                self.reported(report);
+            }
+        }
+    }
+
+    /// Something that happens in the data centre gets to the engine: mostly.
+    fn observed(&mut self, mut observation: Observation) {
+        if let Observation::Inventory(InventoryChange::Upsert(resource)) = &observation {
+            if let Some(old) = self.real.insert(resource.id.clone(), resource.clone())
+                && self.before.len() < REMEMBERED
+            {
+                self.before.push(old);
+            }
+        }
+        if let Observation::Event(event) = &mut observation {
+            event.time = event.time + self.ahead;
+        }
+        let input = Input::Observed(observation);
+        match self.draw.below(if self.calm { 1 } else { 100 }) {
+            96 => {}
+            97 => [input.clone(), input].into_iter().for_each(|input| self.tell(input)),
+            98 | 99 => {
+                let at = self.tick + self.draw.seconds(1, 30);
+                self.enter(at, Due::Tell(Box::new(input)));
+            }
+            _ => self.tell(input),
+        }
+    }
+
+    fn reported(&mut self, report: StepReport) {
+        let fate = self.fates.get(&report.key).copied().unwrap_or(Fate::Honest);
+        let input = Input::Report(report.clone());
+        match fate {
+            Fate::Late(after) => {
+                let at = self.tick + after;
+                self.enter(at, Due::Tell(Box::new(input)));
+            }
+            Fate::Twice(after) => {
+                let at = self.tick + after;
+                self.enter(at, Due::Tell(Box::new(input.clone())));
+                [input.clone(), input].into_iter().for_each(|input| self.tell(input));
+            }
+            Fate::Unheard => {}
+            Fate::LiesFailed => {
+                let result = StepResult::Failed { reason: "a lie".into() };
+                self.tell(Input::Report(StepReport { result, ..report }));
+            }
+            Fate::Foreign => {
+                for foreign in foreign(&report) {
+                    self.tell(Input::Report(foreign));
+                }
+                self.tell(input);
+            }
+            _ => self.tell(input),
+        }
+    }
+
+    /// The program has ended, and starts again after a while in which the world goes on.
+    fn come_back(&mut self) {
+        self.journal.tear(&mut self.draw);
+        let records = self.journal.durable().to_vec();
+        self.fact(&Fact::Crashed(&records));
+        self.repeat();
+        (self.dead, self.dies_in, self.paused) = (false, None, false);
+        self.tick = self.tick + self.draw.seconds(0, 180);
+        for seen in self.centre.advance(self.tick) {
+            match seen {
+                Seen::Finished { report, .. }
+                    if matches!(report.result, StepResult::Done { .. }) && self.done.insert(report.key.clone()) =>
+                {
+                    self.fact(&Fact::Done(&report.key));
+                }
+                Seen::Observed { observation: Observation::Inventory(InventoryChange::Upsert(resource)), .. } => {
+                    self.real.insert(resource.id.clone(), resource);
+                }
+                _ => {}
+            }
+        }
+        let at = self.clock();
+        self.scene.restart(&records, at);
+        if let Some(story) = &mut self.story {
+            story.push(format!("{}: === life {} ===", at.since(START), self.scene.life));
+        }
+        self.engine = Engine::new(Generation(self.scene.life));
+        self.begin(self.journal.open_plans());
+    }
+
+    /// Tells all that this life was told to another engine, and compares what that says.
+    fn repeat(&mut self) {
+        let (heard, said) = (std::mem::take(&mut self.heard), std::mem::take(&mut self.said));
+        if let Err(what) = crate::p13_equal::repeat(self.seed, &self.scene, self.policies, &heard, &said) {
+            self.broken.push(Broken { promise: 13, seed: self.seed, what });
+        }
+    }
+
+    fn ask(&mut self) {
+        let open: Vec<FindingRef> = self.scene.open.keys().cloned().collect();
+        for finding in open {
+            let explained = self.engine.explain(&finding.resource);
+            let one = explained.iter().find(|one| one.policy == finding.policy);
+            self.fact(&Fact::Asked(&finding, one));
+        }
+    }
+
+    fn any(&mut self, kind: &str) -> Option<ResourceId> {
+        let all: Vec<&ResourceId> = self.real.keys().filter(|id| id.kind() == kind).collect();
+        (!all.is_empty()).then(|| (*self.draw.pick(&all)).clone())
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Crash => self.inject("vm", Incident::Crash),
+            Happening::Kill => self.inject("host", Incident::Kill),
+            Happening::Isolate => self.inject("host", Incident::Isolate),
+            Happening::Revive => {
+                let hosts: Vec<ResourceId> = self.real.keys().filter(|id| id.kind() == "host").cloned().collect();
+                hosts.into_iter().for_each(|id| self.centre.inject(&Incident::Revive(id)));
+            }
+            Happening::Load => self.load(),
+            Happening::Sample => self.sample(),
+            Happening::Stale => {
+                if !self.before.is_empty() {
+                    let old = self.draw.pick(&self.before).clone();
+                    self.tell(Input::Observed(Observation::Inventory(InventoryChange::Upsert(old))));
+                }
+            }
+            Happening::Partial => self.list(true),
+            Happening::Snapshot => self.list(false),
+            Happening::OldEvent => {
+                let time = self.clock() - self.draw.seconds(301, 3_000);
+                self.event("vm.crashed", time);
+            }
+            Happening::Forward => self.ahead = self.ahead.plus(self.draw.seconds(1, 900)),
+            Happening::Back => {
+                let mut out = Vec::new();
+                self.pass_time();
+                if !self.dead {
+                    self.engine.advance(self.scene.now - Duration::from_mins(7), &mut out);
+                    self.carry_out(out);
+                }
+            }
+            Happening::Person => self.person(),
+            Happening::Pause => {
+                self.paused = !self.paused;
+                let command = if self.paused { OperatorCommand::Pause } else { OperatorCommand::Resume };
+                self.tell(Input::Operator(command));
+            }
+            Happening::Reload => self.call(Told::Policies),
+            Happening::Die => self.dies_in = Some(self.draw.between(1, 12)),
+            Happening::Disk => self.journal.broken = true,
+            Happening::Ask => self.ask(),
+        }
+    }
+
+    fn inject(&mut self, kind: &str, incident: impl Fn(ResourceId) -> Incident) {
+        if let Some(id) = self.any(kind) {
+            self.centre.inject(&incident(id));
+        }
+    }
+
+    fn event(&mut self, what: &str, time: Timestamp) {
+        let Some(resource) = self.any("vm") else { return };
+        self.events += 1;
+        let (event_type, id) = (EventType::new(what).unwrap(), format!("drawn-{}", self.events));
+        let event = Event { resource, event_type, time, id, attributes: Attributes::default() };
+        self.tell(Input::Observed(Observation::Event(event)));
+    }
+
+    fn list(&mut self, partial: bool) {
+        let mut resources = self.centre.snapshot();
+        let missing = if partial { self.draw.between(1, 3) } else { 0 };
+        for _ in 0..missing.min(resources.len() as u64) {
+            let place = self.draw.below(resources.len() as u64) as usize;
+            resources.remove(place);
+        }
+        let adapter = self.centre.adapter().clone();
+        self.tell(Input::Observed(Observation::Inventory(InventoryChange::Snapshot { adapter, resources })));
+    }
+
+    fn load(&mut self) {
+        let level = *self.draw.pick(&[0.05, 0.5, 0.85, 0.85, 0.98]);
+        if self.draw.chance(12)
+            && let Some(host) = self.any("host")
+        {
+            let drained = self.loads.get(&host).is_some_and(|drain| *drain > 0.5);
+            self.loads.insert(host, if drained { 0.0 } else { 1.0 });
+            return;
+        }
+        let measured: Vec<ResourceId> = self.loads.keys().filter(|id| id.kind() == "vm").cloned().collect();
+        if !measured.is_empty() {
+            let one = self.draw.pick(&measured).clone();
+            self.loads.insert(one, level);
+        }
+    }
+
+    /// Measures what is up: machines by their load; hosts too, where anybody asks for them.
+    fn sample(&mut self) {
+        let at = self.tick + EVERY;
+        self.enter(at, Due::Happening(Happening::Sample));
+        let listens = self.scene.guards.iter().any(|guard| guard.silent_hosts.is_some());
+        let hosts = self.real.values().filter(|one| one.id.kind() == "host" && one.state() == Some("up"));
+        let mut measured: Vec<(ResourceId, f64)> = hosts
+            .filter(|host| listens || self.loads.contains_key(&host.id))
+            .map(|host| (host.id.clone(), self.loads.get(&host.id).copied().unwrap_or_default()))
+            .collect();
+        let running = |id: &&ResourceId| self.real.get(*id).is_some_and(|one| one.state() == Some("running"));
+        measured.extend(
+            self.loads.keys().filter(|id| id.kind() == "vm").filter(running).map(|id| (id.clone(), self.loads[id])),
+        );
+        for (resource, value) in measured {
+            let metric = MetricName::new(if resource.kind() == "host" { "drain" } else { "load" }).unwrap();
+            let sample = Sample { resource, metric, time: self.clock(), value };
+            let input = Input::Observed(Observation::Sample(sample));
+            match self.draw.below(if self.calm { 1 } else { 100 }) {
+                94..97 => {}
+                97 => [input.clone(), input].into_iter().for_each(|input| self.tell(input)),
+                98 | 99 => {
+                    let at = self.tick + self.draw.seconds(1, 90);
+                    self.enter(at, Due::Tell(Box::new(input)));
+                }
+                _ => self.tell(input),
+            }
+        }
+    }
+
+    /// A person says something about a plan, if there is one of which something can be said.
+    fn person(&mut self) {
+        let here = |plan: &PlanId| plan.generation == Generation(self.scene.life);
+        let flights = self.scene.flights.iter();
+        let waits: Vec<PlanId> = flights
+            .clone()
+            .filter(|(id, one)| {
+                one.plan.mode == Mode::Approve && one.begun.is_none() && one.ended.is_none() && here(id)
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        let doubtful = |id: &PlanId| {
+            let one = &self.scene.flights[id];
+            one.ended.is_some() && !self.scene.looked_at.contains(id) && !one.doubtful().is_empty()
+        };
+        let others: Vec<PlanId> =
+            flights.filter(|(id, one)| one.is_in_flight() || doubtful(id)).map(|(id, _)| *id).collect();
+        let command = if !waits.is_empty() && self.draw.chance(80) {
+            let plan = *self.draw.pick(&waits);
+            match self.draw.below(8) {
+                0 => OperatorCommand::Approve(plan),
+                1 => OperatorCommand::Reject(plan),
+                2 => OperatorCommand::Cancel(plan),
+                _ => {
+                    let by = (*self.draw.pick(&["ann", "bob", "eve"])).to_owned();
+                    OperatorCommand::Vote { plan, by, approve: !self.draw.chance(10), hash: None }
+                }
+            }
+        } else if !others.is_empty() && self.draw.chance(60) {
+            OperatorCommand::Cancel(*self.draw.pick(&others))
+        } else {
+            return;
+        };
+        self.tell(Input::Operator(command));
+    }
+}
+
+/// What the adapter says that it can do: often not all that the policies of this seed would like.
+fn offered(draw: &mut Draw, adapter: &AdapterName) -> Capabilities {
+    let mut offered = capabilities(adapter);
+    for kind in offered.kinds.values_mut() {
+        kind.verbs.retain(|_| !draw.chance(8));
+    }
+    offered
+}
+
+/// Reports that nobody waits for.
+fn foreign(report: &StepReport) -> [StepReport; 3] {
+    let result = StepResult::Done { observed: "something else".into() };
+    let elsewhere = PlanId { number: report.plan.number + 1_000, ..report.plan };
+    let older = Generation(report.generation.0.saturating_sub(1));
+    let other = IdempotencyKey::of(report.plan, report.step, Attempt { undo: true, number: 7 });
+    [
+        StepReport { plan: elsewhere, result: result.clone(), ..report.clone() },
+        StepReport { generation: older, result: result.clone(), ..report.clone() },
+        StepReport { key: other, result, ..report.clone() },
+    ]
+}
