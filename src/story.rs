@@ -72,6 +72,9 @@ impl Story {
                     self.plans.insert(*id, plan.clone());
                 }
             }
+            Entry::Joined { finding, plan } => {
+                line("36", "plan", &format!("{plan} does what {} wants for {} too", finding.policy, finding.resource));
+            }
             Entry::StepDispatched { plan, step, key } => {
                 if let Some(step) = self.plans.get(plan).and_then(|plan| plan.step(*step)) {
                     let undone = key.attempt().filter(|attempt| attempt.undo).and(step.compensation.as_ref());
@@ -171,6 +174,7 @@ mod tests {
             created: Timestamp::from_millis(0),
             policy: PolicyName::new("hot").unwrap(),
             subject: "vm/one".parse().unwrap(),
+            findings: Vec::new(),
             response: "restart".into(),
             rung: 1,
             evidence: Evidence { truth: Truth::True, clauses: Vec::new() },

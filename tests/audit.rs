@@ -61,6 +61,7 @@ mod tests {
             created: at(0, opened(policy, resource)).at,
             policy: policy.parse().unwrap(),
             subject: resource.parse().unwrap(),
+            findings: Vec::new(),
             response: "restart".into(),
             rung: 1,
             evidence: Evidence { truth: Truth::True, clauses: vec![] },

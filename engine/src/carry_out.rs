@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use homeostat_guard::arbitration::same;
 use homeostat_model::{
     Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Truth,
 };
@@ -49,16 +50,19 @@ impl Engine {
         self.verifying.remove(&id);
         self.recovered.remove(&id);
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
-        let finding = run.plan().finding();
+        let findings = self.findings_of(run.plan());
+        self.joined.remove(&id);
         self.breakers_at_end(run.plan(), &result, !in_doubt.is_empty(), out);
         self.autonomy_at_end(run.plan(), &result, !in_doubt.is_empty(), out);
-        if in_doubt.is_empty() {
-            self.plan_ended(&finding, &result, out);
-        } else {
-            self.plan_in_doubt(&finding, id, out);
+        for finding in &findings {
+            if in_doubt.is_empty() {
+                self.plan_ended(finding, &result, out);
+            } else {
+                self.plan_in_doubt(finding, id, out);
+            }
         }
         // What was held back because this plan owned something may go now.
-        self.reconsider_after(&finding, out);
+        self.reconsider_after(&findings, out);
     }
 
     /// Hands to their adapters what is ready and has a lane, and refuses what is no longer as its plan took it to be.
@@ -200,13 +204,16 @@ impl Engine {
             let reason = homeostat_model::Hold::Paused.to_string();
             return self.record(out, Entry::InputRefused { input: input(), reason });
         }
-        let finding = plan.finding();
-        let policy = self.cases.get(&finding).map(|case| case.policy.clone());
-        let admitted = policy.map_or(Ok(()), |policy| self.admit(plan, &policy));
+        let plan = plan.clone();
+        let policy = self.cases.get(&self.speaker(&plan)).map(|case| case.policy.clone());
+        let mut changes = Vec::new();
+        let admitted = policy.map_or(Ok(()), |policy| self.admit(&plan, &policy));
+        let admitted = admitted.and_then(|()| self.unopposed(&plan, &mut changes));
+        self.follow(changes, out);
         if let Err(hold) = admitted {
             return self.record(out, Entry::InputRefused { input: input(), reason: hold.to_string() });
         }
-        if !self.still_right(&plan.clone()) {
+        if !self.still_right(&plan) {
             self.record(
                 out,
                 Entry::InputRefused { input: input(), reason: "the situation has changed since it was made".into() },
@@ -214,9 +221,10 @@ impl Engine {
             return self.withdraw(id, out);
         }
         if let Some(plan) = self.proposals.remove(&id) {
-            let finding = plan.finding();
-            if let Some(case) = self.cases.get_mut(&finding) {
-                case.hold = None;
+            for finding in self.findings_of(&plan) {
+                if let Some(case) = self.cases.get_mut(&finding) {
+                    case.hold = None;
+                }
             }
             self.begin(plan, out);
         }
@@ -224,7 +232,7 @@ impl Engine {
 
     /// Whether the same plan would be made now: its condition holds, and the same steps are the right ones.
     fn still_right(&mut self, plan: &Plan) -> bool {
-        let finding = plan.finding();
+        let finding = self.speaker(plan);
         if self.decider.holds(self.now, &finding) != Truth::True {
             return false;
         }
@@ -237,7 +245,7 @@ impl Engine {
         let projection = Projection::of(self.in_flight());
         let around =
             Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
-        drafted(&around, &plan.subject, rung, &response).is_ok_and(|draft| draft.steps == plan.steps)
+        drafted(&around, &plan.subject, rung, &response).is_ok_and(|draft| same(&draft.steps, &plan.steps))
     }
 
     /// Takes back a plan that waits, and looks at its finding anew.
@@ -245,12 +253,24 @@ impl Engine {
         let Some(plan) = self.proposals.remove(&id) else { return };
         let result = PlanResult::Cancelled { reason: "the situation has changed since it was made".into() };
         self.record(out, Entry::PlanFinished { plan: id, result });
-        let finding = plan.finding();
-        if let Some(case) = self.cases.get_mut(&finding) {
-            case.plan = None;
-            case.hold = None;
+        let findings = self.findings_of(&plan);
+        self.joined.remove(&id);
+        for finding in &findings {
+            match self.cases.get_mut(finding) {
+                Some(case) if case.closed => {
+                    self.cases.remove(finding);
+                }
+                Some(case) => {
+                    case.plan = None;
+                    case.hold = None;
+                    case.pursued.clear();
+                }
+                None => {}
+            }
         }
-        self.consider(&finding, out);
+        for finding in &findings {
+            self.consider(finding, out);
+        }
     }
 
     /// Calls a plan off, whether it waits or runs.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use homeostat_guard::arbitration::Wish;
 use homeostat_model::{Hold, PlanId, Timestamp};
 use homeostat_policy::Policy;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub(crate) struct Case {
     pub(crate) attempts: u16,
     /// The plan that waits for approval or is in flight.
     pub(crate) plan: Option<PlanId>,
+    /// What its plans have brought about since it opened: for each resource and verb the last. No other policy takes it back meanwhile.
+    pub(crate) pursued: Vec<Wish>,
     /// Why nothing is done at the moment, as it was last recorded.
     pub(crate) hold: Option<Hold>,
     /// Nothing more is done by itself until the finding closes.
@@ -68,6 +71,7 @@ impl Case {
             rung: 0,
             attempts: 0,
             plan: None,
+            pursued: Vec::new(),
             hold: None,
             settled: None,
             rests_until: None,
@@ -86,9 +90,19 @@ impl Case {
             self.rung = 0;
             self.attempts = 0;
             self.settled = None;
+            self.pursued.clear();
             self.hold = None;
             self.undecided_since = None;
         }
+    }
+
+    /// A plan of it brings this about.
+    pub(crate) fn pursue(&mut self, wishes: Vec<Wish>) {
+        let replaced = |old: &Wish| {
+            wishes.iter().any(|new| new.resource == old.resource && new.action.verb() == old.action.verb())
+        };
+        self.pursued.retain(|old| !replaced(old));
+        self.pursued.extend(wishes);
     }
 
     /// One attempt is over; gives whether the next one is at a new rung.

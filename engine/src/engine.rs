@@ -72,6 +72,8 @@ pub struct Engine {
     pub(crate) verifying: BTreeSet<PlanId>,
     /// Plans of an earlier generation, and the adapters that have not described yet what there is.
     pub(crate) recovered: BTreeMap<PlanId, BTreeSet<AdapterName>>,
+    /// Those besides their own for which the plans in flight and those that wait are.
+    pub(crate) joined: BTreeMap<PlanId, BTreeSet<FindingRef>>,
     /// Plans that wait for a person.
     pub(crate) proposals: BTreeMap<PlanId, Plan>,
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
@@ -109,6 +111,7 @@ impl Engine {
             lanes: Lanes::default(),
             verifying: BTreeSet::new(),
             recovered: BTreeMap::new(),
+            joined: BTreeMap::new(),
             proposals: BTreeMap::new(),
             alarms: BTreeSet::new(),
             plans_made: 0,
@@ -383,7 +386,10 @@ impl Engine {
             return;
         }
         let mut queue = VecDeque::from(in_order(changes));
-        let mut closed = false;
+        // All that opens at one moment is open before the first of it is acted upon: what speaks against a deed must not depend on the
+        // order of what was found.
+        let mut opened = Vec::new();
+        let mut closed = BTreeSet::new();
         while let Some(change) = queue.pop_front() {
             let mut more = Vec::new();
             match change {
@@ -399,7 +405,7 @@ impl Engine {
                     }
                     self.remember(&finding);
                     self.take_up(&finding);
-                    self.consider_into(&finding, &mut more, out);
+                    opened.push(finding);
                 }
                 Change::Known { finding } => self.consider_into(&finding, &mut more, out),
                 Change::Lost { finding, reason } => {
@@ -415,13 +421,19 @@ impl Engine {
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
                     self.close(&finding, out);
-                    closed = true;
+                    closed.insert(finding);
+                }
+            }
+            if !matches!(queue.front(), Some(Change::Opened { .. })) {
+                for finding in opened.drain(..) {
+                    self.consider_into(&finding, &mut more, out);
                 }
             }
             queue.extend(in_order(more));
         }
-        if closed {
+        if !closed.is_empty() {
             self.healthier(out);
+            self.reconsider_held(|hold| hold.opponent().is_some_and(|by| closed.contains(by)), out);
         }
     }
 

@@ -57,9 +57,10 @@ impl Engine {
 
     fn explain_one(&self, resource: &ResourceId, one: Explained) -> Explanation {
         let policy = one.policy.name.clone();
-        let case = self.cases.get(&FindingRef { policy: policy.clone(), resource: resource.clone() });
+        let finding = FindingRef { policy: policy.clone(), resource: resource.clone() };
+        let case = self.cases.get(&finding);
         let (status, because, acts_at) = match (case, one.standing) {
-            (Some(case), _) => self.of_case(case, resource, &one),
+            (Some(case), _) => self.of_case(case, &finding, &one),
             (None, Standing::Waiting { opens, .. }) => {
                 let text = format!("{}; it has to hold for {}", one.evidence, one.policy.hold_for);
                 (Status::Waiting, text, opens)
@@ -88,10 +89,13 @@ impl Engine {
         }
     }
 
-    fn of_case(&self, case: &Case, resource: &ResourceId, one: &Explained) -> (Status, String, Option<Timestamp>) {
+    fn of_case(&self, case: &Case, finding: &FindingRef, one: &Explained) -> (Status, String, Option<Timestamp>) {
         let evidence = &one.evidence;
         if let Some(plan) = case.plan.filter(|plan| self.runs.contains_key(plan)) {
-            return (Status::Acting, format!("plan {plan} is in flight; {evidence}"), None);
+            let joined = self.joined.get(&plan).is_some_and(|joined| joined.iter().any(|one| one == finding));
+            let maker = self.runs.get(&plan).filter(|_| joined).map(|run| run.plan().finding());
+            let whose = maker.map_or_else(String::new, |maker| format!(", made for {maker},"));
+            return (Status::Acting, format!("plan {plan}{whose} is in flight; {evidence}"), None);
         }
         match (&case.settled, &case.hold) {
             (Some(Settled::HandedOver), _) => (Status::HandedOver, format!("everything was tried; {evidence}"), None),
@@ -110,8 +114,7 @@ impl Engine {
             }
             (None, _) => {
                 // Between two attempts: the cooldown after the last plan.
-                let finding = FindingRef { policy: one.policy.name.clone(), resource: resource.clone() };
-                match self.guard.rested(self.now, &finding) {
+                match self.guard.rested(self.now, finding) {
                     Err(hold @ homeostat_model::Hold::Cooldown { until }) => {
                         (Status::HeldBack, format!("{hold}; {evidence}"), Some(until))
                     }

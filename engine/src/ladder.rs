@@ -28,6 +28,8 @@ enum Verdict {
     Settle(Settled),
     /// This is to be done, for this response.
     Plan(Draft, Response),
+    /// This plan, made for the finding of another policy, does it.
+    Join(PlanId),
     /// The same, but it may change without anything coming in.
     Wait(Hold),
     /// Nothing more: it is no longer a case, or it is being taken care of.
@@ -67,6 +69,7 @@ impl Engine {
                 self.decider.answered(self.now, finding, "everything was tried", changes);
             }
             Verdict::Plan(draft, response) => self.propose(finding, draft, &response, changes, out),
+            Verdict::Join(plan) => self.join(finding, plan, out),
             Verdict::Wait(hold) => {
                 self.hold(finding, hold, out);
                 self.wake(finding, self.now + RETRY_AFTER);
@@ -79,10 +82,10 @@ impl Engine {
         self.reconsider(|_, _| true, out);
     }
 
-    /// Looks at the finding whose plan has ended and at those that plans have held back, in order of priority.
-    pub(crate) fn reconsider_after(&mut self, ended: &FindingRef, out: &mut Vec<Output>) {
+    /// Looks at the findings whose plan has ended and at those that plans have held back, in order of priority.
+    pub(crate) fn reconsider_after(&mut self, ended: &[FindingRef], out: &mut Vec<Output>) {
         self.reconsider(
-            |finding, case| finding == ended || case.hold.as_ref().is_some_and(Hold::waits_for_a_plan),
+            |finding, case| ended.contains(finding) || case.hold.as_ref().is_some_and(Hold::waits_for_a_plan),
             out,
         );
     }
@@ -105,8 +108,13 @@ impl Engine {
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.closed = true;
         match case.plan {
-            Some(plan) if self.proposals.contains_key(&plan) => self.call_off(plan, "the finding has closed", out),
-            Some(_) => {}
+            Some(id) => {
+                // Others may have joined it; then it waits for them.
+                let over = |plan| self.cases.get(&self.speaker(plan)).is_none_or(|case| case.closed);
+                if self.proposals.get(&id).is_some_and(over) {
+                    self.call_off(id, "the finding has closed", out);
+                }
+            }
             None => {
                 if case.policy.answers_events() {
                     self.keep_climbed(finding);
@@ -193,6 +201,9 @@ impl Engine {
                     self.tell(finding, Some(number), severity, &message, out);
                     self.guard.rest(self.now, finding, rung.cooldown.unwrap_or(policy.cooldown));
                     None
+                }
+                Some(Prescribed::Do(response)) if let Some(twin) = self.twin(finding, rung, &response) => {
+                    return Verdict::Join(twin);
                 }
                 Some(Prescribed::Do(response)) => match drafted(&around, &finding.resource, rung, &response) {
                     Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
@@ -283,6 +294,7 @@ impl Engine {
             created: self.now,
             policy: finding.policy.clone(),
             subject: finding.resource.clone(),
+            findings: vec![finding.clone()],
             response: response.to_string(),
             rung: u16::try_from(rung + 1).unwrap_or(u16::MAX),
             evidence,
@@ -299,19 +311,29 @@ impl Engine {
             verification: policy.then.get(rung).and_then(|rung| rung.verification()),
         };
         plan.reach = reach(&plan, response, &self.topology, self.safeguards.values());
+        if mode >= Mode::Approve
+            && let Err(hold) = self.unopposed(&plan, changes)
+        {
+            self.tell_contradiction(finding, &hold, out);
+            return self.hold_back(finding, hold, changes, out);
+        }
         // A plan that only waits or is only shown owns nothing.
         if mode == Mode::Auto
             && let Err(hold) = self.admit(&plan, &policy)
         {
             return self.hold_back(finding, hold, changes, out);
         }
+        if mode >= Mode::Approve {
+            let others = self.of_one_mind(&plan, changes);
+            plan.findings.extend(others);
+        }
         self.tried(&policy, rung);
         self.plans_made += 1;
         let id = plan.id;
-        let Some(case) = self.cases.get_mut(finding) else { return };
         match mode {
             Mode::Observe => {}
             Mode::Recommend => {
+                let Some(case) = self.cases.get_mut(finding) else { return };
                 case.settled = Some(Settled::Mode);
                 self.recommend(&plan, &policy);
                 self.record(out, Entry::PlanMade(plan));
@@ -323,8 +345,8 @@ impl Engine {
                 self.follow(changes, out);
             }
             Mode::Approve => {
-                case.plan = Some(id);
                 self.record(out, Entry::PlanMade(plan.clone()));
+                self.share(&plan, out);
                 self.proposals.insert(id, plan.clone());
                 match &policy.limits.approval {
                     Some(rule) => self.ask(finding, &plan, rule, out),
@@ -332,9 +354,8 @@ impl Engine {
                 }
             }
             Mode::Auto => {
-                case.plan = Some(id);
-                case.hold = None;
                 self.record(out, Entry::PlanMade(plan.clone()));
+                self.share(&plan, out);
                 self.begin(plan, out);
             }
         }
@@ -419,6 +440,9 @@ impl Engine {
         };
         case.plan = None;
         case.hold = None;
+        if *result != PlanResult::Succeeded {
+            case.pursued.clear();
+        }
         let policy = case.policy.clone();
         let rung = u16::try_from(case.rung.saturating_add(1)).unwrap_or(u16::MAX);
         let pause = pause_after(&policy, rung, result);

@@ -44,6 +44,7 @@
 
 mod admission;
 mod approval;
+mod arbitration;
 mod bound;
 mod carry_out;
 mod case;

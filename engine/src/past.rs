@@ -12,7 +12,7 @@
 //!
 //! Invariant: what was known at any moment, and the records since, give what was known at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_guard::{Guard, approval::hash_of};
 use homeostat_model::{Counting, Entry, FindingRef, Generation, Plan, PlanId, PolicyName, Record, Timestamp};
@@ -48,6 +48,8 @@ pub struct Past {
     pub(crate) waiting: Vec<Plan>,
     /// Plans in flight.
     pub(crate) begun: Vec<Plan>,
+    /// The findings besides their own for which those plans are.
+    pub(crate) joined: Vec<(PlanId, BTreeSet<FindingRef>)>,
     pub(crate) counting: Vec<Counting>,
 }
 
@@ -63,6 +65,7 @@ impl Default for Past {
             recommended: Vec::new(),
             waiting: Vec::new(),
             begun: Vec::new(),
+            joined: Vec::new(),
             counting: Vec::new(),
         }
     }
@@ -128,6 +131,7 @@ impl Engine {
             recommended: self.recommended.iter().map(|(id, of)| (*id, of.clone())).collect(),
             waiting: self.proposals.values().cloned().collect(),
             begun: self.runs.values().map(Run::plan).cloned().collect(),
+            joined: self.joined.iter().map(|(id, joined)| (*id, joined.clone())).collect(),
             counting: self.decider.counting(),
         }
     }

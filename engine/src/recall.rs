@@ -30,6 +30,8 @@ struct Memory {
     quarantined: BTreeMap<PolicyName, String>,
     /// Those that wait or are in flight.
     plans: BTreeMap<PlanId, Plan>,
+    /// The findings besides their own for which they are.
+    joined: BTreeMap<PlanId, BTreeSet<FindingRef>>,
     /// Those of them of which something began.
     begun: BTreeSet<PlanId>,
     /// Plans of which nobody knows what became of a step.
@@ -44,20 +46,23 @@ impl Memory {
     }
 
     fn in_flight(&self, finding: &FindingRef) -> bool {
-        self.plans.values().any(|plan| plan.finding() == *finding)
+        let joined = |plan: &Plan| self.joined.get(&plan.id).is_some_and(|joined| joined.contains(finding));
+        self.plans.values().any(|plan| plan.finding() == *finding || joined(plan))
     }
 }
 
 impl Engine {
     /// Takes over what an earlier engine knew. `since` are the records that it made after it knew `past`.
     pub(crate) fn recall(&mut self, past: Past, since: &[Record], out: &mut Vec<Output>) {
-        let Past { at, generation, guard, ladders, texts, quarantined, recommended, waiting, begun, counting } = past;
+        let Past { at, generation, guard, ladders, texts, quarantined, recommended, waiting, begun, joined, counting } =
+            past;
         let mut memory = Memory {
             at,
             generation,
             ladders: ladders.into_iter().collect(),
             texts,
             quarantined,
+            joined: joined.into_iter().collect(),
             begun: begun.iter().map(|plan| plan.id).collect(),
             plans: waiting.into_iter().chain(begun).map(|plan| (plan.id, plan)).collect(),
             doubtful: BTreeSet::new(),
@@ -102,6 +107,9 @@ impl Engine {
                 }
             }
             Entry::PlanMade(plan) => self.recall_made(memory, plan, at),
+            Entry::Joined { finding, plan } => {
+                memory.joined.entry(*plan).or_default().insert(finding.clone());
+            }
             Entry::StepDispatched { plan, .. } => self.recall_begun(memory, *plan, at),
             Entry::StepFinished { plan, result: StepResult::Unknown { .. }, .. } => {
                 memory.doubtful.insert(*plan);
@@ -183,6 +191,10 @@ impl Engine {
         }
         if plan.mode >= Mode::Approve {
             memory.plans.insert(plan.id, plan.clone());
+            let others: BTreeSet<FindingRef> = plan.findings.iter().filter(|one| **one != finding).cloned().collect();
+            if !others.is_empty() {
+                memory.joined.insert(plan.id, others);
+            }
         } else if let Some(policy) = policy {
             self.guard.rest(at, &finding, pause_after(&policy, plan.rung, &PlanResult::Succeeded).unwrap_or_default());
             self.recommend(plan, &policy);
@@ -203,7 +215,7 @@ impl Engine {
     fn recall_ended(&mut self, memory: &mut Memory, plan: PlanId, result: &PlanResult, at: Timestamp) {
         let Some(plan) = memory.plans.remove(&plan) else { return };
         memory.begun.remove(&plan.id);
-        let (finding, doubt) = (plan.finding(), memory.doubtful.remove(&plan.id));
+        let doubt = memory.doubtful.remove(&plan.id);
         let failed = doubt || matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
         let same = self.same(memory, &plan.policy);
         if failed && let Some(policy) = same.filter(|policy| policy.limits.promotion.is_some()) {
@@ -214,18 +226,44 @@ impl Engine {
         if failed {
             self.recall_failure(&plan, at);
         }
-        let Some(policy) = self.policy(&plan.policy) else { return };
-        if !doubt && let Some(pause) = pause_after(&policy, plan.rung, result) {
-            self.guard.rest(at, &finding, pause);
+        let joined = memory.joined.remove(&plan.id).unwrap_or_default();
+        for finding in std::iter::once(plan.finding()).chain(joined) {
+            self.recall_tried(memory, &finding, result, doubt, at);
         }
-        let Some(ladder) = memory.ladders.get_mut(&finding) else { return };
-        if ladder.until.is_some() {
-            memory.ladders.remove(&finding);
-        } else if !doubt && !matches!(result, PlanResult::Cancelled { .. }) {
+    }
+
+    /// The plan of a finding has ended.
+    fn recall_tried(
+        &mut self,
+        memory: &mut Memory,
+        finding: &FindingRef,
+        result: &PlanResult,
+        doubt: bool,
+        at: Timestamp,
+    ) {
+        let Some(policy) = self.policy(&finding.policy) else { return };
+        let Some(ladder) = memory.ladders.get_mut(finding) else { return };
+        let rung = u16::try_from(ladder.rung.saturating_add(1)).unwrap_or(u16::MAX);
+        if !doubt && let Some(pause) = pause_after(&policy, rung, result) {
+            self.guard.rest(at, finding, pause);
+        }
+        let counts = !doubt && !matches!(result, PlanResult::Cancelled { .. });
+        if counts {
             ladder.attempts = ladder.attempts.saturating_add(1);
             if policy.then.get(ladder.rung).is_none_or(|rung| ladder.attempts >= rung.attempts) {
                 (ladder.rung, ladder.attempts) = (ladder.rung + 1, 0);
             }
+        }
+        if ladder.until.is_none() {
+            return;
+        }
+        // It has closed meanwhile. What closed it was the plan at work, not its success: see `plan_ended`.
+        if counts && *result != PlanResult::Succeeded {
+            ladder.known |= ladder.told || ladder.settled == Some(Settled::HandedOver);
+            (ladder.told, ladder.settled) = (false, None);
+            ladder.until = Some(at + recurs_within(&policy));
+        } else {
+            memory.ladders.remove(finding);
         }
     }
 

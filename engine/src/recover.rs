@@ -28,13 +28,19 @@ impl Engine {
             // It may have done anything: all that it acts on stays its own until a person has looked.
             Err(illegal) => self.record(out, refuse(format!("its records contradict each other: {illegal}"))),
             Ok(run) if open.has_ended() => self.guard.release(id, &run.in_doubt()),
-            Ok(_) if open.history.is_empty() && open.made.mode == Mode::Approve => {
+            Ok(_) if open.has_not_begun() && open.made.mode == Mode::Approve => {
                 // Nobody has said yes; the finding will be proposed anew.
                 self.guard.release(id, &Default::default());
                 let reason = "homeostat was started anew before it was approved".into();
                 self.record(out, Entry::PlanFinished { plan: id, result: PlanResult::Cancelled { reason } });
             }
-            Ok(run) => self.take_over(id, run, out),
+            Ok(run) => {
+                let joined = open.joined();
+                if !joined.is_empty() {
+                    self.joined.insert(id, joined);
+                }
+                self.take_over(id, run, out);
+            }
         }
     }
 
@@ -69,14 +75,23 @@ impl Engine {
         }
     }
 
+    fn joined_by(&self, plan: PlanId, finding: &FindingRef) -> bool {
+        self.joined.get(&plan).is_some_and(|joined| joined.contains(finding))
+    }
+
     /// A finding is open again whose plan goes on.
     pub(crate) fn take_up(&mut self, finding: &FindingRef) {
-        let run = self.runs.values().map(Run::plan).find(|plan| plan.finding() == *finding);
+        let mut plans = self.runs.values().map(Run::plan);
+        let run = plans.find(|plan| plan.finding() == *finding || self.joined_by(plan.id, finding));
+        let pursued = run.map(|plan| self.wishes_of(&plan.steps)).unwrap_or_default();
         if let (Some(plan), Some(case)) = (run, self.cases.get_mut(finding))
             && case.plan.is_none()
         {
             case.plan = Some(plan.id);
-            case.rung = usize::from(plan.rung.saturating_sub(1));
+            case.pursue(pursued);
+            if plan.finding() == *finding {
+                case.rung = usize::from(plan.rung.saturating_sub(1));
+            }
         }
     }
 }

@@ -129,22 +129,23 @@ fn a_gap_neither_acts_nor_resolves() {
 
 #[test]
 fn the_higher_priority_owns_a_contested_resource() {
-    let restart = "select: {kind: vm}\non: alarm\ncooldown: 1m\nthen: [restart]\n";
-    let yaml = policy("a-low", restart) + policy("b-high", &format!("{restart}priority: 10\n")).as_str();
+    let alarm = "select: {kind: vm}\non: alarm\ncooldown: 1m\n";
+    let yaml = policy("a-low", &format!("{alarm}then: [pause]"))
+        + policy("b-high", &format!("{alarm}priority: 10\nthen: [restart]")).as_str();
     let slow = Assumption { takes: Duration::from_secs(5), ..Assumption::default() };
     let mut bench = Bench::new(&yaml, vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)], vec![slow]);
     bench.event(1, "vm/one", "alarm", &[]).until(
         20,
         expect![[r#"
             1s opened b-high on vm/one: event alarm is true
+            1s opened a-low on vm/one: event alarm is true
             1s plan p1-1 restart for b-high: vm/one restart
             1s begins p1-1/1
-            1s opened a-low on vm/one: event alarm is true
             1s held a-low on vm/one: plan p1-1 has vm/one in hand
             6s ended p1-1/1: Done { observed: "assumed" }
             6s plan p1-1: Succeeded
             6s closed b-high on vm/one: the plan succeeded
-            6s plan p1-2 restart for a-low: vm/one restart
+            6s plan p1-2 pause for a-low: vm/one pause
             6s begins p1-2/1
             11s ended p1-2/1: Done { observed: "assumed" }
             11s plan p1-2: Succeeded
@@ -285,17 +286,17 @@ fn recommend_and_approve_do_not_act_by_themselves() {
     bench.event(1, "vm/one", "vm.crashed", &[]).until(
         100,
         expect![[r#"
-        1s opened approve on vm/one: event vm.crashed is true
-        1s plan p1-1 restart for approve: vm/one restart
-        1s held approve on vm/one: mode approve: the plan waits for a person
-        1s opened observe on vm/one: event vm.crashed is true
-        1s held observe on vm/one: mode observe: findings only
-        1s opened recommend on vm/one: event vm.crashed is true
-        1s plan p1-2 restart for recommend: vm/one restart
-        1s held recommend on vm/one: mode recommend: the plan is shown, not run
-        1s closed recommend on vm/one: a plan was recommended
-        1s closed observe on vm/one: it was observed
-    "#]],
+            1s opened approve on vm/one: event vm.crashed is true
+            1s opened observe on vm/one: event vm.crashed is true
+            1s opened recommend on vm/one: event vm.crashed is true
+            1s plan p1-1 restart for approve: vm/one restart
+            1s held approve on vm/one: mode approve: the plan waits for a person
+            1s held observe on vm/one: mode observe: findings only
+            1s plan p1-2 restart for recommend: vm/one restart
+            1s held recommend on vm/one: mode recommend: the plan is shown, not run
+            1s closed recommend on vm/one: a plan was recommended
+            1s closed observe on vm/one: it was observed
+        "#]],
     );
     let plan = PlanId { generation: Generation(1), number: 1 };
     bench.operator(101, OperatorCommand::Approve(plan)).until(

@@ -144,26 +144,26 @@ fn a_changed_policy_applies_though_a_plan_is_in_flight_and_keeps_its_windows() {
 
 #[test]
 fn of_findings_that_open_at_one_deadline_the_higher_priority_acts() {
-    let hot = |name: &str, priority: u32| {
+    let hot = |name: &str, priority: u32, then: &str| {
         policy(
             name,
             &format!(
-                "select: {{kind: vm}}\nwhen: last(\"cpu\") > 80%\nfor: 30s\npriority: {priority}\nthen: [restart]\n"
+                "select: {{kind: vm}}\nwhen: last(\"cpu\") > 80%\nfor: 30s\npriority: {priority}\nthen: [{then}]\n"
             ),
         )
     };
-    let yaml = [hot("a-low", 1), hot("b-high", 100)].concat();
+    let yaml = [hot("a-low", 1, "pause"), hot("b-high", 100, "restart")].concat();
     let slow = Assumption { takes: Duration::from_secs(5), ..Assumption::default() };
     let mut bench = Bench::new(&yaml, vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)], vec![slow]);
     bench.sample(0, "vm/one", "cpu", 0.9).until(
         31,
         expect![[r#"
-        30s opened b-high on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        30s plan p1-1 restart for b-high: vm/one restart
-        30s begins p1-1/1
-        30s opened a-low on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        30s held a-low on vm/one: plan p1-1 has vm/one in hand
-    "#]],
+            30s opened b-high on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            30s opened a-low on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            30s plan p1-1 restart for b-high: vm/one restart
+            30s begins p1-1/1
+            30s held a-low on vm/one: plan p1-1 has vm/one in hand
+        "#]],
     );
 }
 

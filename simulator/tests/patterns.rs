@@ -174,13 +174,13 @@ fn what_is_not_known_is_held_closed_or_told() {
     bench.sample(10, "vm/one", "cpu", 0.9).until(
         69,
         expect![[r#"
-        10s opened a-hold on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s held a-hold on vm/one: mode observe: findings only
-        10s opened b-close on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s held b-close on vm/one: mode observe: findings only
-        10s opened c-notify on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s held c-notify on vm/one: mode observe: findings only
-    "#]],
+            10s opened a-hold on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s opened b-close on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s opened c-notify on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s held a-hold on vm/one: mode observe: findings only
+            10s held b-close on vm/one: mode observe: findings only
+            10s held c-notify on vm/one: mode observe: findings only
+        "#]],
     );
     bench.until(
         129,

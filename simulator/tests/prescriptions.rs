@@ -219,24 +219,24 @@ fn of_several_that_leave_a_crowded_host_at_once_some_stay() {
     bench.until(
         20,
         expect![[r#"
-        10s opened crowded on vm/1: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
-        10s plan p1-1 migrate for crowded: vm/1 migrate to host/b
-        10s begins p1-1/1
-        10s opened crowded on vm/2: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
-        10s plan p1-2 migrate for crowded: vm/2 migrate to host/b
-        10s begins p1-2/1
-        10s opened crowded on vm/3: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
-        10s skipped migrate of crowded on vm/3: it would gain nothing: host/b would have 25% left, host/a has 50%
-        10s handed over crowded on vm/3: the ladder is at its end: migrate
-        10s opened crowded on vm/4: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
-        10s skipped migrate of crowded on vm/4: it would gain nothing: host/b would have 25% left, host/a has 50%
-        10s handed over crowded on vm/4: the ladder is at its end: migrate
-        10s ended p1-1/1: Done { observed: "assumed" }
-        10s plan p1-1: Succeeded
-        10s held crowded on vm/1: the condition is no longer known to hold
-        10s ended p1-2/1: Done { observed: "assumed" }
-        10s plan p1-2: Succeeded
-        10s held crowded on vm/2: the condition is no longer known to hold
-    "#]],
+            10s opened crowded on vm/1: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
+            10s opened crowded on vm/2: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
+            10s opened crowded on vm/3: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
+            10s opened crowded on vm/4: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
+            10s plan p1-1 migrate for crowded: vm/1 migrate to host/b
+            10s begins p1-1/1
+            10s plan p1-2 migrate for crowded: vm/2 migrate to host/b
+            10s begins p1-2/1
+            10s skipped migrate of crowded on vm/3: it would gain nothing: host/b would have 25% left, host/a has 50%
+            10s handed over crowded on vm/3: the ladder is at its end: migrate
+            10s skipped migrate of crowded on vm/4: it would gain nothing: host/b would have 25% left, host/a has 50%
+            10s handed over crowded on vm/4: the ladder is at its end: migrate
+            10s ended p1-1/1: Done { observed: "assumed" }
+            10s plan p1-1: Succeeded
+            10s held crowded on vm/1: the condition is no longer known to hold
+            10s ended p1-2/1: Done { observed: "assumed" }
+            10s plan p1-2: Succeeded
+            10s held crowded on vm/2: the condition is no longer known to hold
+        "#]],
     );
 }

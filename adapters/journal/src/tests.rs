@@ -61,6 +61,7 @@ fn plan(number: u64) -> Plan {
         created: Timestamp::from_millis(1),
         policy: "p".parse().unwrap(),
         subject: "vm/v1".parse().unwrap(),
+        findings: Vec::new(),
         response: "restart".into(),
         rung: 1,
         evidence,

@@ -285,6 +285,13 @@ impl Decider {
         rules.filter_map(|rule| Some((&rule.policy, rule.quarantined.as_deref()?)))
     }
 
+    /// The policies that watch `resource`, in no particular order.
+    pub fn watching(&self, resource: &ResourceId) -> impl Iterator<Item = &Arc<Policy>> {
+        let one = self.numbers.get(resource).and_then(|number| self.tracked.get(*number));
+        let rules = one.into_iter().flat_map(|one| one.shape.rules.iter());
+        rules.filter_map(|rule| self.rules.get(*rule)).map(|rule| &rule.policy)
+    }
+
     /// Whether `resource` exists.
     #[must_use]
     pub fn knows(&self, resource: &ResourceId) -> bool {

@@ -150,6 +150,7 @@ mod tests {
             created: Timestamp::from_millis(0),
             policy: PolicyName::new("p").unwrap(),
             subject: "vm/one".parse().unwrap(),
+            findings: Vec::new(),
             response: String::new(),
             rung: 1,
             evidence: Evidence { truth: Truth::True, clauses: Vec::new() },

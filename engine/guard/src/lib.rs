@@ -11,6 +11,7 @@
 //!        --> admitted, or Hold { why, which number of which limit, until }
 //! ```
 //!
+//! Before it: arbitration, between what several policies want at the same time (`arbitration.rs`).
 //! Beside it: ballots (who approves of a plan, named by its hash) and standings (what a policy may do once people agreed often enough).
 //!
 //! What is remembered is a fold of what began and ended; it can be written and read again (`serde`).
@@ -21,6 +22,7 @@
 //! Invariant: what only restores is held by no budget, storm or breaker, and counted in none.
 
 pub mod approval;
+pub mod arbitration;
 pub mod autonomy;
 mod breaker;
 mod budget;

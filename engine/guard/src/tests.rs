@@ -35,6 +35,7 @@ fn plan(number: u64, subject: &str, to: Option<&str>) -> Plan {
         created: Timestamp::from_millis(0),
         policy: PolicyName::new("p").unwrap(),
         subject,
+        findings: Vec::new(),
         response: String::new(),
         rung: 1,
         evidence: Evidence { truth: Truth::True, clauses: Vec::new() },

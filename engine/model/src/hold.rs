@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AdapterName, Duration, Otherwise, PlanId, ResourceId, Timestamp};
+use crate::{AdapterName, Duration, FindingRef, Otherwise, PlanId, ResourceId, Timestamp};
 
 /// Why something that could be done is not done now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +144,20 @@ pub enum Hold {
         /// From when on it may go back.
         until: Timestamp,
     },
+    /// A finding of a policy of the same priority wants the opposite: nothing more is done about either until one of them closes.
+    Contradicted {
+        /// That finding.
+        by: FindingRef,
+        /// What was to be done.
+        wanted: String,
+    },
+    /// A finding of a policy of a greater priority wants the opposite. Ends when it closes.
+    Overruled {
+        /// That finding.
+        by: FindingRef,
+        /// What was to be done.
+        wanted: String,
+    },
     /// The program began not long ago, or has not seen everything yet.
     Settling {
         /// The guard that says so.
@@ -211,6 +225,8 @@ impl Hold {
             (Self::Unhealthy { of, .. }, Self::Unhealthy { of: other, .. })
             | (Self::Silent { of, .. }, Self::Silent { of: other, .. })
             | (Self::Breaker { of, .. }, Self::Breaker { of: other, .. }) => of == other,
+            (Self::Contradicted { by, .. }, Self::Contradicted { by: other, .. })
+            | (Self::Overruled { by, .. }, Self::Overruled { by: other, .. }) => by == other,
             _ => self == other,
         }
     }
@@ -220,8 +236,19 @@ impl Hold {
     pub fn waits_for_a_plan(&self) -> bool {
         match self {
             Self::Owned { .. } | Self::Budget { per: None, .. } => true,
+            // A plan that failed has not brought about what the other finding wanted.
+            Self::Contradicted { .. } | Self::Overruled { .. } => true,
             Self::Breaker { state, .. } => matches!(state, BreakerState::HalfOpen { .. }),
             _ => false,
+        }
+    }
+
+    /// The finding of another policy that it waits for.
+    #[must_use]
+    pub fn opponent(&self) -> Option<&FindingRef> {
+        match self {
+            Self::Contradicted { by, .. } | Self::Overruled { by, .. } => Some(by),
+            _ => None,
         }
     }
 
@@ -239,6 +266,8 @@ impl Hold {
             | Self::Marked { .. }
             | Self::Flapping { .. }
             | Self::Return { .. }
+            | Self::Contradicted { .. }
+            | Self::Overruled { .. }
             | Self::Settling { .. }
             | Self::Paused => true,
             Self::Cooldown { .. }
@@ -297,6 +326,10 @@ impl fmt::Display for Hold {
                 write!(f, "flapping: it has opened {opened} times within {within}")
             }
             Self::Return { resource, host, .. } => write!(f, "returnAfter: {resource} left {host} not long ago"),
+            Self::Contradicted { by, wanted } => {
+                write!(f, "{by} wants the opposite of {wanted}, and neither has priority")
+            }
+            Self::Overruled { by, wanted } => write!(f, "{by} wants the opposite of {wanted}, and has priority"),
             Self::Settling { of, unseen: Some(adapter), .. } => {
                 write!(f, "settling, says {of}: adapter {adapter} has not listed yet what there is")
             }

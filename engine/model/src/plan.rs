@@ -177,6 +177,9 @@ pub struct Plan {
     pub policy: PolicyName,
     /// The resource whose finding it answers.
     pub subject: ResourceId,
+    /// Every finding that it was made for: that of its policy and subject first, then those of other policies that asked for the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingRef>,
     /// The policy's response it carries out, and its place in `then`, from 1.
     pub response: String,
     /// Which rung of the policy's ladder this is, from 1.
@@ -203,7 +206,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The finding that it answers.
+    /// The finding that made it.
     #[must_use]
     pub fn finding(&self) -> FindingRef {
         FindingRef { policy: self.policy.clone(), resource: self.subject.clone() }

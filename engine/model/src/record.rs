@@ -97,6 +97,13 @@ pub enum Entry {
     },
     /// A plan was made.
     PlanMade(Plan),
+    /// A plan that was made for another finding does what this one asks for: it is the plan of both from here on.
+    Joined {
+        /// Of which policy, on which resource.
+        finding: FindingRef,
+        /// The plan.
+        plan: PlanId,
+    },
     /// A step was handed to its adapter. Durable before it is.
     StepDispatched {
         /// The plan.

@@ -1,6 +1,6 @@
 //! Which plans are in flight, as far as the records say: what an engine that was ended has to be told when it begins anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::{Duration, Entry, FindingRef, Plan, PlanId, Record, StepResult, Times
 pub struct OpenPlan {
     /// As it was made.
     pub made: Plan,
-    /// The records of its steps, of its verification and of its end, in order.
+    /// The records of its steps, of its verification, of who joined it and of its end, in order.
     pub history: Vec<Record>,
 }
 
@@ -53,6 +53,7 @@ impl OpenPlans {
             Entry::StepDispatched { plan, .. }
             | Entry::StepFinished { plan, .. }
             | Entry::PlanCalledOff { plan, .. }
+            | Entry::Joined { plan, .. }
             | Entry::Verifying { plan, .. } => {
                 if let Some(open) = self.0.get_mut(plan) {
                     open.history.push(record.clone());
@@ -92,6 +93,23 @@ impl OpenPlan {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.history.iter().any(|record| matches!(record.entry, Entry::PlanFinished { .. }))
+    }
+
+    /// Whether nothing was recorded of it but who joined it.
+    #[must_use]
+    pub fn has_not_begun(&self) -> bool {
+        self.history.iter().all(|record| matches!(record.entry, Entry::Joined { .. }))
+    }
+
+    /// The findings besides its own for which it is.
+    #[must_use]
+    pub fn joined(&self) -> BTreeSet<FindingRef> {
+        let later = self.history.iter().filter_map(|record| match &record.entry {
+            Entry::Joined { finding, .. } => Some(finding),
+            _ => None,
+        });
+        let own = self.made.finding();
+        self.made.findings.iter().chain(later).filter(|finding| **finding != own).cloned().collect()
     }
 
     fn is_in_doubt(&self) -> bool {

@@ -15,6 +15,12 @@ pub struct Projection {
 }
 
 impl Projection {
+    /// What this resource will have been given; nothing where no plan changes that.
+    #[must_use]
+    pub fn amount(&self, resource: &ResourceId) -> Amount {
+        self.amounts.get(resource).copied().unwrap_or_default()
+    }
+
     /// Of these plans.
     pub fn of<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
         let mut projection = Self::default();

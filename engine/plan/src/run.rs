@@ -119,6 +119,14 @@ impl Run {
         &self.plan
     }
 
+    /// Whether it goes forward: nothing of it has failed or is not known, and nobody has called it off.
+    #[must_use]
+    pub fn is_on_course(&self) -> bool {
+        let lost = |state: &StepState| matches!(state, StepState::Failed(_) | StepState::InDoubt(_));
+        let ahead = matches!(self.phase, Phase::Forward | Phase::Verifying { .. });
+        ahead && self.called_off.is_none() && !self.states.values().any(lost)
+    }
+
     /// Where a step is.
     #[must_use]
     pub fn state(&self, step: StepId) -> Option<&StepState> {

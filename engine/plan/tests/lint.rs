@@ -183,6 +183,7 @@ fn plan_of(number: u64, subject: &str, steps: Vec<Step>) -> Plan {
         created: Timestamp::from_millis(0),
         policy: PolicyName::new("p").unwrap(),
         subject: id(subject),
+        findings: Vec::new(),
         response: String::new(),
         rung: 1,
         evidence: Evidence { truth: Truth::True, clauses: Vec::new() },

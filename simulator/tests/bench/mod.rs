@@ -168,8 +168,10 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         Entry::PlanMade(plan) => {
             let steps: Vec<String> =
                 plan.steps.iter().map(|step| format!("{}{} {}", step.resource, after(step), step.action)).collect();
-            format!("plan {} {} for {}: {}", plan.id, plan.response, plan.policy, steps.join(", "))
+            let whom: Vec<&str> = plan.findings.iter().map(|finding| finding.policy.as_str()).collect();
+            format!("plan {} {} for {}: {}", plan.id, plan.response, whom.join(", "), steps.join(", "))
         }
+        Entry::Joined { finding, plan } => format!("{finding} joins plan {plan}"),
         Entry::StepDispatched { key, .. } => format!("begins {key}"),
         Entry::StepFinished { plan, step, result } => format!("ended {plan}/{step}: {result:?}"),
         Entry::PlanCalledOff { plan, reason } => format!("calls off {plan}: {reason}"),

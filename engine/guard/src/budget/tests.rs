@@ -17,6 +17,7 @@ fn plan(number: u64, policy: &str, groups: &[Group]) -> Plan {
         created: at(0),
         policy: PolicyName::new(policy).unwrap(),
         subject: "vm/one".parse().unwrap(),
+        findings: Vec::new(),
         response: String::new(),
         rung: 1,
         evidence: Evidence { truth: Truth::True, clauses: Vec::new() },

@@ -31,6 +31,7 @@ fn plan(steps: &str) -> Plan {
         created: at(0),
         policy: PolicyName::new("p").unwrap(),
         subject: "vm/v1".parse().unwrap(),
+        findings: Vec::new(),
         response: String::new(),
         rung: 1,
         evidence: Evidence { truth: Truth::True, clauses: Vec::new() },

@@ -1,0 +1,240 @@
+//! Between the findings of several policies: who joins a plan, who is opposed by whom, and what becomes of all when the plan ends.
+//!
+//! At the same time means: both findings are open when one is to be acted upon. What a finding has brought about since it opened counts
+//! while it is open; what it would do next counts while its condition holds.
+
+use homeostat_decide::{Change, Prescribed};
+use homeostat_guard::arbitration::{Before, Rival, Wish, same, unopposed, wishes};
+use homeostat_model::{
+    Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, ResourceId, Response, Severity, Step, Truth,
+};
+use homeostat_plan::{Projection, Run, Surroundings};
+use homeostat_policy::Rung;
+
+use crate::{
+    Engine, Output,
+    case::{Case, Settled},
+    ladder::drafted,
+};
+
+impl Engine {
+    /// The plan of another finding that is on its way, or waits like this one would have to, and does what `response` comes to.
+    pub(crate) fn twin(&self, finding: &FindingRef, rung: &Rung, response: &Response) -> Option<PlanId> {
+        let mode = self.mode_of(&self.cases.get(finding)?.policy);
+        let running = self.runs.values().filter(|run| run.is_on_course()).map(Run::plan);
+        // Who may act by itself does not wait for whoever may not.
+        let waiting = self.proposals.values().filter(|_| mode == Mode::Approve);
+        let alike = |plan: &&Plan| {
+            plan.subject == finding.resource
+                && plan.policy != finding.policy
+                && self.drafts_without(plan.id, finding, rung, response).is_some_and(|steps| same(&steps, &plan.steps))
+        };
+        let twin = running.chain(waiting).find(alike).filter(|_| mode >= Mode::Approve);
+        twin.map(|plan| plan.id)
+    }
+
+    /// The finding has the plan of another one from here on.
+    pub(crate) fn join(&mut self, finding: &FindingRef, id: PlanId, out: &mut Vec<Output>) {
+        let plan = self.runs.get(&id).map(Run::plan).or_else(|| self.proposals.get(&id));
+        let Some(plan) = plan.cloned() else { return };
+        let waits = self.cases.get(&plan.finding()).and_then(|case| case.hold.clone());
+        let done = self.wishes_of(&plan.steps);
+        let Some(case) = self.cases.get_mut(finding) else { return };
+        case.plan = Some(id);
+        case.hold = waits.filter(|_| self.proposals.contains_key(&id));
+        case.pursue(done);
+        let (policy, rung) = (case.policy.clone(), case.rung);
+        self.joined.entry(id).or_default().insert(finding.clone());
+        self.tried(&policy, rung);
+        self.record(out, Entry::Joined { finding: finding.clone(), plan: id });
+    }
+
+    /// The findings of other policies that ask for the same as `plan`, which is about to be made: it is made for them too.
+    pub(crate) fn of_one_mind(&mut self, plan: &Plan, changes: &mut Vec<Change>) -> Vec<FindingRef> {
+        let mut found = Vec::new();
+        for finding in self.rivals_on(&plan.subject, &plan.policy) {
+            let Some(case) = self.cases.get(&finding) else { continue };
+            let mode = self.mode_of(&case.policy);
+            let rests = case.rests_until.is_some_and(|until| until > self.now);
+            let flaps =
+                case.policy.limits.flap.is_some_and(|flap| self.guard.quiet(self.now, &finding, &flap).is_err());
+            let busy = case.plan.is_some() || rests || flaps || self.guard.rested(self.now, &finding).is_err();
+            if busy || mode < Mode::Approve || mode > plan.mode {
+                continue;
+            }
+            let wanted = self.next_deed(&finding, changes);
+            if let Some((rung, steps)) = wanted
+                && same(&steps, &plan.steps)
+                && let Some(case) = self.cases.get_mut(&finding)
+            {
+                if case.rung != rung {
+                    (case.rung, case.attempts) = (rung, 0);
+                }
+                found.push(finding);
+            }
+        }
+        found
+    }
+
+    /// The plan was made: it is that of all its findings. Those that waited for a person to do the same wait no longer.
+    pub(crate) fn share(&mut self, plan: &Plan, out: &mut Vec<Output>) {
+        let done = self.wishes_of(&plan.steps);
+        for finding in &plan.findings {
+            let Some(case) = self.cases.get_mut(finding) else { continue };
+            case.plan = Some(plan.id);
+            case.hold = None;
+            case.pursue(done.clone());
+            if *finding != plan.finding() {
+                let (policy, rung) = (case.policy.clone(), case.rung);
+                self.joined.entry(plan.id).or_default().insert(finding.clone());
+                self.tried(&policy, rung);
+            }
+        }
+        if plan.mode == Mode::Auto {
+            let alike = |other: &&Plan| other.subject == plan.subject && same(&other.steps, &plan.steps);
+            let waiting: Vec<PlanId> = self.proposals.values().filter(alike).map(|other| other.id).collect();
+            for other in waiting {
+                self.absorb(other, plan, out);
+            }
+        }
+    }
+
+    /// A plan that waits for people would do what `plan` does now.
+    fn absorb(&mut self, waiting: PlanId, plan: &Plan, out: &mut Vec<Output>) {
+        let Some(old) = self.proposals.remove(&waiting) else { return };
+        let result = PlanResult::Cancelled { reason: format!("plan {} does the same", plan.id) };
+        self.record(out, Entry::PlanFinished { plan: waiting, result });
+        let done = self.wishes_of(&plan.steps);
+        for finding in self.findings_of(&old) {
+            let Some(case) = self.cases.get_mut(&finding) else { continue };
+            if case.closed {
+                self.cases.remove(&finding);
+                continue;
+            }
+            case.plan = Some(plan.id);
+            case.hold = None;
+            case.pursue(done.clone());
+            self.joined.entry(plan.id).or_default().insert(finding.clone());
+            self.record(out, Entry::Joined { finding, plan: plan.id });
+        }
+        self.joined.remove(&waiting);
+    }
+
+    /// Whether no finding of another policy asks for the opposite of what `plan` does, with the same or a greater priority.
+    ///
+    /// # Errors
+    /// [`Hold::Overruled`] or [`Hold::Contradicted`].
+    pub(crate) fn unopposed(&mut self, plan: &Plan, changes: &mut Vec<Change>) -> Result<(), Hold> {
+        let ours = self.wishes_of(&plan.steps);
+        let mut places = plan.touches();
+        places.extend(plan.uses());
+        let above = places.iter().flat_map(|id| self.topology.ancestors(id)).map(|one| one.id.clone());
+        places.extend(above.collect::<Vec<_>>());
+        let mut rivals = Vec::new();
+        for finding in places.iter().flat_map(|id| self.rivals_on(id, &plan.policy)).collect::<Vec<_>>() {
+            let Some(case) = self.cases.get(&finding) else { continue };
+            if case.policy.priority < plan.priority || plan.findings.contains(&finding) {
+                continue;
+            }
+            let (priority, free) = (case.policy.priority, case.plan.is_none());
+            let mut wishes = case.pursued.clone();
+            if free && let Some((_, steps)) = self.next_deed(&finding, changes) {
+                wishes.extend(self.wishes_of(&steps));
+            }
+            rivals.push(Rival { finding, priority, wishes });
+        }
+        unopposed(plan.priority, &ours, &rivals)
+    }
+
+    /// That two policies want opposite things is told to people once, for both.
+    pub(crate) fn tell_contradiction(&mut self, finding: &FindingRef, hold: &Hold, out: &mut Vec<Output>) {
+        let Hold::Contradicted { by, wanted } = hold else { return };
+        let known = |one: &FindingRef, other: &FindingRef| {
+            let hold = self.cases.get(one).and_then(|case| case.hold.as_ref());
+            matches!(hold, Some(Hold::Contradicted { by, .. }) if by == other)
+        };
+        if !known(finding, by) && !known(by, finding) {
+            let message = format!(
+                "{finding} wants {wanted}, and {by} the opposite; neither is done until one of them closes, since both policies have \
+                 the same priority"
+            );
+            self.tell(finding, None, Severity::Warning, &message, out);
+        }
+    }
+
+    /// All findings that `plan` answers: the one that made it first.
+    pub(crate) fn findings_of(&self, plan: &Plan) -> Vec<FindingRef> {
+        let joined = self.joined.get(&plan.id).into_iter().flatten().cloned();
+        std::iter::once(plan.finding()).chain(joined).collect()
+    }
+
+    /// The finding for which `plan` goes on: the first of its findings that has not closed.
+    pub(crate) fn speaker(&self, plan: &Plan) -> FindingRef {
+        let open = |finding: &FindingRef| self.cases.get(finding).is_some_and(|case| !case.closed);
+        self.findings_of(plan).into_iter().find(open).unwrap_or_else(|| plan.finding())
+    }
+
+    /// The open findings on `resource` of policies other than `policy` that may act, or could if a person said so.
+    fn rivals_on(&self, resource: &ResourceId, policy: &homeostat_model::PolicyName) -> Vec<FindingRef> {
+        let others = self.decider.watching(resource).filter(|other| other.name != *policy);
+        let finding =
+            |name: &homeostat_model::PolicyName| FindingRef { policy: name.clone(), resource: resource.clone() };
+        let wants = |finding: &FindingRef| {
+            self.cases.get(finding).is_some_and(|case: &Case| {
+                !case.closed && case.settled != Some(Settled::CalledOff) && self.mode_of(&case.policy) >= Mode::Approve
+            })
+        };
+        let mut found: Vec<FindingRef> = others.map(|other| finding(&other.name)).filter(wants).collect();
+        found.sort();
+        found
+    }
+
+    /// What would be done about a finding if nothing held it back: the rung, and its steps. Nothing is tried, told or skipped.
+    fn next_deed(&mut self, finding: &FindingRef, changes: &mut Vec<Change>) -> Option<(usize, Vec<Step>)> {
+        let case = self.cases.get(finding).filter(|case| case.settled.is_none())?;
+        let (policy, first) = (case.policy.clone(), case.rung);
+        if self.decider.holds(self.now, finding) != Truth::True {
+            return None;
+        }
+        let projection = Projection::of(self.in_flight());
+        for (index, rung) in policy.then.iter().enumerate().skip(first) {
+            let response = match self.decider.prescribe(self.now, finding, index, changes)? {
+                Prescribed::Do(Response::Notify { .. }) | Prescribed::Pass(_) => continue,
+                Prescribed::Unknown(_) => return None,
+                Prescribed::Do(response) => response,
+            };
+            let around = self.around(&projection);
+            if let Ok(draft) = drafted(&around, &finding.resource, rung, &response)
+                && self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around).is_none()
+            {
+                return Some((index, draft.steps));
+            }
+        }
+        None
+    }
+
+    /// The steps of a response as if that plan were not in flight.
+    fn drafts_without(
+        &self,
+        plan: PlanId,
+        finding: &FindingRef,
+        rung: &Rung,
+        response: &Response,
+    ) -> Option<Vec<Step>> {
+        let projection = Projection::of(self.in_flight().filter(|other| other.id != plan));
+        let draft = drafted(&self.around(&projection), &finding.resource, rung, response).ok()?;
+        Some(draft.steps)
+    }
+
+    fn around<'a>(&'a self, projection: &'a Projection) -> Surroundings<'a> {
+        Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection }
+    }
+
+    pub(crate) fn wishes_of(&self, steps: &[Step]) -> Vec<Wish> {
+        let projection = Projection::of(self.in_flight().filter(|plan| plan.steps != steps));
+        let before = |id: &ResourceId| {
+            self.topology.get(id).map_or_else(Before::default, |resource| Before::of(resource, projection.amount(id)))
+        };
+        wishes(steps, before)
+    }
+}
