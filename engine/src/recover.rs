@@ -23,18 +23,17 @@ impl Engine {
         if id.generation >= self.generation || self.runs.contains_key(&id) || self.guard.has_any(id) {
             return self.record(out, refuse("it is no plan of an earlier start, or is known already".into()));
         }
+        if open.history.is_empty() && open.made.mode == Mode::Approve {
+            // Nobody has said yes, so it owns nothing and counts nowhere; the finding will be proposed anew.
+            let reason = "homeostat was started anew before it was approved".into();
+            return self.record(out, Entry::PlanFinished { plan: id, result: PlanResult::Cancelled { reason } });
+        }
         // As if it began now: a budget would rather count it for too long.
         self.guard.own(self.now, &open.made);
         match Run::recovered(open, self.now) {
             // It may have done anything: all that it acts on stays its own until a person has looked.
             Err(illegal) => self.record(out, refuse(format!("its records contradict each other: {illegal}"))),
             Ok(run) if open.has_ended() => self.guard.release(id, &run.in_doubt()),
-            Ok(_) if open.history.is_empty() && open.made.mode == Mode::Approve => {
-                // Nobody has said yes; the finding will be proposed anew.
-                self.guard.release(id, &Default::default());
-                let reason = "homeostat was started anew before it was approved".into();
-                self.record(out, Entry::PlanFinished { plan: id, result: PlanResult::Cancelled { reason } });
-            }
             Ok(run) => self.take_over(id, run, out),
         }
     }
