@@ -23,17 +23,16 @@ impl Engine {
         if id.generation >= self.generation || self.runs.contains_key(&id) || self.guard.has_any(id) {
             return self.record(out, refuse("it is no plan of an earlier start, or is known already".into()));
         }
+        if open.has_not_begun() && open.made.mode == Mode::Approve {
+            // Nobody has said yes, so it owns nothing and counts nowhere; the finding will be proposed anew.
+            let reason = "homeostat was started anew before it was approved".into();
+            return self.record(out, Entry::PlanFinished { plan: id, result: PlanResult::Cancelled { reason } });
+        }
         self.guard.own_again(self.now, &open.made);
         match Run::recovered(open, self.now) {
             // It may have done anything: all that it acts on stays its own until a person has looked.
             Err(illegal) => self.record(out, refuse(format!("its records contradict each other: {illegal}"))),
             Ok(run) if open.has_ended() => self.guard.release(id, &run.in_doubt()),
-            Ok(_) if open.has_not_begun() && open.made.mode == Mode::Approve => {
-                // Nobody has said yes; the finding will be proposed anew.
-                self.guard.release(id, &Default::default());
-                let reason = "homeostat was started anew before it was approved".into();
-                self.record(out, Entry::PlanFinished { plan: id, result: PlanResult::Cancelled { reason } });
-            }
             Ok(run) => {
                 let joined = open.joined();
                 if !joined.is_empty() {

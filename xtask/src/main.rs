@@ -19,6 +19,7 @@ mod fuzz;
 mod http;
 mod image;
 mod interrupt;
+mod mutations;
 mod packages;
 mod process;
 mod python;
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask test [--without-testbed]      run every check; installs and starts what they need (Debian, root)
        cargo xtask fuzz [--seconds N] [TARGET..] run each fuzz target for N seconds (60), new inputs being kept
+       cargo xtask mutations [PROMISE..]         take each guard of a promise out and see its test fail; takes long
        cargo xtask testbed [--detach]            start the test bed and print its exports, to work by hand
        cargo xtask testbed stop                  stop detached test beds and remove what killed ones left
        cargo xtask engine docker|podman NAME start|kill|stop
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
             _ => Err(format!("`{seconds}` is not a number of seconds")),
         },
         ["fuzz", targets @ ..] => fuzz::some(&stages::root(), targets, 60),
+        ["mutations", promises @ ..] => mutations::try_all(&stages::root(), promises),
         ["testbed"] => bed::foreground(),
         ["testbed", "--detach"] => bed::detach(),
         ["testbed", "stop"] => bed::stop(),

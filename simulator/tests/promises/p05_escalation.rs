@@ -85,7 +85,10 @@ impl Watcher {
             }
             Entry::HandedOver { finding, .. } => drop(self.in_vain.remove(finding)),
             Entry::Notified(notification) => drop(self.in_vain.remove(&notification.finding)),
-            Entry::PlanFinished { plan, result } if scene.flights[plan].begun.is_some() => {
+            // Of a ladder that was climbed before the program ended, promise 10 tells.
+            Entry::PlanFinished { plan, result }
+                if scene.flights[plan].begun.is_some() && plan.generation == Generation(scene.life) =>
+            {
                 let finding = scene.flights[plan].plan.finding();
                 if !matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. }) {
                     self.in_vain.remove(&finding);

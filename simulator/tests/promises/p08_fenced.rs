@@ -17,7 +17,7 @@ fn nothing_is_started_elsewhere_before_its_host_was_fenced() {
 
 #[derive(Debug, Default)]
 pub(crate) struct Watcher {
-    /// Hosts of which an adapter said that they were fenced, and nobody said since that they run.
+    /// Hosts of which an adapter or a list said that they were fenced, and nobody said since that they run.
     fenced: BTreeSet<ResourceId>,
 }
 
@@ -36,11 +36,7 @@ impl Watch for Watcher {
                     self.fenced.insert(step.resource.clone());
                 }
             }
-            Fact::Told(Input::Observed(Observation::Inventory(InventoryChange::Upsert(one))))
-                if matches!(one.state(), Some("up" | "booting")) =>
-            {
-                self.fenced.remove(&one.id);
-            }
+            Fact::Told(Input::Observed(Observation::Inventory(change))) => self.described(change),
             Fact::Dispatched(command, _) => return self.dispatched(scene, command),
             _ => {}
         }
@@ -49,6 +45,21 @@ impl Watch for Watcher {
 }
 
 impl Watcher {
+    fn described(&mut self, change: &InventoryChange) {
+        let resources = match change {
+            InventoryChange::Snapshot { resources, .. } => resources.as_slice(),
+            InventoryChange::Upsert(one) => std::slice::from_ref(one),
+            InventoryChange::Gone { .. } => return,
+        };
+        for one in resources {
+            if matches!(one.state(), Some("up" | "booting")) {
+                self.fenced.remove(&one.id);
+            } else if one.flag("fenced") {
+                self.fenced.insert(one.id.clone());
+            }
+        }
+    }
+
     fn dispatched(&self, scene: &Scene, command: &StepCommand) -> Result<(), String> {
         let flight = &scene.flights[&command.plan];
         let from = flight.from.get(&command.resource);

@@ -259,7 +259,7 @@ impl Scene {
                 flight.guards.clone_from(&known.guards);
                 flight.life = known.life;
             }
-            let open = flight.ended.is_none() || !flight.doubtful().is_empty();
+            let open = flight.ended.is_none() || (!flight.doubtful().is_empty() && !self.looked_at.contains(id));
             if open {
                 flight.life = life + 1;
             }
