@@ -69,6 +69,13 @@ mod tests {
     }
 
     #[test]
+    fn no_two_policies_can_undo_each_other() {
+        let (status, text) = printed(&homeostat(&["check", policies().to_str().unwrap()]));
+        assert_eq!(status, 0, "{text}");
+        assert!(text.contains("no problem\n") && !text.contains("oscillation"), "{text}");
+    }
+
+    #[test]
     fn the_index_names_every_policy_with_its_mode() {
         let index = text("README.md");
         let rows: Vec<&str> =

@@ -1,10 +1,10 @@
 //! What people say about plans: approval by as many as it takes, and what a policy may do once they agreed with it often enough.
 
 use homeostat_guard::{Ballot, Tally, approval::hash};
-use homeostat_model::{Approval, Entry, FindingRef, Mode, Plan, PlanId, PlanResult, PolicyName};
+use homeostat_model::{Approval, Entry, FindingRef, Mode, Plan, PlanId, PolicyName};
 use homeostat_policy::Policy;
 
-use crate::{Engine, Output, engine::Alarm};
+use crate::{Engine, Output, ending::Ending, engine::Alarm};
 
 /// Most recommended plans that people can still say something about: a week of one every ten minutes.
 const MAX_RECOMMENDED: usize = 1_008;
@@ -107,8 +107,8 @@ impl Engine {
     }
 
     /// A plan has ended that a promoted policy carried out: one that fails is promoted no longer.
-    pub(crate) fn autonomy_at_end(&mut self, plan: &Plan, result: &PlanResult, doubt: bool, out: &mut Vec<Output>) {
-        if !doubt && !matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. }) {
+    pub(crate) fn autonomy_at_end(&mut self, plan: &Plan, ending: Ending, out: &mut Vec<Output>) {
+        if !matches!(ending, Ending::Failed | Ending::Unknown) {
             return;
         }
         let Some(policy) = self.decider.policies().find(|policy| policy.name == plan.policy).cloned() else { return };

@@ -8,7 +8,7 @@ use homeostat_model::{
 };
 use homeostat_plan::{Deed, Projection, Run, Surroundings, unmet};
 
-use crate::{Engine, Output, engine::Alarm, ladder::drafted};
+use crate::{Engine, Output, ending::Ending, engine::Alarm, ladder::drafted};
 
 /// How long after a step's own timeout its report may still come: the driver probes the system in that time.
 pub(crate) const REPORT_GRACE: Duration = Duration::from_mins(1);
@@ -52,8 +52,9 @@ impl Engine {
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let findings = self.findings_of(run.plan());
         self.joined.remove(&id);
-        self.breakers_at_end(run.plan(), &result, !in_doubt.is_empty(), out);
-        self.autonomy_at_end(run.plan(), &result, !in_doubt.is_empty(), out);
+        let ending = Ending::of(&result, !in_doubt.is_empty());
+        self.breakers_at_end(run.plan(), ending, &result, out);
+        self.autonomy_at_end(run.plan(), ending, out);
         for finding in &findings {
             if in_doubt.is_empty() {
                 self.plan_ended(finding, &result, out);

@@ -2,7 +2,7 @@
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Reach, ResourceId, Response,
+    Cost, Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Reach, ResourceId, Response,
     Severity, Timestamp, Truth,
 };
 use homeostat_plan::{Draft, Infeasible, Projection, Surroundings, lint};
@@ -27,7 +27,7 @@ enum Verdict {
     /// Nothing is to be done by itself any more.
     Settle(Settled),
     /// This is to be done, for this response.
-    Plan(Draft, Response),
+    Plan(Draft, Cost, Response),
     /// This plan, made for the finding of another policy, does it.
     Join(PlanId),
     /// The same, but it may change without anything coming in.
@@ -68,7 +68,7 @@ impl Engine {
                 }
                 self.decider.answered(self.now, finding, "everything was tried", changes);
             }
-            Verdict::Plan(draft, response) => self.propose(finding, draft, &response, changes, out),
+            Verdict::Plan(draft, cost, response) => self.propose(finding, draft, cost, &response, changes, out),
             Verdict::Join(plan) => self.join(finding, plan, out),
             Verdict::Wait(hold) => {
                 self.hold(finding, hold, out);
@@ -207,7 +207,10 @@ impl Engine {
                 }
                 Some(Prescribed::Do(response)) => match drafted(&around, &finding.resource, rung, &response) {
                     Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
-                        None => return Verdict::Plan(draft, response),
+                        None => {
+                            let cost = draft.cost(&around);
+                            return Verdict::Plan(draft, cost, response);
+                        }
                         reason => reason,
                     },
                     Err(infeasible) => match self.not_yet(finding, &policy) {
@@ -280,6 +283,7 @@ impl Engine {
         &mut self,
         finding: &FindingRef,
         draft: Draft,
+        cost: Cost,
         response: &Response,
         changes: &mut Vec<Change>,
         out: &mut Vec<Output>,
@@ -300,11 +304,7 @@ impl Engine {
             evidence,
             mode,
             priority: policy.priority,
-            cost: draft.cost(&Surroundings {
-                topology: &self.topology,
-                capabilities: &self.capabilities,
-                projection: &Projection::of(self.in_flight()),
-            }),
+            cost,
             effect: draft.effect,
             reach: Reach::default(),
             steps: draft.steps,
@@ -507,7 +507,7 @@ pub(crate) fn drafted(
     response: &Response,
 ) -> Result<Draft, Infeasible> {
     let draft = homeostat_plan::draft(around, subject, response)?;
-    if let Some(first) = lint(around, &draft.steps, None).first() {
+    if let Some(first) = lint(around, &draft.steps).first() {
         return Err(Infeasible(format!("the linter refuses the plan: {first}")));
     }
     Ok(if rung.compensate { draft } else { draft.for_good() })

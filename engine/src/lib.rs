@@ -49,6 +49,7 @@ mod bound;
 mod carry_out;
 mod case;
 mod coverage;
+mod ending;
 mod engine;
 mod explain;
 mod input;

@@ -9,6 +9,7 @@ use homeostat_policy::Safeguard;
 use crate::{
     Engine, Output,
     admission::{policy_title, title},
+    ending::Ending,
     engine::Alarm,
     reach::{places, selected},
 };
@@ -105,15 +106,20 @@ impl Engine {
         self.feel_all(plan, Shock::Began(plan.id), &format!("plan {} is tried", plan.id), out);
     }
 
-    /// A plan has ended; `doubt`: nobody knows what became of it.
-    pub(crate) fn breakers_at_end(&mut self, plan: &Plan, result: &PlanResult, doubt: bool, out: &mut Vec<Output>) {
+    /// A plan has ended, with this result.
+    pub(crate) fn breakers_at_end(&mut self, plan: &Plan, ending: Ending, result: &PlanResult, out: &mut Vec<Output>) {
         let id = plan.id;
-        let (shock, reason) = match result {
-            _ if doubt => (Shock::Failed(id), format!("what became of plan {id} is not known")),
-            PlanResult::Succeeded => (Shock::Succeeded(id), format!("plan {id} succeeded")),
-            PlanResult::Failed { reason, .. } => (Shock::Failed(id), format!("plan {id} failed: {reason}")),
-            PlanResult::Unverified { reason } => (Shock::Failed(id), format!("plan {id} did not help: {reason}")),
-            PlanResult::Cancelled { .. } => (Shock::CalledOff(id), format!("plan {id} was called off")),
+        let shock = match ending {
+            Ending::Succeeded => Shock::Succeeded(id),
+            Ending::Failed | Ending::Unknown => Shock::Failed(id),
+            Ending::CalledOff => Shock::CalledOff(id),
+        };
+        let reason = match (ending, result) {
+            (Ending::Unknown, _) => format!("what became of plan {id} is not known"),
+            (_, PlanResult::Failed { reason, .. }) => format!("plan {id} failed: {reason}"),
+            (_, PlanResult::Unverified { reason }) => format!("plan {id} did not help: {reason}"),
+            (_, PlanResult::Succeeded) => format!("plan {id} succeeded"),
+            (_, PlanResult::Cancelled { .. }) => format!("plan {id} was called off"),
         };
         self.feel_all(plan, shock, &reason, out);
     }

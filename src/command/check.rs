@@ -23,6 +23,8 @@ pub(crate) struct Checked {
     /// How many good guards there are.
     pub(crate) guards: usize,
     pub(crate) problems: Vec<Problem>,
+    /// What people should know, and does not keep the policies from being loaded.
+    pub(crate) warnings: Vec<Problem>,
 }
 
 /// Reads policies that are to be put into force: all of them, or none.
@@ -30,8 +32,11 @@ pub(crate) struct Checked {
 /// # Errors
 /// [`Failure`] with every problem, as it is shown to people.
 pub(crate) fn policies(sources: &[SourceText], catalogue: &Catalogue) -> Result<Vec<Arc<Policy>>, Failure> {
-    let Checked { policies, problems, .. } = load(sources, catalogue);
+    let Checked { policies, problems, warnings, .. } = load(sources, catalogue);
     if problems.is_empty() {
+        for warning in warnings {
+            tracing::warn!("{}:{}: {warning}", warning.file(), warning.line());
+        }
         Ok(policies.into_iter().map(Arc::new).collect())
     } else {
         Err(Failure::of("the policies", &report::flaws(&problems)))
@@ -47,25 +52,30 @@ pub(crate) fn load(sources: &[SourceText], catalogue: &Catalogue) -> Checked {
     for CompileError { policy, formula, message, offset } in refused {
         loaded.refuse_script(&policy, formula, offset, message);
     }
-    Checked { policies: loaded.policies, guards: loaded.guards.len(), problems: loaded.problems }
+    let homeostat_policy::Loaded { policies, guards, problems, warnings, .. } = loaded;
+    Checked { policies, guards: guards.len(), problems, warnings }
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let unknown = if args.allow_unknown_metrics { UnknownMetrics::Allow } else { UnknownMetrics::Refuse };
     let examined = Examined::all(&args.paths, unknown)?;
-    let Examined { files, policies, flaws, .. } = &examined;
+    let Examined { files, policies, flaws, warnings, .. } = &examined;
     let mut out = std::io::stdout().lock();
     // A closed standard output means that nobody wants to read it.
     let _ = match args.output {
-        Format::Json => writeln!(out, "{}", report::json(flaws)),
+        Format::Json => writeln!(out, "{}", report::json(&[flaws.as_slice(), warnings].concat())),
         Format::Table => {
-            for flaw in flaws {
+            for flaw in flaws.iter().chain(warnings) {
                 let _ = writeln!(out, "{flaw}");
             }
             let (policies, files) = (counted_many(policies.len(), "policy", "policies"), counted(files.len(), "file"));
+            let warned = match warnings.len() {
+                0 => String::new(),
+                some => format!(", {}", counted(some, "warning")),
+            };
             match flaws.len() {
-                0 => writeln!(out, "{policies} in {files}: no problem"),
-                found => writeln!(out, "{} in {files}; {policies} without one", counted(found, "problem")),
+                0 => writeln!(out, "{policies} in {files}: no problem{warned}"),
+                found => writeln!(out, "{} in {files}{warned}; {policies} without one", counted(found, "problem")),
             }
         }
     };

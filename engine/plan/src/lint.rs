@@ -6,7 +6,6 @@
 //!         --> unproven     nothing is started that may still run elsewhere
 //!         --> evacuating   nothing goes to a host that is being emptied, or is none
 //!         --> overload     no host is given more than it has
-//!         --> budget       what the guards of policies allow
 //! ```
 //!
 //! A rule a file; each says all that it finds. The linter shares no arithmetic with the drafts: an error in one is seen by the other.
@@ -26,9 +25,6 @@ use std::{
 use homeostat_model::{Action, ResourceId, Step, StepId};
 
 use crate::Surroundings;
-
-/// Says why steps are more than the guards of policies allow at all; `None` when they are not.
-pub type Budget<'a> = &'a dyn Fn(&[Step]) -> Option<String>;
 
 /// Something that is wrong with a plan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +48,7 @@ impl fmt::Display for Lint {
 
 /// Everything that is wrong with a plan of these steps, in the order of rules; nothing when it may be carried out.
 #[must_use]
-pub fn lint(around: &Surroundings<'_>, steps: &[Step], budget: Option<Budget<'_>>) -> Vec<Lint> {
+pub fn lint(around: &Surroundings<'_>, steps: &[Step]) -> Vec<Lint> {
     let steps = Steps::of(steps);
     type Rule = fn(&Surroundings<'_>, &Steps<'_>) -> Vec<(Option<StepId>, String)>;
     let rules: [(&'static str, Rule); 5] = [
@@ -65,8 +61,7 @@ pub fn lint(around: &Surroundings<'_>, steps: &[Step], budget: Option<Budget<'_>
     let found = rules.iter().flat_map(|(rule, check)| {
         check(around, &steps).into_iter().map(|(step, problem)| Lint { rule, step, problem })
     });
-    let over = budget.and_then(|budget| budget(steps.all)).map(|problem| Lint { rule: "budget", step: None, problem });
-    found.chain(over).collect()
+    found.collect()
 }
 
 /// The steps, and who comes before whom.

@@ -39,7 +39,7 @@ impl Centre {
 
     /// The rules that these steps break, with what is said.
     fn lint(&self, projection: &Projection, steps: &[Step]) -> Vec<String> {
-        lint(&self.around(projection), steps, None).iter().map(ToString::to_string).collect()
+        lint(&self.around(projection), steps).iter().map(ToString::to_string).collect()
     }
 }
 
@@ -165,16 +165,6 @@ fn what_other_plans_do_counts() {
     plan.steps = vec![step(1, &[], "vm/two", vcpus(7.0))];
     let found = centre.lint(&Projection::of([&plan]), &moved);
     assert_eq!(found, ["overload: step 1: host/b would bear 9 vcpus, and may give out 8"]);
-}
-
-#[test]
-fn a_budget_is_asked_last() {
-    let centre = Centre::new(small());
-    let projection = Projection::default();
-    let steps = [step(1, &[], "vm/one", to("host/dead"))];
-    let budget = |steps: &[Step]| Some(format!("{} steps are too many", steps.len()));
-    let found = lint(&centre.around(&projection), &steps, Some(&budget));
-    assert_eq!(found.iter().map(|lint| lint.rule).collect::<Vec<_>>(), ["evacuating", "budget"]);
 }
 
 fn plan_of(number: u64, subject: &str, steps: Vec<Step>) -> Plan {
@@ -323,7 +313,7 @@ proptest! {
             }
         };
         let found = Centre::new(changed);
-        let rules: Vec<&str> = lint(&found.around(&none), &steps, None).iter().map(|lint| lint.rule).collect();
+        let rules: Vec<&str> = lint(&found.around(&none), &steps).iter().map(|lint| lint.rule).collect();
         prop_assert!(rules.contains(&rule), "{rule} is not among {rules:?} for {steps:?}");
         if way != 0 {
             prop_assert!(rules.iter().all(|one| *one == rule), "{rules:?} for {steps:?}");

@@ -28,6 +28,8 @@ impl Mistake {
             | Self::DuplicateValue { .. }
             | Self::DuplicateResource { .. } => "again here",
             Self::FirstDeclared { .. } => "the first one",
+            Self::OtherCondition { .. } => "the other one",
+            Self::Oscillation { .. } => "one of the two",
             Self::MissingField { .. } | Self::NoTrigger | Self::ExpressionSyntax { .. } => "missing here",
             Self::Unterminated { .. } => "begins here",
             Self::WrongType { expected, .. } | Self::WrongOperand { expected, .. } => expected,

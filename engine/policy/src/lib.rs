@@ -32,6 +32,7 @@ mod load;
 mod message;
 mod mistake;
 mod nearest;
+mod oscillation;
 mod policy;
 pub mod policy_test;
 mod prescribe;

@@ -11,6 +11,7 @@ use crate::{
     Catalogue, Policy, Problem, Safeguard, Safeguards, SourceText, document,
     formula::Written,
     mistake::Mistake,
+    oscillation::{Oscillation, oscillations},
     report::Report,
     safeguard::{self, is_guard},
     scripts::{Scripts, is_script},
@@ -27,6 +28,8 @@ pub struct Loaded {
     pub guards: Arc<[Safeguard]>,
     /// All that is wrong, in the order of the files.
     pub problems: Vec<Problem>,
+    /// What to be warned of: pairs of good policies that can undo each other, in the order of their names.
+    pub warnings: Vec<Problem>,
     /// Where the formulas of the good policies stand, in the order of [`Policy::formulas`].
     formulas: BTreeMap<PolicyName, Vec<Written>>,
 }
@@ -96,8 +99,23 @@ pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
     }
     once_per_script(&mut problems);
     let guards: Arc<[Safeguard]> = guards.into_values().map(|(guard, _)| guard).collect();
+    let warnings = oscillating(&policies, &formulas);
     let with_guards = |(policy, _)| Policy { safeguards: Safeguards(Arc::clone(&guards)), ..policy };
-    Loaded { policies: policies.into_values().map(with_guards).collect(), guards, problems, formulas }
+    Loaded { policies: policies.into_values().map(with_guards).collect(), guards, problems, warnings, formulas }
+}
+
+/// A warning for each pair of policies that can undo each other, at the conditions of both.
+fn oscillating(
+    policies: &BTreeMap<PolicyName, (Policy, Problem)>,
+    formulas: &BTreeMap<PolicyName, Vec<Written>>,
+) -> Vec<Problem> {
+    let when = |name: &PolicyName| formulas.get(name).and_then(|written| written.first());
+    let found = oscillations(policies.values().map(|(policy, _)| policy));
+    let warning = |Oscillation { first, second, how }| {
+        let other = when(&first)?.problem_of_all(Mistake::OtherCondition { name: first.to_string() });
+        Some(when(&second)?.problem_of_all(Mistake::Oscillation { how }).relate(other))
+    };
+    found.into_iter().filter_map(warning).collect()
 }
 
 /// What is wrong with a script is said once, however many policies name it.

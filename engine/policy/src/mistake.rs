@@ -134,6 +134,21 @@ pub(crate) enum Mistake {
     #[diagnostic(severity(Advice))]
     FirstDeclared { name: String },
 
+    #[error("{how}")]
+    #[diagnostic(
+        code(homeostat::policy::oscillation),
+        severity(Warning),
+        help(
+            "leave more room between the two conditions than one response changes, give both selectors that exclude each other, or \
+             let one policy do both"
+        )
+    )]
+    Oscillation { how: String },
+
+    #[error("`{name}` acts on this")]
+    #[diagnostic(severity(Advice))]
+    OtherCondition { name: String },
+
     #[error("the metric `{name}` is declared twice")]
     #[diagnostic(code(homeostat::policy::duplicate_metric), help("keep one of them"))]
     DuplicateMetric { name: String },

@@ -55,10 +55,17 @@ impl Problem {
         Diagnostic::code(&self.mistake).map(|code| code.to_string()).unwrap_or_default()
     }
 
+    /// Whether it is a warning: what it is about is loaded all the same.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        Diagnostic::severity(&self.mistake) == Some(Severity::Warning)
+    }
+
     /// What to do about it. Only the other places of a problem ([`Diagnostic::related`]) have none.
     #[must_use]
     pub fn help(&self) -> Option<String> {
-        (!matches!(self.mistake, Mistake::FirstDeclared { .. })).then(|| self.mistake.advice())
+        (!matches!(self.mistake, Mistake::FirstDeclared { .. } | Mistake::OtherCondition { .. }))
+            .then(|| self.mistake.advice())
     }
 
     /// The file's name.

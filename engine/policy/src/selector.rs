@@ -222,3 +222,29 @@ fn used_up(key: &str, asked: &[Operator], last: &Operator) -> Option<String> {
 fn listed(values: &[String]) -> String {
     values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ")
 }
+
+/// Whether certainly no resource is selected by both.
+pub(crate) fn disjoint(one: &Selector, other: &Selector) -> bool {
+    let kinds = one.kind != other.kind;
+    let names = matches!((&one.name, &other.name), (Some(one), Some(other)) if one != other);
+    // A resource runs on one resource of a kind.
+    let places = match (&one.within, &other.within) {
+        (Some(one), Some(other)) => one.kind == other.kind && disjoint(one, other),
+        _ => false,
+    };
+    let mut asked: BTreeMap<&str, Vec<Operator>> = BTreeMap::new();
+    let labels = [one, other].into_iter().flat_map(asked_of_labels).any(|(key, operator)| {
+        let before = asked.entry(key).or_default();
+        let pair = before.iter().any(|other| contradiction(key, other, &operator).is_some());
+        let never = pair || used_up(key, before, &operator).is_some();
+        before.push(operator);
+        never
+    });
+    kinds || names || places || labels
+}
+
+/// All that a selector asks of labels.
+fn asked_of_labels(select: &Selector) -> impl Iterator<Item = (&str, Operator)> {
+    let labels = select.match_labels.iter().map(|(key, value)| (key.as_str(), Operator::In(vec![value.clone()])));
+    labels.chain(select.match_expressions.iter().map(|one| (one.key.as_str(), one.operator.clone())))
+}

@@ -29,7 +29,10 @@ fn cases() -> Vec<(PathBuf, SourceText)> {
 fn problems(source: SourceText) -> Vec<Problem> {
     let sources = [source];
     let (_, of_tests) = load_tests(&sources);
-    let mut problems = load(&sources, &catalogue::catalogue()).problems;
+    let loaded = load(&sources, &catalogue::catalogue());
+    assert!(loaded.warnings.iter().all(Problem::is_warning) && !loaded.problems.iter().any(Problem::is_warning));
+    let mut problems = loaded.problems;
+    problems.extend(loaded.warnings);
     // What is wrong with the file itself, both say.
     problems.extend(of_tests.into_iter().filter(|problem| problem.file().ends_with(".test.yaml")));
     problems

@@ -29,6 +29,8 @@ pub(super) struct Examined {
     guards: usize,
     /// What is wrong, in the order in which it was found, and once each: two configurations may name one file.
     pub(super) flaws: Vec<Flaw>,
+    /// What people should know, likewise.
+    pub(super) warnings: Vec<Flaw>,
     told: BTreeSet<Flaw>,
 }
 
@@ -113,6 +115,11 @@ impl Examined {
         self.guards += checked.guards;
         self.policies.extend(checked.policies.into_iter().map(|policy| policy.name));
         self.tell(report::flaws(&checked.problems));
+        for warning in report::flaws(&checked.warnings) {
+            if self.told.insert(warning.clone()) {
+                self.warnings.push(warning);
+            }
+        }
     }
 
     fn tell(&mut self, flaws: Vec<Flaw>) {

@@ -1,0 +1,28 @@
+//! How a plan ended, for all that counts failures: breakers, and policies that were promoted.
+
+use homeostat_model::PlanResult;
+
+/// How a plan ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It did what it was for.
+    Succeeded,
+    /// It did not.
+    Failed,
+    /// Nobody knows what became of it.
+    Unknown,
+    /// It was called off: that says nothing about it.
+    CalledOff,
+}
+
+impl Ending {
+    /// Of a plan with this result; `doubt`: nobody knows what became of it.
+    pub(crate) fn of(result: &PlanResult, doubt: bool) -> Self {
+        match result {
+            _ if doubt => Self::Unknown,
+            PlanResult::Succeeded => Self::Succeeded,
+            PlanResult::Failed { .. } | PlanResult::Unverified { .. } => Self::Failed,
+            PlanResult::Cancelled { .. } => Self::CalledOff,
+        }
+    }
+}
