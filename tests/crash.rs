@@ -189,7 +189,7 @@ spec:
         fs::write(policies.join("all.yaml"), POLICIES).unwrap();
         fs::write(policies.join("in-vain.yaml"), UNDONE).unwrap();
         let adapters = format!("[{{datacentre: {{at: \"{}\"}}}}]", centre.address);
-        let mut victim = Victim::start(folder.path(), &adapters, dice.split());
+        let mut victim = Victim::start(folder.path(), &adapters, 400, dice.split());
         let journal = folder.path().join("journal");
 
         let calm = Arc::new(AtomicBool::new(false));

@@ -35,6 +35,7 @@ fn restart(number: u64, timeout: homeostat_model::Duration) -> StepCommand {
         resource: "vm/v1".parse().unwrap(),
         action: Action::Restart { on: None },
         timeout,
+        begun: homeostat_model::Timestamp::default(),
     }
 }
 

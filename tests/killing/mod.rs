@@ -74,14 +74,17 @@ pub(crate) struct Victim {
     port: u16,
     child: Child,
     dice: Dice,
+    /// How long it may work, in milliseconds.
+    longest: u64,
     pub(crate) kills: u64,
     /// How many of them before it was ready, while it worked, and right after a step was written down.
     pub(crate) moments: [u64; 3],
 }
 
 impl Victim {
-    /// Starts it in `folder`, with policies in `policies` and the journal in `journal`.
-    pub(crate) fn start(folder: &Path, adapters: &str, dice: Dice) -> Self {
+    /// Starts it in `folder`, with policies in `policies` and the journal in `journal`. It will be killed `longest` milliseconds after
+    /// it is ready, at the latest.
+    pub(crate) fn start(folder: &Path, adapters: &str, longest: u64, dice: Dice) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let configuration = format!(
             "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  listen: 127.0.0.1:{port}\n  policies: [policies]\n\
@@ -89,7 +92,7 @@ impl Victim {
         );
         fs::write(folder.join("homeostat.yaml"), configuration).unwrap();
         let mut victim =
-            Self { folder: folder.to_owned(), port, child: begin(folder), dice, kills: 0, moments: [0; 3] };
+            Self { folder: folder.to_owned(), port, child: begin(folder), dice, longest, kills: 0, moments: [0; 3] };
         victim.wait_until_ready();
         victim
     }
@@ -98,7 +101,7 @@ impl Victim {
     pub(crate) fn die_and_rise(&mut self) {
         let moment = match self.dice.between(0, 9) {
             0..=1 => Moment::Starting(self.dice.millis(1, 150)),
-            2..=5 => Moment::Working(self.dice.millis(5, 400)),
+            2..=5 => Moment::Working(self.dice.millis(5, self.longest)),
             _ => Moment::Dispatching(self.dice.millis(0, 4)),
         };
         let number = match moment {
