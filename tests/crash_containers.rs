@@ -253,10 +253,14 @@ spec:
         }
         for (name, span) in own.iter().flat_map(|(name, own)| own.iter().map(move |span| (name, *span))) {
             let times = updates.entry(name.clone()).or_default();
-            let claimed =
-                |time: &i64| spans.get(name).is_some_and(|spans| spans.iter().any(|span| is_in(*time, *span)));
+            let doubt = |time: i64| match spans.get(name).and_then(|all| all.iter().find(|span| is_in(time, **span))) {
+                None => 0,
+                Some(span) if times.iter().filter(|time| is_in(**time, *span)).count() > 1 => 1,
+                Some(_) => 2,
+            };
             let own = times.iter().enumerate().filter(|(_, time)| is_in(**time, span));
-            match own.min_by_key(|(_, time)| claimed(time)).map(|(number, _)| number) {
+            let likely = own.min_by_key(|(_, time)| doubt(**time)).map(|(number, _)| number);
+            match likely {
                 Some(number) => drop(times.remove(number)),
                 None => {
                     wrongs.push(format!("{name} was updated by the test at {span:?}, and Docker does not tell of it"))
