@@ -117,7 +117,8 @@ spec:
         let mut shrunk: BTreeMap<String, Vec<Span>> = BTreeMap::new();
         while !calm.load(Ordering::Relaxed) {
             std::thread::sleep(dice.millis(1, 40));
-            let name = &names[usize::try_from(dice.between(1, names.len() as u64)).unwrap() - 1];
+            let last = u64::try_from(names.len() - 1).unwrap();
+            let name = &names[usize::try_from(dice.between(0, last)).unwrap()];
             match dice.between(0, 9) {
                 0..=2 => drop(docker(&["kill", "--signal", "KILL", name])),
                 3 => drop(docker(&["pause", name])),
