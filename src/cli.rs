@@ -1,10 +1,14 @@
 //! The command line.
 
+mod datacentre;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use homeostat_model::Mode;
 use serde::Serialize;
+
+pub(crate) use datacentre::{DatacentreArgs, DatacentreCommand, InjectArgs, ServeArgs};
 
 /// A policy-driven autonomic orchestrator: watches resources, decides, plans, acts, and can say why.
 ///
@@ -88,6 +92,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Look at a configuration.
     Config(ConfigArgs),
+    /// Serve the embedded data centre by itself, or ask one that is served what was done to it.
+    Datacentre(DatacentreArgs),
     /// Print what makes a shell complete commands and options.
     Completions(CompletionsArgs),
     /// Print the manual page, or write those of all commands into a folder.

@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod datacentre;
 pub(crate) mod demonstration;
 pub(crate) mod explain;
 pub(crate) mod man;

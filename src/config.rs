@@ -19,6 +19,7 @@ use homeostat_configuration::KIND;
 use homeostat_container::ContainerConfig;
 use homeostat_model::{AdapterName, Duration, EventType, Kind, MetricDescription, MetricName, Unit};
 use homeostat_port::Secret;
+use homeostat_simulator::CentreAddress;
 use homeostat_sources::{
     AlertmanagerConfig, CloudEventsConfig, JsonLinesConfig, PromqlConfig, RemoteWriteConfig, ScrapeConfig,
 };
@@ -93,7 +94,7 @@ pub(crate) enum AdapterConfig {
     Container(ContainerConfig),
 }
 
-/// The embedded data centre.
+/// The embedded data centre: in this process by its scenario, or in one of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatacentreConfig {
@@ -101,7 +102,11 @@ pub(crate) struct DatacentreConfig {
     #[serde(default = "datacentre_name")]
     pub(crate) name: AdapterName,
     /// The scenario's file, relative to the configuration.
-    pub(crate) scenario: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Where it is served by another process, such as `unix:/run/datacentre.sock`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<CentreAddress>,
 }
 
 /// A source.

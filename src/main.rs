@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Schema(args) => command::schema::run(&args),
         Command::Bench(args) => command::bench::run(&args),
         Command::Config(args) => command::config::run(&args),
+        Command::Datacentre(args) => command::datacentre::run(&args),
         Command::Completions(args) => command::completions::run(&args),
         Command::Man(args) => command::man::run(&args),
     };

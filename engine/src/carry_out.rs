@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use homeostat_guard::arbitration::same;
 use homeostat_model::{
-    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Truth,
+    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Timestamp,
+    Truth,
 };
 use homeostat_plan::{Deed, Projection, Run, Surroundings, unmet};
 
@@ -107,15 +108,15 @@ impl Engine {
     fn dispatch(&mut self, plan: PlanId, deed: Deed, out: &mut Vec<Output>) -> bool {
         let begun = self.runs.get_mut(&plan).is_some_and(|run| run.begin(deed.step.id).is_ok());
         if begun {
-            let command = self.command_of(plan, deed);
+            let command = self.command_of(plan, deed, self.now);
             self.record(out, Entry::StepDispatched { plan, step: command.step, key: command.key.clone() });
             out.push(Output::Dispatch(command));
         }
         begun
     }
 
-    /// The deed as its adapter is handed it; its report is awaited from here on.
-    pub(crate) fn command_of(&mut self, plan: PlanId, deed: Deed) -> StepCommand {
+    /// The deed as its adapter is handed it, or was when it was `begun`; its report is awaited from here on.
+    pub(crate) fn command_of(&mut self, plan: PlanId, deed: Deed, begun: Timestamp) -> StepCommand {
         let Deed { step, attempt, action, .. } = deed;
         let key = IdempotencyKey::of(plan, step.id, attempt);
         let overdue = self.now + step.timeout.plus(REPORT_GRACE);
@@ -129,6 +130,7 @@ impl Engine {
             resource: step.resource,
             action,
             timeout: step.timeout,
+            begun,
         }
     }
 

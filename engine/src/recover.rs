@@ -10,7 +10,7 @@
 //!   a plan in flight like any other; its resources were its own all the time
 //! ```
 
-use homeostat_model::{AdapterName, Entry, FindingRef, IdempotencyKey, Mode, OpenPlan, PlanId, PlanResult};
+use homeostat_model::{AdapterName, Entry, FindingRef, IdempotencyKey, Mode, OpenPlan, PlanId, PlanResult, Timestamp};
 use homeostat_plan::{Deed, Run};
 
 use crate::{Engine, Output};
@@ -38,19 +38,21 @@ impl Engine {
                 if !joined.is_empty() {
                     self.joined.insert(id, joined);
                 }
-                self.take_over(id, run, out);
+                self.take_over(id, open, run, out);
             }
         }
     }
 
-    fn take_over(&mut self, id: PlanId, run: Run, out: &mut Vec<Output>) {
+    fn take_over(&mut self, id: PlanId, open: &OpenPlan, run: Run, out: &mut Vec<Output>) {
         let adapters = run.plan().steps.iter().map(|step| step.adapter.clone()).collect();
         self.recovered.insert(id, adapters);
         let running: Vec<Deed> = run.running().collect();
         self.runs.insert(id, run);
         for deed in running {
-            self.lanes.take(&self.topology, &IdempotencyKey::of(id, deed.step.id, deed.attempt), &deed);
-            let command = self.command_of(id, deed);
+            let key = IdempotencyKey::of(id, deed.step.id, deed.attempt);
+            self.lanes.take(&self.topology, &key, &deed);
+            let begun = dispatched_at(open, &key).unwrap_or(open.made.created);
+            let command = self.command_of(id, deed, begun);
             out.push(Output::Probe(command));
         }
         self.go_on(id, out);
@@ -93,4 +95,10 @@ impl Engine {
             }
         }
     }
+}
+
+/// When the deed of `key` was handed over.
+fn dispatched_at(open: &OpenPlan, key: &IdempotencyKey) -> Option<Timestamp> {
+    let dispatched = |entry: &Entry| matches!(entry, Entry::StepDispatched { key: own, .. } if own == key);
+    open.history.iter().find(|record| dispatched(&record.entry)).map(|record| record.at)
 }

@@ -203,6 +203,10 @@ impl Adapter for SimAdapter {
     }
 
     async fn probe(&self, command: &StepCommand) -> Result<Probe, AdapterError> {
-        Ok(self.with(|centre| centre.probe(command)))
+        Ok(self.with(|centre| {
+            // Whoever asks may try it anew when it is told that it is not done: what a driver before it sent comes too late now.
+            centre.recognise(command.generation);
+            centre.probe(command)
+        }))
     }
 }

@@ -19,6 +19,7 @@ mod effects;
 mod figures;
 mod host;
 mod incident;
+mod ledger;
 mod outcome;
 mod sampling;
 mod workload;
@@ -40,6 +41,7 @@ use deed::Deeds;
 pub use effects::{Effects, RanTwice};
 pub use figures::Figures;
 use host::Host;
+pub use ledger::{Account, Ledger};
 use workload::Workload;
 
 /// Something that came out of the data centre, and when.
@@ -86,6 +88,7 @@ pub struct DataCentre {
     deeds: Deeds,
     newest: Generation,
     effects: Effects,
+    ledger: Ledger,
     vocabulary: Vocabulary,
     offers: Capabilities,
     seen: Vec<Seen>,
@@ -112,6 +115,7 @@ impl DataCentre {
             deeds: Deeds::default(),
             newest: Generation::default(),
             effects: Effects::default(),
+            ledger: Ledger::default(),
             vocabulary: Vocabulary::default(),
             offers: capabilities(&adapter),
             seen: Vec::new(),
@@ -181,6 +185,12 @@ impl DataCentre {
     #[must_use]
     pub fn effects(&self) -> &Effects {
         &self.effects
+    }
+
+    /// What was done under which key.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// The energy that all hosts have used so far, in joules: the power seen at each sample, until the next one.

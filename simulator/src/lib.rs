@@ -7,6 +7,8 @@
 //!              inventory, samples, events, finished steps, in the order of time
 //!                                  |
 //!          SimAdapter: the same behind the port's Adapter, at the speed of a clock
+//!                                  |
+//!          serve <--- unix socket ---> RemoteCentre: the same from another process
 //! ```
 //!
 //! Invariant: a `DataCentre` has no clock, no thread, no file and no randomness but seeded noise: equal scenarios, seeds
@@ -22,15 +24,17 @@ mod curve;
 mod driver;
 mod number;
 mod random;
+mod remote;
 mod scenario;
 mod world;
 
 pub use adapter::{Fault, SimAdapter};
 pub use assumed::{AssumedWorld, Assumption, InventoryEdit};
 pub use capability::capabilities;
-pub use centre::{DataCentre, Effects, Figures, RanTwice, Seen};
+pub use centre::{Account, DataCentre, Effects, Figures, Ledger, RanTwice, Seen};
 pub use curve::{Curve, Sine, Step};
 pub use driver::{Crash, RecordedWorld, VirtualDriver, World};
+pub use remote::{CentreAddress, InvalidAddress, RemoteCentre, Statement, serve};
 pub use scenario::{
     DiskSpec, Happening, HostSpec, Incident, Link, MAX_FILE_BYTES, MAX_HAPPENINGS, MAX_RESOURCES, OutOfMemory, Problem,
     RackSpec, Scenario, ScenarioError, WorkloadSpec,

@@ -11,6 +11,7 @@ mod workload;
 use std::collections::BTreeMap;
 
 use homeostat_model::{Duration, ResourceId, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::Curve;
 pub use problem::{Problem, ScenarioError};
@@ -153,7 +154,8 @@ pub struct Happening {
 }
 
 /// What can happen to a data centre by itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Incident {
     /// A workload ends by a fault of its own.
     Crash(ResourceId),
@@ -170,6 +172,7 @@ pub enum Incident {
         /// In cores.
         cores: f64,
         /// How long it takes to get there.
+        #[serde(default)]
         ramp: Duration,
     },
     /// A workload wants another amount of memory from now on.
@@ -179,6 +182,7 @@ pub enum Incident {
         /// In bytes.
         bytes: f64,
         /// How long it takes to get there.
+        #[serde(default)]
         ramp: Duration,
     },
 }

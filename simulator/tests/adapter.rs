@@ -8,7 +8,7 @@ use homeostat_model::{
     Action, AdapterName, Generation, IdempotencyKey, InventoryChange, Observation, PlanId, StepCommand, StepId,
     StepResult, Timestamp, Verb,
 };
-use homeostat_port::{Adapter, Clock, ObservationSink, ProgressSink, execute};
+use homeostat_port::{Adapter, ApplyError, Clock, ObservationSink, Probe, ProgressSink, execute};
 use homeostat_simulator::{DataCentre, Fault, Incident, Scenario, SimAdapter};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,7 @@ fn restart(number: u64, timeout: homeostat_model::Duration) -> StepCommand {
         resource: "vm/v1".parse().unwrap(),
         action: Action::Restart { on: None },
         timeout,
+        begun: homeostat_model::Timestamp::default(),
     }
 }
 
@@ -143,4 +144,21 @@ async fn a_slow_step_tells_how_far_it_is() {
     let shares = watcher.await.unwrap();
     assert!(shares.windows(2).all(|pair| pair[0] <= pair[1]), "{shares:?}");
     assert!(shares.iter().any(|share| (0.3..0.7).contains(share)), "{shares:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asked_what_became_of_a_step_is_not_overtaken_by_those_before() {
+    let (sim, clock) = adapter(1, 300);
+    let late = restart(1, homeostat_model::Duration::from_secs(60));
+    // A program was killed right after it had sent the step; the next one asks before the step has arrived.
+    let asked = StepCommand { generation: Generation(2), ..late.clone() };
+    assert!(matches!(sim.probe(&asked).await.unwrap(), Probe::NotDone(_)));
+    let (progress, _) = ProgressSink::new();
+    let arrived = sim.apply(&late, &progress, &CancellationToken::new()).await;
+    assert!(matches!(arrived, Err(ApplyError::Stale { given: 1, newest: 2 })), "{arrived:?}");
+    assert!(matches!(
+        execute(&sim, &asked, &clock, &progress, &CancellationToken::new()).await,
+        StepResult::Done { .. }
+    ));
+    assert_eq!(sim.with(|centre| centre.effects().count(&"vm/v1".parse().unwrap(), Verb::Restart)), 1);
 }

@@ -18,7 +18,7 @@ use homeostat_port::{
     Adapter, AdapterError, ApplyError, Clock, ObservationSink, Probe, ProgressSink, Refusal,
     conformance::{Harness, Outcome, Report, Subject, run},
 };
-use homeostat_simulator::{DataCentre, Incident, Scenario, SimAdapter};
+use homeostat_simulator::{CentreAddress, DataCentre, Incident, RemoteCentre, Scenario, SimAdapter, serve};
 use tokio_util::sync::CancellationToken;
 
 /// Enough of everything that no two promises share a resource.
@@ -44,6 +44,8 @@ containers:
 struct DataCentreHarness {
     sim: SimAdapter,
     adapter: Arc<dyn Adapter>,
+    /// What an adapter is after the program was started anew.
+    reconnected: Arc<dyn Adapter>,
     taken: [AtomicU64; 6],
 }
 
@@ -53,7 +55,7 @@ impl DataCentreHarness {
         let scenario = Scenario::parse("conformance.yaml", SCENARIO).unwrap();
         let centre = DataCentre::new(&scenario, AdapterName::new("sim").unwrap(), scenario.start, scenario.seed);
         let sim = SimAdapter::new(centre, Clock::starting(scenario.start, 300));
-        Self { adapter: wrap(sim.clone()), sim, taken: Default::default() }
+        Self { adapter: wrap(sim.clone()), reconnected: Arc::new(sim.reconnected()), sim, taken: Default::default() }
     }
 
     /// The next one of a row of resources: `vm/run-1`, `vm/run-2`, ...
@@ -70,7 +72,7 @@ impl Harness for DataCentreHarness {
     }
 
     async fn reconnected(&self) -> Option<Arc<dyn Adapter>> {
-        Some(Arc::new(self.sim.reconnected()))
+        Some(self.reconnected.clone())
     }
 
     async fn subject(&self, kind: &Kind, verb: Verb) -> Option<Subject> {
@@ -148,6 +150,38 @@ async fn the_data_centre_keeps_every_promise() {
     assert!(report.is_kept(), "\n{report}");
     assert_eq!(report.skipped(), Vec::<&str>::new(), "\n{report}");
     assert_eq!(harness.sim.with(|centre| centre.effects().ran_twice().to_vec()), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_centre_in_a_process_of_its_own_keeps_every_promise() {
+    let folder = tempfile::tempdir().unwrap();
+    let address: CentreAddress = format!("unix:{}/centre.sock", folder.path().display()).parse().unwrap();
+    let client = || Arc::new(RemoteCentre::new(AdapterName::new("sim").unwrap(), address.clone()));
+    let harness = DataCentreHarness { reconnected: client(), ..DataCentreHarness::new(|_| client()) };
+    let stop = CancellationToken::new();
+    let server = tokio::spawn({
+        let (sim, address, stop) = (harness.sim.clone(), address.clone(), stop.clone());
+        async move { serve(sim, &address, &stop).await }
+    });
+    while !address.path().exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let report = run(&harness).await;
+    println!("{report}");
+    assert!(report.is_kept(), "\n{report}");
+    assert_eq!(report.skipped(), Vec::<&str>::new(), "\n{report}");
+    // It says itself what was really done to it: nothing twice, and every effect under one of the keys.
+    let stated = client().ledger().await.unwrap();
+    let applied: u64 = stated.keys.values().map(|account| account.applied).sum();
+    let effects: u64 = stated.effects.values().flat_map(|verbs| verbs.values()).sum();
+    assert!(applied > 10 && applied == effects, "{stated:?}");
+    assert!(stated.keys.values().all(|account| account.applied <= 1), "{stated:?}");
+    assert_eq!((stated.forgotten, stated.ran_twice), (0, vec![]));
+    stop.cancel();
+    server.await.unwrap().unwrap();
+    assert!(!address.path().exists(), "the next one may listen there");
+    let gone = client().capabilities().await.unwrap_err().to_string();
+    assert!(gone.contains("cannot reach unix:") && gone.contains("datacentre serve"), "{gone}");
 }
 
 /// An adapter that breaks one promise.

@@ -111,6 +111,7 @@ fn command(number: u64, generation: u32, resource: &str, action: &Action) -> Ste
         resource: resource.parse().unwrap(),
         action: action.clone(),
         timeout: Duration::from_mins(10),
+        begun: homeostat_model::Timestamp::default(),
     }
 }
 

@@ -98,11 +98,12 @@ struct Faulty {
     ways: Vec<Way>,
     reported: usize,
     late: Vec<(Timestamp, Input)>,
+    probed: Vec<StepCommand>,
 }
 
 impl Faulty {
     fn new(ways: &[Way]) -> Self {
-        Self { centre: centre(), ways: ways.to_vec(), reported: 0, late: Vec::new() }
+        Self { centre: centre(), ways: ways.to_vec(), reported: 0, late: Vec::new(), probed: Vec::new() }
     }
 
     fn next_way(&mut self) -> Way {
@@ -139,6 +140,7 @@ impl World for Faulty {
     }
 
     fn probe(&mut self, at: Timestamp, command: &StepCommand) {
+        self.probed.push(command.clone());
         World::probe(&mut self.centre, at, command);
     }
 
@@ -209,6 +211,30 @@ fn a_run_that_is_killed_at_any_record_ends_as_if_it_was_not_and_does_nothing_twi
                 assert_eq!(world.effects().ran_twice(), [], "{crash:?}, down for {down_for}s");
             }
         }
+    }
+}
+
+#[test]
+fn what_is_probed_after_a_crash_says_when_it_was_begun() {
+    let start = centre().now();
+    let mut first = VirtualDriver::new(Generation(1), Faulty::new(&[]), start);
+    begin(&mut first, Vec::new());
+    // While a machine boots; its step was begun at the start.
+    first.run_until(start + Duration::from_secs(20));
+    let (world, durable) = (first.world().clone(), first.records().to_vec());
+    let mut open = OpenPlans::default();
+    durable.iter().for_each(|record| open.apply(record));
+    let mut second = VirtualDriver::new(Generation(2), world, start + Duration::from_secs(30));
+    begin(&mut second, open.into_plans());
+    let dispatched = |command: &StepCommand| {
+        let of = |entry: &Entry| matches!(entry, Entry::StepDispatched { key, .. } if *key == command.key);
+        durable.iter().find(|record| of(&record.entry)).map(|record| record.at)
+    };
+    let probed = &second.world().probed;
+    assert!(!probed.is_empty(), "{durable:#?}");
+    for command in probed {
+        assert_eq!(Some(command.begun), dispatched(command), "{command:?}");
+        assert!(command.begun < second.now(), "{command:?}");
     }
 }
 

@@ -136,6 +136,7 @@ impl Play {
             resource: resource.parse().unwrap(),
             action,
             timeout: Duration::from_mins(10),
+            begun: homeostat_model::Timestamp::default(),
         }
     }
 

@@ -18,7 +18,7 @@ use homeostat_journal::{Journal, Options, Replayed};
 use homeostat_model::OpenPlan;
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
-use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
+use homeostat_simulator::{DataCentre, RemoteCentre, Scenario, SimAdapter};
 use homeostat_sources::{JsonLines, Promql, Scrape};
 use tokio::{
     net::TcpListener,
@@ -174,7 +174,10 @@ fn adapters(loaded: &Loaded, scenario: Option<Scenario>, clock: Clock) -> Result
     for adapter in &loaded.configuration.adapters {
         match adapter {
             AdapterConfig::Datacentre(config) => {
-                if let Some(scenario) = &scenario {
+                if let Some(at) = &config.at {
+                    let at = at.seen_from(&loaded.resolve(Path::new("")));
+                    adapters.push(Arc::new(RemoteCentre::new(config.name.clone(), at)));
+                } else if let Some(scenario) = &scenario {
                     let centre = DataCentre::new(scenario, config.name.clone(), clock.now(), scenario.seed);
                     adapters.push(Arc::new(SimAdapter::new(centre, clock)));
                 }

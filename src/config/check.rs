@@ -14,9 +14,20 @@ pub(super) fn check(configuration: &Configuration, origins: &Origins, complete: 
     let centres: Vec<String> = adapters
         .iter()
         .enumerate()
-        .filter(|(_, adapter)| matches!(adapter, AdapterConfig::Datacentre(_)))
+        .filter(|(_, adapter)| matches!(adapter, AdapterConfig::Datacentre(config) if config.at.is_none()))
         .map(|(number, _)| format!("spec.adapters[{number}]"))
         .collect();
+    for (number, adapter) in adapters.iter().enumerate() {
+        let AdapterConfig::Datacentre(config) = adapter else { continue };
+        let message = match (&config.scenario, &config.at) {
+            (Some(_), None) | (None, Some(_)) => continue,
+            (Some(_), Some(_)) => "the data centre has a `scenario`, and is served somewhere else as well",
+            (None, None) => "the data centre has neither a `scenario` nor an address",
+        };
+        let help =
+            "write `scenario:` for one in this process, or `at:` for one that `homeostat datacentre serve` serves";
+        problems.add(&format!("spec.adapters[{number}].datacentre"), "datacentre", message.into(), help);
+    }
     if *speed == 0 {
         let help = "1 is real time, 30 is thirty times as fast";
         problems.add("spec.speed", "out_of_range", "`spec.speed` is 0".into(), help);

@@ -15,7 +15,7 @@ use homeostat_simulator::Scenario;
 use homeostat_sources::JsonLinesConfig;
 use serde_json::{Value, json};
 
-use super::{AdapterConfig, Configuration, DatacentreConfig, FILE_NAME, SourceConfig, check, disk::Disk};
+use super::{AdapterConfig, Configuration, FILE_NAME, SourceConfig, check, disk::Disk};
 use crate::{
     command::demonstration,
     files,
@@ -171,7 +171,7 @@ impl Loaded {
     /// # Errors
     /// Everything that is wrong with it.
     pub(crate) fn scenario(&self) -> Result<Option<(AdapterName, Scenario)>, Vec<Flaw>> {
-        let Some((number, DatacentreConfig { name: adapter, scenario })) = self.data_centre() else { return Ok(None) };
+        let Some((number, adapter, scenario)) = self.data_centre() else { return Ok(None) };
         let (name, text) = match &self.file {
             Some(_) => {
                 let unreadable = |failure: Failure| {
@@ -194,13 +194,13 @@ impl Loaded {
 
     /// The scenario's file, if one is configured.
     pub(crate) fn scenario_path(&self) -> Option<PathBuf> {
-        self.data_centre().map(|(_, config)| self.resolve(&config.scenario))
+        self.data_centre().map(|(_, _, scenario)| self.resolve(scenario))
     }
 
-    /// The embedded data centre, and which of the adapters it is.
-    fn data_centre(&self) -> Option<(usize, &DatacentreConfig)> {
+    /// The data centre in this process: which of the adapters it is, its name and its scenario.
+    fn data_centre(&self) -> Option<(usize, &AdapterName, &Path)> {
         self.configuration.adapters.iter().enumerate().find_map(|(number, adapter)| match adapter {
-            AdapterConfig::Datacentre(config) => Some((number, config)),
+            AdapterConfig::Datacentre(config) => Some((number, &config.name, config.scenario.as_deref()?)),
             AdapterConfig::Container(_) => None,
         })
     }

@@ -41,6 +41,9 @@ const READS: u32 = 3;
 /// Before it is asked for again.
 const READ_AGAIN: Duration = Duration::from_millis(100);
 
+/// What the address of an engine on this machine begins with.
+const LOCAL: &str = "unix://";
+
 /// An end of time that has not passed when the engine begins to answer.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
@@ -135,7 +138,7 @@ impl Connection {
 
     fn connect(&self) -> Result<Docker, Error> {
         let endpoint = &self.endpoint;
-        if endpoint.starts_with("unix://") {
+        if endpoint.starts_with(LOCAL) {
             Docker::connect_with_unix(endpoint, CLIENT_SECONDS, API_DEFAULT_VERSION)
         } else if let Some(TlsConfig { ca, cert, key }) = &self.tls {
             Docker::connect_with_ssl(endpoint, key, cert, ca, CLIENT_SECONDS, API_DEFAULT_VERSION)
@@ -267,10 +270,15 @@ impl Connection {
         Ok(Box::pin(docker.events(Some(options))))
     }
 
-    /// When the container was last restarted by a call to the engine, as far back as `since`, if the engine remembers one.
-    pub(crate) async fn last_restart(&self, id: &str, since: jiff::Timestamp) -> Result<Option<i64>, AdapterError> {
-        let restarts = self.history(id, since, &["restart"]).await?;
-        Ok(restarts.into_iter().filter_map(|event| event.time).max())
+    /// What the engine's clock showed at `millis` of ours, in milliseconds since the epoch; `None` beyond all calendars.
+    pub(crate) async fn by_its_clock(&self, millis: i64) -> Result<Option<jiff::Timestamp>, AdapterError> {
+        let ours = jiff::Timestamp::from_millisecond(millis).ok();
+        if self.endpoint.starts_with(LOCAL) {
+            // It is the same clock.
+            return Ok(ours);
+        }
+        let ahead = self.time().await?.duration_since(jiff::Timestamp::now());
+        Ok(ours.and_then(|ours| ours.checked_add(ahead).ok()))
     }
 
     /// Whether somebody asked the engine to end the container since `since`; `None` when it does not remember as much, or does not tell

@@ -8,24 +8,21 @@
 //! | migrate | it is on the other host | the same |
 //! | pause, unpause | it stands still; it runs | the same |
 //! | resize | its limits are those asked for | the same |
-//! | restart | it runs, and was started after the step began | the engine's history of events is asked for a restart |
+//! | restart | it runs, and was started after the step began | the same, by when the journal says that it was begun |
 //!
-//! The history of an engine is short (Docker keeps 256 events, in memory; [`HISTORY`] is how far back we look), and does not
-//! say who asked: a restart by somebody else within that time is taken for ours, which the container had all the same; one
-//! that fell out of the history is taken for not done.
+//! Who started it, the engine does not say: a start by somebody else since then is taken for ours, which the container had all the
+//! same. What a killed process had sent may still be under way: until it cannot be any more, what is not done counts as being done.
 
 use std::time::Duration;
 
 use homeostat_model::{Action, StepCommand};
 use homeostat_port::{AdapterError, Probe};
-use jiff::SignedDuration;
 
 use crate::{
     adapter::Shared,
     inventory::Container,
     ledger::{Deed, Progress},
     locate::Place,
-    number::integer,
     parts::own_name,
     replace::{Replacement, is_done},
 };
@@ -33,9 +30,9 @@ use crate::{
 /// How long engines give a container to end by itself, unless it was made with another time.
 const DEFAULT_GRACE_SECONDS: u64 = 10;
 
-/// How far back a restart is looked for in the engine's history: a step is probed within seconds after a crash, and the
-/// longest restart takes minutes.
-const HISTORY: SignedDuration = SignedDuration::from_mins(15);
+/// How long what a killed process had sent may still be under way, besides the time that a container is given to end: an engine that
+/// is busy with hundreds of containers takes seconds to begin with a request and to start a container.
+const UNDER_WAY: Duration = Duration::from_secs(5);
 
 impl Shared {
     /// How long the container of a step is given to end by itself.
@@ -109,8 +106,8 @@ impl Shared {
                     .map_or("no such container".into(), |found| in_words(&found.container));
                 Ok(Probe::NotDone(format!("not begun; {seen}")))
             }
-            None if matches!(command.action, Action::Restart { .. }) => self.in_history(command).await,
-            Some(Progress::NotBegun) | None => self.became(command, "").await,
+            Some(Progress::NotBegun) => self.became(command, "").await,
+            None => self.left_behind(command).await,
         }
     }
 
@@ -140,33 +137,33 @@ impl Shared {
         Ok(if done { Probe::Done(seen) } else { Probe::NotDone(seen) })
     }
 
-    /// Looks for a restart in the engine's history: for a step that another process has begun.
-    async fn in_history(&self, command: &StepCommand) -> Result<Probe, AdapterError> {
-        let Some(place) = self.locate(&command.resource).await? else {
-            return Ok(Probe::NotDone("there is no such container".into()));
+    /// What became of a step that another process has handed to the engine, or was about to when it ended. As long as what it sent may
+    /// still be under way, what is not done may be done in a moment: who took it for not done would do it again.
+    async fn left_behind(&self, command: &StepCommand) -> Result<Probe, AdapterError> {
+        let place = self.locate(&command.resource).await?;
+        let ends = place.as_ref().map_or(Duration::ZERO, Place::grace);
+        let (probe, may_take) = match (&command.action, &place) {
+            (Action::Restart { .. }, Some(place)) => (restarted(command, place).await?, UNDER_WAY + ends),
+            (Action::Stop, _) => (self.became(command, "").await?, UNDER_WAY + ends),
+            _ => (self.became(command, "").await?, UNDER_WAY),
         };
-        let (grace, Place { host, facts, container }) = (place.grace(), place);
-        let now = host.connection.time().await?;
-        let since = now.checked_sub(HISTORY).unwrap_or(now);
-        let seen = in_words(&container);
-        let Some(restarted) = host.connection.last_restart(&container.id, since).await? else {
-            return Ok(Probe::NotDone(format!("{seen}; the engine knows of no restart in the last 15 minutes")));
-        };
-        let started: Option<jiff::Timestamp> = container.started_at.parse().ok();
-        // Podman tells of a restart when it begins.
-        if facts.engine == "podman" && started.is_none_or(|started| started.as_second() < restarted) {
-            return Ok(if now.as_second() - restarted < integer(grace.as_secs_f64()) {
-                Probe::Running
-            } else {
-                Probe::NotDone(format!("{seen}; a restart was begun and did not succeed"))
-            });
-        }
-        if container.state() == "running" {
-            Ok(Probe::Done(format!("{seen}; restarted through the engine")))
-        } else {
-            Ok(Probe::NotDone(format!("{seen}, after a restart through the engine")))
-        }
+        let passed = jiff::Timestamp::now().as_millisecond().saturating_sub(command.begun.as_millis());
+        let is_open = u64::try_from(passed).is_ok_and(|passed| Duration::from_millis(passed) < may_take);
+        Ok(if is_open && matches!(probe, Probe::NotDone(_)) { Probe::Running } else { probe })
     }
+}
+
+/// Whether the container was started since the step was begun: by whomever, it was what the step wants.
+async fn restarted(command: &StepCommand, place: &Place) -> Result<Probe, AdapterError> {
+    let Place { container, host, .. } = place;
+    let seen = in_words(container);
+    let begun = host.connection.by_its_clock(command.begun.as_millis()).await?;
+    let started: Option<jiff::Timestamp> = container.started_at.parse().ok();
+    Ok(match started.zip(begun) {
+        Some((started, begun)) if started <= begun => Probe::NotDone(format!("{seen}; it was not started since")),
+        Some(_) if container.state() == "running" => Probe::Done(seen),
+        _ => Probe::NotDone(seen),
+    })
 }
 
 impl Place {

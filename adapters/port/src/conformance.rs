@@ -177,6 +177,7 @@ impl<'a> Suite<'a> {
             timeout: homeostat_model::Duration::from_millis(
                 u64::try_from(self.harness.patience().as_millis()).unwrap_or(u64::MAX),
             ),
+            begun: crate::Clock::system().now(),
         }
     }
 

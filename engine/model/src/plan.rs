@@ -281,4 +281,7 @@ pub struct StepCommand {
     pub action: Action,
     /// How long it may take.
     pub timeout: Duration,
+    /// When it was handed over; of one that is probed after a crash, when that was before the crash. What its system shows from before
+    /// is not its doing.
+    pub begun: Timestamp,
 }

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 /// Most faults that are planned ahead: enough for a long test, and a test that plans more has a mistake in it.
 const MAX_PLANNED: usize = 10_000;
 
 /// How an apply goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Fault {
     /// It never ends and does nothing, until it is called off.
     Hang,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use homeostat_model::{
-    Action, Amount, Duration, IdempotencyKey, ResourceId, StepCommand, StepReport, StepResult, Timestamp, Value, Verb,
+    Action, Amount, Duration, Generation, IdempotencyKey, ResourceId, StepCommand, StepReport, StepResult, Timestamp,
+    Value, Verb,
 };
 
 use homeostat_port::Probe;
@@ -12,6 +13,7 @@ use super::{
     DataCentre, Seen,
     admission::Needs,
     agenda::Due,
+    effects::Effects,
     host::{Host, Life},
     workload::{Phase, Workload},
 };
@@ -130,20 +132,27 @@ impl DataCentre {
         if let Err(refusal) = self.check(command) {
             return self.report(command, StepResult::Refused { reason: refusal.reason });
         }
-        self.newest = self.newest.max(command.generation);
+        self.recognise(command.generation);
         if let Some(observed) = self.already(command) {
+            self.ledger.found(command);
             return self.conclude(command, StepResult::Done { observed });
         }
         let ends = self.now + self.takes(command);
         self.deeds.begin(Deed { command: command.clone(), began: self.now, ends });
         self.agenda.add(ends, Due::Deed(command.key.clone()));
+        self.ledger.begun(command);
         self.enter(command);
+    }
+
+    /// From now on nothing is done for an older generation than this one.
+    pub fn recognise(&mut self, generation: Generation) {
+        self.newest = self.newest.max(generation);
     }
 
     /// Says what became of a step, as [`Seen::Finished`], to a driver that begins anew and has no report of it. While it is being
     /// done, its end is told to whoever asked last.
     pub fn tell(&mut self, command: &StepCommand) {
-        self.newest = self.newest.max(command.generation);
+        self.recognise(command.generation);
         match self.probe(command) {
             Probe::Running => self.deeds.adopt(command),
             Probe::Done(observed) => self.report(command, StepResult::Done { observed }),
@@ -256,6 +265,15 @@ impl DataCentre {
             return;
         }
         let Some(Deed { command, .. }) = self.deeds.take(key) else { return };
+        let done = |effects: &Effects| effects.count(&command.resource, command.action.verb());
+        let before = done(&self.effects);
+        let result = self.finish(&command);
+        self.ledger.applied(&command, done(&self.effects).saturating_sub(before));
+        self.conclude(&command, result);
+    }
+
+    /// What changes when a step comes to its end, and how it ended.
+    fn finish(&mut self, command: &StepCommand) -> StepResult {
         let id = &command.resource;
         match &command.action {
             Action::Restart { .. } => self.launch(id, Verb::Restart),
@@ -272,7 +290,7 @@ impl DataCentre {
                 // A host that stayed dark was either broken before or broke on the way.
                 if !self.hosts.get(id).is_some_and(|host| host.is_up() || (host.life == Life::Booting && !host.broken))
                 {
-                    return self.conclude(&command, StepResult::Failed { reason: format!("{id} did not come up") });
+                    return StepResult::Failed { reason: format!("{id} did not come up") };
                 }
                 let boots = self.hosts.get(id).map_or(0, |host| host.boots);
                 self.finish_boot(id, boots);
@@ -280,8 +298,7 @@ impl DataCentre {
             }
             Action::Power { on: false } => {
                 if !self.hosts.get(id).is_some_and(Host::is_up) {
-                    let reason = format!("{id} went down before it was switched off");
-                    return self.conclude(&command, StepResult::Failed { reason });
+                    return StepResult::Failed { reason: format!("{id} went down before it was switched off") };
                 }
                 self.turn_host(id, |host| host.life = Life::Off);
                 self.effects.done(id, Verb::Power);
@@ -293,8 +310,7 @@ impl DataCentre {
                 self.changed(id);
             }
         }
-        let observed = self.already(&command).unwrap_or_else(|| self.look_at(id));
-        self.conclude(&command, StepResult::Done { observed });
+        StepResult::Done { observed: self.already(command).unwrap_or_else(|| self.look_at(id)) }
     }
 
     fn finish_pause(&mut self, id: &ResourceId, on: bool) {
@@ -396,6 +412,7 @@ impl DataCentre {
 
     /// Remembers and reports how a step ended.
     fn conclude(&mut self, command: &StepCommand, result: StepResult) {
+        self.ledger.ended(command, &result);
         self.deeds.end(&command.key, result.clone());
         self.report(command, result);
     }

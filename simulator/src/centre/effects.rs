@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_model::{ResourceId, Timestamp, Verb};
+use serde::{Deserialize, Serialize};
 
 /// Most double runs kept: the first says it all, the others help to find the pattern.
 const MAX_RAN_TWICE: usize = 1_000;
 
 /// A workload that ran on more than one host at a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RanTwice {
     /// Since when.
     pub at: Timestamp,
@@ -37,6 +38,11 @@ impl Effects {
     #[must_use]
     pub fn total(&self, verb: Verb) -> u64 {
         self.counts.iter().filter(|((_, done), _)| *done == verb).map(|(_, count)| count).sum()
+    }
+
+    /// How often which verb was really done to which resource.
+    pub fn counts(&self) -> impl Iterator<Item = (&ResourceId, Verb, u64)> {
+        self.counts.iter().map(|((resource, verb), count)| (resource, *verb, *count))
     }
 
     /// The workloads that ever ran on two hosts at a time: none, if all is well.

@@ -287,6 +287,7 @@ pub(crate) fn step(resource: &ResourceId, action: Action) -> StepCommand {
         resource: resource.clone(),
         action,
         timeout: homeostat_model::Duration::from_secs(60),
+        begun: homeostat_port::Clock::system().now(),
     }
 }
 

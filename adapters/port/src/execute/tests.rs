@@ -68,6 +68,7 @@ impl Slow {
             resource: "vm/one".parse().unwrap(),
             action: Action::Start,
             timeout,
+            begun: homeostat_model::Timestamp::default(),
         }
     }
 

@@ -1,0 +1,133 @@
+//! What a journal says about all plans there ever were, and what has to be true of it however often homeostat was killed.
+
+#![allow(dead_code, reason = "every test program compiles this module and uses a part of it")]
+
+use std::{collections::BTreeMap, path::Path};
+
+use homeostat_journal::History;
+use homeostat_model::{Action, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepId, StepResult, Timestamp};
+
+use crate::program::{homeostat, printed};
+
+/// A try of a step, as it was written down.
+#[derive(Debug, Clone)]
+pub(crate) struct Deed {
+    pub(crate) key: IdempotencyKey,
+    pub(crate) step: StepId,
+    pub(crate) dispatched: Timestamp,
+    /// How it ended, and when.
+    pub(crate) ended: Option<(Timestamp, StepResult)>,
+}
+
+/// A plan and what became of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Story {
+    pub(crate) plan: Plan,
+    pub(crate) deeds: Vec<Deed>,
+    pub(crate) results: Vec<PlanResult>,
+}
+
+/// Everything that is in a journal about plans.
+#[derive(Debug)]
+pub(crate) struct Chronicle {
+    pub(crate) stories: BTreeMap<PlanId, Story>,
+    pub(crate) records: u64,
+    /// What is wrong, in words.
+    pub(crate) wrongs: Vec<String>,
+}
+
+/// How many plans there are in a journal at the moment, also while it is written.
+pub(crate) fn count_plans(journal: &Path) -> usize {
+    let Ok(mut history) = History::open(journal) else { return 0 };
+    let mut plans = 0;
+    while let Ok(Some(kept)) = history.next_record() {
+        plans += usize::from(matches!(kept.record.entry, Entry::PlanMade(_)));
+    }
+    plans
+}
+
+impl Chronicle {
+    /// Reads `journal`, which nobody writes any more, from its first record on.
+    pub(crate) fn read(journal: &Path) -> Self {
+        let (status, told) = printed(&homeostat(&["audit", "--verify", journal.to_str().unwrap()]));
+        assert_eq!(status, 0, "the journal does not verify: {told}");
+        let mut history = History::open(journal).unwrap();
+        assert_eq!(history.first_record(), 1, "the journal was cut to size: the test cannot see everything");
+        let mut chronicle = Self { stories: BTreeMap::new(), records: 0, wrongs: Vec::new() };
+        while let Some(kept) = history.next_record().unwrap() {
+            chronicle.records += 1;
+            chronicle.take(kept.record.at, kept.record.entry);
+        }
+        chronicle.finish();
+        chronicle
+    }
+
+    fn take(&mut self, at: Timestamp, entry: Entry) {
+        match entry {
+            Entry::PlanMade(plan) => {
+                let (id, story) = (plan.id, Story { plan, deeds: Vec::new(), results: Vec::new() });
+                if self.stories.insert(id, story).is_some() {
+                    self.wrongs.push(format!("{id} was made twice"));
+                }
+            }
+            Entry::StepDispatched { plan, step, key } => {
+                let twice = self.stories.values().flat_map(|story| &story.deeds).any(|deed| deed.key == key);
+                let story = self.stories.get_mut(&plan).unwrap();
+                if twice || !story.results.is_empty() {
+                    self.wrongs.push(format!("{key} was begun twice, or after the end of its plan"));
+                }
+                story.deeds.push(Deed { key, step, dispatched: at, ended: None });
+            }
+            Entry::StepFinished { plan, step, result } => {
+                let story = self.stories.get_mut(&plan).unwrap();
+                let open = story.deeds.iter_mut().find(|deed| deed.step == step && deed.ended.is_none());
+                match (open, result) {
+                    (Some(deed), result) => deed.ended = Some((at, result)),
+                    // Nothing was begun.
+                    (None, StepResult::Refused { .. }) => {}
+                    (None, result) => self.wrongs.push(format!("{plan}/{step} ended without begin: {result:?}")),
+                }
+            }
+            Entry::PlanFinished { plan, result } => self.stories.get_mut(&plan).unwrap().results.push(result),
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self) {
+        for (id, story) in &self.stories {
+            if story.results.len() != 1 {
+                self.wrongs.push(format!("{id} has {} ends: {story:?}", story.results.len()));
+            }
+            for deed in story.deeds.iter().filter(|deed| deed.ended.is_none()) {
+                self.wrongs.push(format!("nobody knows what became of {}", deed.key));
+            }
+        }
+    }
+
+    /// All tries of all steps, with what each was to do.
+    pub(crate) fn deeds(&self) -> impl Iterator<Item = (&Plan, &Deed, Action)> {
+        self.stories.values().flat_map(|story| {
+            story.deeds.iter().map(|deed| {
+                let step = story.plan.step(deed.step).unwrap();
+                let undo = deed.key.attempt().unwrap().undo;
+                let action = if undo { step.compensation.clone().unwrap() } else { step.action.clone() };
+                (&story.plan, deed, action)
+            })
+        })
+    }
+
+    /// How many plans ended like that: succeeded, unverified, failed, cancelled.
+    pub(crate) fn results(&self) -> [usize; 4] {
+        let mut counts = [0; 4];
+        for result in self.stories.values().flat_map(|story| &story.results) {
+            let number = match result {
+                PlanResult::Succeeded => 0,
+                PlanResult::Unverified { .. } => 1,
+                PlanResult::Failed { .. } => 2,
+                PlanResult::Cancelled { .. } => 3,
+            };
+            counts[number] += 1;
+        }
+        counts
+    }
+}
