@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use homeostat_model::{
-    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Truth,
+    Duration, Entry, Hold, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Truth,
 };
 use homeostat_plan::{Deed, Projection, Run, Surroundings, unmet};
 
-use crate::{Engine, Output, engine::Alarm, ladder::drafted};
+use crate::{CommandRefused, Engine, Output, engine::Alarm, ladder::drafted};
 
 /// How long after a step's own timeout its report may still come: the driver probes the system in that time.
 pub(crate) const REPORT_GRACE: Duration = Duration::from_mins(1);
@@ -56,6 +56,7 @@ impl Engine {
         } else {
             self.plan_in_doubt(&finding, id, out);
         }
+        self.past(run, Some(result));
         // What was held back because this plan owned something may go now.
         self.reconsider_after(&finding, out);
     }
@@ -189,28 +190,18 @@ impl Engine {
     }
 
     /// Carries out a plan that waited for a person.
-    pub(crate) fn approve(&mut self, id: PlanId, out: &mut Vec<Output>) {
+    pub(crate) fn approve(&mut self, id: PlanId, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
         let input = || format!("approval of plan {id}");
         let Some(plan) = self.proposals.get(&id) else {
-            let reason = "no such plan waits for approval".into();
-            return self.record(out, Entry::InputRefused { input: input(), reason });
+            return self.refuse_command(input(), CommandRefused::UnknownPlan { plan: id }, out);
         };
-        if self.paused {
-            let reason = homeostat_model::Hold::Paused.to_string();
-            return self.record(out, Entry::InputRefused { input: input(), reason });
-        }
-        let finding = plan.finding();
-        let policy = self.cases.get(&finding).map(|case| case.policy.clone());
-        let admitted = policy.map_or(Ok(()), |policy| self.admit(plan, &policy));
-        if let Err(hold) = admitted {
-            return self.record(out, Entry::InputRefused { input: input(), reason: hold.to_string() });
+        if let Some(hold) = self.held(plan) {
+            return self.refuse_command(input(), CommandRefused::Held(hold), out);
         }
         if !self.still_right(&plan.clone()) {
-            self.record(
-                out,
-                Entry::InputRefused { input: input(), reason: "the situation has changed since it was made".into() },
-            );
-            return self.withdraw(id, out);
+            let refused = self.refuse_command(input(), CommandRefused::Outdated { plan: id }, out);
+            self.withdraw(id, out);
+            return refused;
         }
         if let Some(plan) = self.proposals.remove(&id) {
             let finding = plan.finding();
@@ -219,6 +210,16 @@ impl Engine {
             }
             self.begin(plan, out);
         }
+        Ok(())
+    }
+
+    /// What would hold a plan that waits back if everybody had approved of it.
+    pub(crate) fn held(&self, plan: &Plan) -> Option<Hold> {
+        if self.paused {
+            return Some(Hold::Paused);
+        }
+        let policy = self.cases.get(&plan.finding()).map(|case| case.policy.clone())?;
+        self.admit(plan, &policy).err()
     }
 
     /// Whether the same plan would be made now: its condition holds, and the same steps are the right ones.
@@ -243,8 +244,9 @@ impl Engine {
     fn withdraw(&mut self, id: PlanId, out: &mut Vec<Output>) {
         let Some(plan) = self.proposals.remove(&id) else { return };
         let result = PlanResult::Cancelled { reason: "the situation has changed since it was made".into() };
-        self.record(out, Entry::PlanFinished { plan: id, result });
+        self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let finding = plan.finding();
+        self.past(Run::new(plan), Some(result));
         if let Some(case) = self.cases.get_mut(&finding) {
             case.plan = None;
             case.hold = None;
@@ -252,8 +254,14 @@ impl Engine {
         self.consider(&finding, out);
     }
 
+    /// Calls off a plan that waits, where nobody asks what comes of it.
+    pub(crate) fn drop_plan(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
+        // That there is no such plan is recorded.
+        let _ = self.call_off(id, reason, out);
+    }
+
     /// Calls a plan off, whether it waits or runs.
-    pub(crate) fn call_off(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
+    pub(crate) fn call_off(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
         if let Some(plan) = self.proposals.remove(&id) {
             let mut run = Run::new(plan);
             run.call_off(reason, self.now);
@@ -269,12 +277,18 @@ impl Engine {
             // It has ended in doubt; a person has looked.
             self.guard.release(id, &BTreeSet::new());
             let result = PlanResult::Cancelled { reason: reason.to_owned() };
-            self.record(out, Entry::PlanFinished { plan: id, result });
-            return self.reconsider_all(out);
+            self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
+            self.recent.ends(id, result, self.now);
+            self.reconsider_all(out);
+            return Ok(());
         } else {
-            let input = format!("calling off plan {id}");
-            return self.record(out, Entry::InputRefused { input, reason: "no such plan waits or runs".into() });
+            let why = match self.state_of(id) {
+                Some(state) => CommandRefused::Over { plan: id, state },
+                None => CommandRefused::NotUnderWay { plan: id },
+            };
+            return self.refuse_command(format!("calling off plan {id}"), why, out);
         }
         self.go_on(id, out);
+        Ok(())
     }
 }

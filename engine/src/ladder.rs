@@ -5,7 +5,7 @@ use homeostat_model::{
     Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Reach, ResourceId, Response,
     Severity, Timestamp, Truth,
 };
-use homeostat_plan::{Draft, Infeasible, Projection, Surroundings, lint};
+use homeostat_plan::{Draft, Infeasible, Projection, Run, Surroundings, lint};
 use homeostat_policy::{Policy, Rung};
 
 use crate::{
@@ -105,7 +105,7 @@ impl Engine {
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.closed = true;
         match case.plan {
-            Some(plan) if self.proposals.contains_key(&plan) => self.call_off(plan, "the finding has closed", out),
+            Some(plan) if self.proposals.contains_key(&plan) => self.drop_plan(plan, "the finding has closed", out),
             Some(_) => {}
             None => {
                 self.keep_climbed(finding);
@@ -303,6 +303,7 @@ impl Engine {
             Mode::Recommend => {
                 case.settled = Some(Settled::Mode);
                 self.recommend(&plan, &policy);
+                self.past(Run::new(plan.clone()), None);
                 self.record(out, Entry::PlanMade(plan));
                 self.hold(finding, Hold::Recommended, out);
                 let mut changes = Vec::new();

@@ -262,7 +262,7 @@ fn what_a_sample_opens_is_acted_on_once_an_adapter_brings_the_resource() {
 fn what_is_open_at_a_pause_is_answered_after_it_and_events_that_waited_too_long_are_given_up() {
     let yaml = on_vms("crash", "on: {event: vm.crashed}\nthen: [restart]");
     let mut bench = Bench::new(&yaml, small(), vec![]);
-    bench.operator(5, OperatorCommand::Pause);
+    bench.operator(5, OperatorCommand::Pause { by: "an operator".into() });
     bench.event(10, "vm/one", "vm.crashed", &[]).event(20, "vm/one", "vm.crashed", &[]).until(
         35_000,
         expect![[r#"
@@ -270,7 +270,7 @@ fn what_is_open_at_a_pause_is_answered_after_it_and_events_that_waited_too_long_
         10s held crash on vm/one: paused by an operator
     "#]],
     );
-    bench.operator(36_000, OperatorCommand::Resume).until(
+    bench.operator(36_000, OperatorCommand::Resume { by: "an operator".into() }).until(
         40_000,
         expect![[r#"
         36000s plan p1-1 restart for crash: vm/one restart
