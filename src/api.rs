@@ -8,7 +8,7 @@
 //!                                                                         the engine's loop, the journal's files
 //! ```
 //!
-//! Invariant: what is under `/api/` is for people, and each path takes a role; a source never listens there without a token of its own.
+//! Invariant: each path of people's takes a role. Sources have paths and tokens of their own, which say nothing about people.
 //! Invariant: who may only view changes nothing. What changes something is recorded with who wanted it, and answered when that is durable.
 
 mod access;
@@ -52,8 +52,17 @@ pub(crate) use token::{TokenHash, fresh};
 
 use crate::{live::Message, metrics::Metrics};
 
-/// The paths that are homeostat's own; no source may listen on them, nor on what begins with the last.
-pub(crate) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// The paths that are homeostat's own; no source may listen on them.
+pub(crate) const PATHS: [&str; 8] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/v1/status",
+    "/api/v1/plans",
+    "/api/v1/audit",
+    "/api/v1/pause",
+    "/api/v1/resume",
+];
 
 /// Most bytes of a body that people send: a hash and a name.
 const MAX_BODY: usize = 16 * 1024;
