@@ -22,8 +22,8 @@ pub enum CommandRefused {
         /// Where it is.
         state: PlanState,
     },
-    /// The plan is not to be carried out, and nobody counts who agrees with it.
-    #[error("plan {plan} was only recommended: its policy's mode carries nothing out")]
+    /// The plan is not to be carried out, and nobody counts who agrees with it, or somebody has said so already.
+    #[error("plan {plan} was only shown: no word about it counts, or one was said already")]
     OnlyRecommended {
         /// The plan.
         plan: PlanId,

@@ -198,8 +198,8 @@ fn a_proposal_is_called_off_when_unknown_closes_its_finding() {
     bench.operator(110, OperatorCommand::Approve(plan)).until(
         200,
         expect![[r#"
-        110s refused approval of plan p1-1: no such plan waits for approval
-    "#]],
+            110s refused approval of plan p1-1: no such plan waits for approval, or was recommended lately
+        "#]],
     );
 }
 
@@ -266,20 +266,22 @@ fn what_is_open_at_a_pause_is_answered_after_it_and_events_that_waited_too_long_
     bench.event(10, "vm/one", "vm.crashed", &[]).event(20, "vm/one", "vm.crashed", &[]).until(
         35_000,
         expect![[r#"
-        10s opened crash on vm/one: event vm.crashed is true
-        10s held crash on vm/one: paused by an operator
-    "#]],
+            5s paused by an operator
+            10s opened crash on vm/one: event vm.crashed is true
+            10s held crash on vm/one: paused by an operator
+        "#]],
     );
     bench.operator(36_000, OperatorCommand::Resume { by: "an operator".into() }).until(
         40_000,
         expect![[r#"
-        36000s plan p1-1 restart for crash: vm/one restart
-        36000s begins p1-1/1
-        36000s ended p1-1/1: Done { observed: "assumed" }
-        36000s plan p1-1: Succeeded
-        36000s closed crash on vm/one: the plan succeeded
-        36000s refused event for crash on vm/one: event vm.crashed: it is over 5m old by now
-    "#]],
+            36000s resumed by an operator
+            36000s plan p1-1 restart for crash: vm/one restart
+            36000s begins p1-1/1
+            36000s ended p1-1/1: Done { observed: "assumed" }
+            36000s plan p1-1: Succeeded
+            36000s closed crash on vm/one: the plan succeeded
+            36000s refused event for crash on vm/one: event vm.crashed: it is over 5m old by now
+        "#]],
     );
 }
 

@@ -55,7 +55,7 @@ impl Refusal {
             CommandRefused::OnlyRecommended { .. } => Self::new(
                 StatusCode::CONFLICT,
                 why,
-                "set `mode: approve` in the policy, so that its plans wait for people",
+                "with `mode: approve` the plans of its policy wait for people, and are carried out when they approve",
             ),
             CommandRefused::OtherPlan { .. } => Self::new(
                 StatusCode::CONFLICT,
