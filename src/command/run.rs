@@ -82,7 +82,7 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
         Failure::new(format!("cannot listen on {}: {error}", configuration.listen))
             .help("set spec.listen in the configuration to a free address, such as 127.0.0.1:9400")
     })?;
-    let certificate = loaded.certificate().map_err(|flaw| Failure::of("the configuration", &[flaw]))?.map(Arc::new);
+    let certificate = loaded.certificate().map_err(|flaw| Failure::of("the configuration", &[*flaw]))?.map(Arc::new);
     let tls = certificate.clone().map(server_config).transpose();
     let tls = tls.map_err(|error| Failure::new(format!("TLS is not possible: {error}")))?;
     let (outlets, generation, open, temporary) = outlets(&loaded, args, metrics.clone())?;

@@ -221,19 +221,19 @@ impl Loaded {
             | SourceConfig::Scrape(_)
             | SourceConfig::Promql(_) => None,
         });
-        files.chain(self.certificate().err()).collect()
+        files.chain(self.certificate().err().map(|flaw| *flaw)).collect()
     }
 
     /// The certificate of `listen`, if it has one.
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(crate) fn certificate(&self) -> Result<Option<Certificate>, Flaw> {
+    pub(crate) fn certificate(&self) -> Result<Option<Certificate>, Box<Flaw>> {
         let Some(tls) = self.configuration.api.as_ref().and_then(|api| api.tls.as_ref()) else { return Ok(None) };
         let read = Certificate::read(&self.resolve(&tls.certificate), &self.resolve(&tls.key));
         read.map(Some).map_err(|why| {
             let help = "give files in PEM that homeostat may read: a certificate (with those between it and a root), and its key";
-            self.flaw("spec.api.tls", "certificate", format!("TLS is not possible: {why}"), help)
+            Box::new(self.flaw("spec.api.tls", "certificate", format!("TLS is not possible: {why}"), help))
         })
     }
 

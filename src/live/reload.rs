@@ -110,7 +110,7 @@ impl People {
     /// As this configuration says from now on.
     fn replace(&self, loaded: &Loaded) -> Result<(), Failure> {
         self.access.replace(loaded.configuration.api.as_ref());
-        let read = loaded.certificate().map_err(|flaw| Failure::of("the configuration", &[flaw]))?;
+        let read = loaded.certificate().map_err(|flaw| Failure::of("the configuration", &[*flaw]))?;
         if let (Some(certificate), Some(read)) = (&self.certificate, read) {
             certificate.replace(read);
         }

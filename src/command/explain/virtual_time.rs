@@ -34,7 +34,7 @@ pub(super) fn ask(file: &Path, args: &ExplainArgs, resource: &ResourceId) -> Res
     let at = args.at.unwrap_or(last);
     let mut answer = None;
     play(&test, load(&test)?.policies, &[at], false, |outcome, _| {
-        answer = Answer::of(&outcome.engine, resource, outcome.start + at);
+        answer = Answer::of(outcome.engine, resource, outcome.start + at);
     })?;
     known(answer, at, resource)
 }
