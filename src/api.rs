@@ -1,31 +1,75 @@
-//! The HTTP side: health, metrics, explanations, and the webhooks of sources.
+//! The HTTP side: health, metrics, what people ask and want, and the webhooks of sources.
+//!
+//! ```text
+//!   unix socket --whoever can open it is admin, by the name of its user--+
+//!                                                                        +-> access -> role -> plans, control, explain, audit
+//!   spec.listen (TLS) --bearer token, known by its hash--> name, role ---+                          |
+//!                                                                              questions, commands  v
+//!                                                                         the engine's loop, the journal's files
+//! ```
+//!
+//! Invariant: each path of people's takes a role. Sources have paths and tokens of their own, which say nothing about people.
+//! Invariant: who may only view changes nothing. What changes something is recorded with who wanted it, and answered when that is durable.
+
+mod access;
+mod ask;
+mod audit;
+mod connections;
+mod control;
+mod explain;
+mod health;
+mod plans;
+mod refusal;
+mod settings;
+mod socket;
+mod tls;
+mod token;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
 use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::get,
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
 };
-use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
+
+pub(crate) use access::{Access, Role};
+pub(crate) use audit::{Page, READERS};
+pub(crate) use connections::{Door, serve};
+pub(crate) use control::Report as StatusReport;
+pub(crate) use explain::Answer;
+pub(crate) use refusal::Told;
+pub(crate) use settings::{ApiConfig, checked_name};
+pub(crate) use socket::{Place, Socket};
+pub(crate) use tls::{Certificate, server_config};
+pub(crate) use token::{TokenHash, fresh};
 
 use crate::{live::Message, metrics::Metrics};
 
-/// How long the engine's loop may take to answer. A decision takes microseconds and a slow disk tens of milliseconds: a loop
-/// that does not answer by then is stuck. Whoever asks for readiness waits a few seconds at least.
-const ANSWER: Duration = Duration::from_secs(2);
+/// The paths that are homeostat's own; no source may listen on them.
+pub(crate) const PATHS: [&str; 8] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/v1/status",
+    "/api/v1/plans",
+    "/api/v1/audit",
+    "/api/v1/pause",
+    "/api/v1/resume",
+];
 
-/// The paths that are homeostat's own.
-pub(crate) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// Most bytes of a body that people send: a hash and a name.
+const MAX_BODY: usize = 16 * 1024;
+/// How long a question may take, its body's way included.
+const MAX_REQUEST: Duration = Duration::from_secs(10);
+/// The same where the journal is read: a gigabyte of it takes a while.
+const MAX_READING: Duration = Duration::from_secs(60);
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -34,108 +78,44 @@ pub(crate) struct Api {
     pub(crate) metrics: Arc<Metrics>,
     /// Adapters that have not connected for the first time yet.
     pub(crate) awaited: Arc<AtomicUsize>,
+    /// Who may do what.
+    pub(crate) access: Arc<Access>,
+    /// The journal's folder.
+    pub(crate) journal: PathBuf,
+    /// Whoever reads the journal.
+    pub(crate) readers: Arc<Semaphore>,
 }
 
 impl Api {
     /// The routes.
     pub(crate) fn router(self) -> Router {
-        Router::new()
+        let open = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(metrics))
-            .route("/api/v1/explain/{*resource}", get(explain))
+            .route("/readyz", get(health::ready))
+            .route("/metrics", get(health::metrics));
+        let view = Router::new()
+            .route("/api/v1/status", get(control::status))
+            .route("/api/v1/plans", get(plans::list))
+            .route("/api/v1/plans/{id}", get(plans::show))
+            .route("/api/v1/explain/{*resource}", get(explain::explain));
+        let reading = Router::new().route("/api/v1/audit", get(audit::audit));
+        let approve = Router::new()
+            .route("/api/v1/plans/{id}/approve", post(plans::approve))
+            .route("/api/v1/plans/{id}/reject", post(plans::reject));
+        let admin = Router::new()
+            .route("/api/v1/plans/{id}/cancel", post(plans::cancel))
+            .route("/api/v1/pause", post(control::pause))
+            .route("/api/v1/resume", post(control::resume));
+        open.merge(self.for_role(view, Role::View, MAX_REQUEST))
+            .merge(self.for_role(reading, Role::View, MAX_READING))
+            .merge(self.for_role(approve, Role::Approve, MAX_REQUEST))
+            .merge(self.for_role(admin, Role::Admin, MAX_REQUEST))
             .with_state(self)
     }
 
-    /// Asks the engine's loop; why there is no answer, if there is none in time.
-    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, String> {
-        let (reply, answer) = oneshot::channel();
-        let asked = async {
-            self.messages.send(question(reply)).await.ok()?;
-            answer.await.ok()
-        };
-        match tokio::time::timeout(ANSWER, asked).await {
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err("homeostat is shutting down".into()),
-            Err(_) => Err(format!("the engine has not answered within {ANSWER:?}")),
-        }
-    }
-}
-
-/// Ready means: every adapter was connected, and the loop around the engine turns.
-async fn ready(State(api): State<Api>) -> Response {
-    match api.awaited.load(Ordering::Relaxed) {
-        0 => match api.ask(Message::Ping).await {
-            Ok(()) => "ready\n".into_response(),
-            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
-        },
-        missing => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("{missing} adapters have not connected yet\n")).into_response()
-        }
-    }
-}
-
-async fn metrics(State(api): State<Api>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], api.metrics.text()).into_response()
-}
-
-async fn explain(State(api): State<Api>, Path(resource): Path<String>) -> Response {
-    let resource = match resource.parse() {
-        Ok(resource) => resource,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("{error}")),
-    };
-    match api.ask(|reply| Message::Explain(resource, reply)).await {
-        Ok(answer) if answer.known => {
-            Json(json!({ "now": answer.now, "explanations": answer.explanations })).into_response()
-        }
-        Ok(_) => refuse(StatusCode::NOT_FOUND, "no such resource is known; names are kind/name, such as vm/web-1"),
-        Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, &why),
-    }
-}
-
-fn refuse(status: StatusCode, why: &str) -> Response {
-    (status, Json(json!({ "error": why }))).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use axum::{
-        extract::State,
-        http::{Response, StatusCode},
-    };
-    use tokio::sync::mpsc;
-
-    use super::{Api, ready};
-    use crate::{live::Message, metrics::Metrics};
-
-    fn api() -> (Api, mpsc::Receiver<Message>) {
-        let (messages, inbox) = mpsc::channel(1);
-        (Api { messages, metrics: Arc::new(Metrics::new()), awaited: Arc::default() }, inbox)
-    }
-
-    async fn status(api: &Api) -> StatusCode {
-        Response::status(&ready(State(api.clone())).await)
-    }
-
-    #[tokio::test]
-    async fn ready_is_what_the_loop_says() {
-        let (api, mut inbox) = api();
-        let turning = tokio::spawn(async move {
-            let Some(Message::Ping(reply)) = inbox.recv().await else { panic!("not asked") };
-            reply.send(()).unwrap();
-            inbox
-        });
-        assert_eq!(status(&api).await, StatusCode::OK);
-        // The loop is stuck: first one question waits, then the queue is full as well.
-        let inbox = turning.await.unwrap();
-        assert_eq!(status(&api).await, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(status(&api).await, StatusCode::SERVICE_UNAVAILABLE);
-        drop(inbox);
-        assert_eq!(status(&api).await, StatusCode::SERVICE_UNAVAILABLE);
-        api.awaited.store(1, std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(status(&api).await, StatusCode::SERVICE_UNAVAILABLE);
+    /// Routes that take a role, and at most so long.
+    fn for_role(&self, routes: Router<Self>, role: Role, within: Duration) -> Router<Self> {
+        let gate = access::Gate { access: self.access.clone(), role, within };
+        routes.layer(DefaultBodyLimit::max(MAX_BODY)).route_layer(middleware::from_fn_with_state(gate, access::admit))
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod datacentre;
+mod people;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,10 @@ use homeostat_model::Mode;
 use serde::Serialize;
 
 pub(crate) use datacentre::{DatacentreArgs, DatacentreCommand, InjectArgs, ServeArgs};
+pub(crate) use people::{
+    Credentials, PauseArgs, PlanArgs, PlanCancelArgs, PlanCommand, PlanListArgs, PlanShowArgs, PlanVoteArgs, Rendering,
+    ServerArgs, TokenArgs, TokenCommand, TokenCreateArgs,
+};
 
 /// A policy-driven autonomic orchestrator: watches resources, decides, plans, acts, and can say why.
 ///
@@ -82,6 +87,16 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Run recorded input in virtual time and print the plans that would have been made.
     Backtest(BacktestArgs),
+    /// Look at plans of a running homeostat, approve of them, reject or cancel them.
+    Plan(PlanArgs),
+    /// Let a running homeostat begin no plan until it is resumed; those in flight go on.
+    Pause(PauseArgs),
+    /// Let a paused homeostat begin plans again.
+    Resume(PauseArgs),
+    /// Show how a running homeostat is: paused or not, what waits, what is in flight.
+    Status(PauseArgs),
+    /// Make a token for people or programs that use the API over HTTP.
+    Token(TokenArgs),
     /// Ask a running homeostat, or a policy test, what each policy thinks of a resource, and why.
     Explain(ExplainArgs),
     /// Show what was decided and done, from the journal; filter it, or verify that nothing of it was changed.
@@ -234,12 +249,11 @@ pub(crate) struct ExplainArgs {
     /// Which of several tests in the file: its name, or a part of it.
     #[arg(long, value_name = "TEXT", requires = "test")]
     pub(crate) name: Option<String>,
-    /// Where homeostat listens.
-    #[arg(long, env = "HOMEOSTAT_SERVER", default_value = "http://127.0.0.1:9393")]
-    pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// How to write the answer.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
 }
 
 /// Arguments of `audit`.
@@ -250,6 +264,11 @@ pub(crate) struct AuditArgs {
     /// The configuration that names the journal; without it ./homeostat.yaml.
     #[arg(short, long, value_name = "FILE", conflicts_with = "path")]
     pub(crate) config: Option<PathBuf>,
+    /// Ask a running homeostat instead of reading files: unix:PATH, http://HOST:PORT or https://HOST:PORT. It shows the newest.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["path", "config", "verify", "follow"])]
+    pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
     /// Only what concerns this plan, such as p3-17.
     #[arg(long, value_name = "ID")]
     pub(crate) plan: Option<homeostat_model::PlanId>,

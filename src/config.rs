@@ -30,13 +30,13 @@ pub(crate) use loaded::{Loaded, Read};
 pub(crate) use schema::schema;
 pub(crate) use settings::{Origin, Settings, Value};
 
-use crate::{document, traces::TracesConfig};
+use crate::{api::ApiConfig, document, traces::TracesConfig};
 
 /// The configuration's name within a folder.
 pub(crate) const FILE_NAME: &str = "homeostat.yaml";
 /// The code of everything that is wrong with a configuration.
 const CODE: &str = "homeostat::configuration";
-/// Where the API, the metrics and the webhooks listen. Loopback: they have no authentication yet.
+/// Where the API, the metrics and the webhooks listen. Loopback: metrics and health are open to all who reach them.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9393);
 
 /// What `run` is to do.
@@ -49,6 +49,12 @@ pub(crate) struct Configuration {
     /// Where to listen for HTTP.
     #[serde(default = "default_listen", deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
+    /// Where the unix socket is. Without it beside the journal.
+    #[serde(default)]
+    pub(crate) socket: Option<PathBuf>,
+    /// Who may ask what over HTTP, and TLS.
+    #[serde(default)]
+    pub(crate) api: Option<ApiConfig>,
     /// The journal's folder and size. Without it the journal ends with the program.
     #[serde(default)]
     pub(crate) journal: Option<JournalConfig>,

@@ -30,9 +30,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use homeostat_engine::{Engine, Explanation, Input, OperatorCommand, Output, Past};
+use homeostat_engine::{CommandRefused, Engine, Input, OperatorCommand, Output, Past};
 use homeostat_journal::Journal;
-use homeostat_model::{Entry, Observation, OpenPlan, Record, ResourceId, Timestamp};
+use homeostat_model::{Entry, Observation, OpenPlan, Record};
 use homeostat_policy::Policy;
 use homeostat_port::Clock;
 use tokio::sync::{mpsc, oneshot};
@@ -42,10 +42,10 @@ pub(crate) use dispatcher::Dispatcher;
 pub(crate) use monotonic::Monotonic;
 pub(crate) use narrator::Narrator;
 pub(crate) use observer::observe;
-use pending::{Pending, Turn};
+use pending::{Answering, Pending, Turn};
 pub(crate) use policies::PolicyFiles;
 use refusals::Refusals;
-pub(crate) use reload::{Reader, reload};
+pub(crate) use reload::{People, Reader, reload};
 pub(crate) use sources::{Feed, Memories, Sources};
 
 use crate::{
@@ -76,17 +76,20 @@ pub(crate) enum Message {
     /// New policies, checked, and the files they were read from.
     Policies(Vec<Arc<Policy>>, Vec<RecordedFile>),
     /// A question.
-    Explain(ResourceId, oneshot::Sender<Answer>),
+    Question(Question),
+    /// What a person wants; what came of it is said when that is durable.
+    Command(OperatorCommand, oneshot::Sender<Result<(), CommandRefused>>),
     /// Asks for a sign of life.
     Ping(oneshot::Sender<()>),
 }
 
-/// What each policy thinks of a resource.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) known: bool,
-    pub(crate) now: Timestamp,
-    pub(crate) explanations: Vec<Explanation>,
+/// Something to ask the engine, as of now. It answers whoever asks by itself.
+pub(crate) struct Question(pub(crate) Box<dyn FnOnce(&Engine) + Send>);
+
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Question(..)")
+    }
 }
 
 /// Where decisions go.
@@ -109,12 +112,14 @@ pub(crate) struct Live {
     outputs: Vec<Output>,
     refusals: Refusals,
     pending: Pending,
+    /// What people are told once what was decided is durable.
+    answers: Vec<Answering>,
 }
 
 impl Live {
     pub(crate) fn new(engine: Engine, clock: Clock, outlets: Outlets, dispatcher: Dispatcher) -> Self {
         let (refusals, pending) = (Refusals::default(), Pending::default());
-        Self { engine, clock, outlets, dispatcher, outputs: Vec::new(), refusals, pending }
+        Self { engine, clock, outlets, dispatcher, outputs: Vec::new(), refusals, pending, answers: Vec::new() }
     }
 
     /// Runs until `stop`, then lets steps in flight end.
@@ -195,20 +200,31 @@ impl Live {
                 self.outlets.story.remember(&open.made);
                 self.input(Input::Recovered(Box::new(open)))
             }),
-            Message::Explain(resource, reply) => {
-                let now = self.clock.now();
-                self.engine.advance(now, &mut self.outputs);
-                let known = self.engine.topology().get(&resource).is_some();
-                let explanations = self.engine.explain(&resource);
-                // Whoever asked may have gone.
-                let _ = reply.send(Answer { known, now, explanations });
+            Message::Question(Question(ask)) => {
+                self.engine.advance(self.clock.now(), &mut self.outputs);
+                ask(&self.engine);
                 Ok(())
             }
+            Message::Command(command, reply) => self.command(command, reply),
             Message::Ping(reply) => {
                 let _ = reply.send(());
                 Ok(())
             }
         }
+    }
+
+    fn command(
+        &mut self,
+        command: OperatorCommand,
+        reply: oneshot::Sender<Result<(), CommandRefused>>,
+    ) -> Result<(), Failure> {
+        let at = self.clock.now();
+        if let Some(recorder) = &mut self.outlets.recorder {
+            recorder.write(&Line::Input { at, input: Box::new(Input::Operator(command.clone())) })?;
+        }
+        let came = self.engine.operate(at, command, &mut self.outputs);
+        self.answers.push(Answering::new(came, reply));
+        Ok(())
     }
 
     fn input(&mut self, input: Input) -> Result<(), Failure> {
@@ -259,7 +275,7 @@ impl Live {
             }
         }
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        if records.is_empty() {
+        if records.is_empty() && self.answers.is_empty() {
             let at_once = self.pending.add(waiting);
             self.do_all(at_once);
         } else {
@@ -282,7 +298,8 @@ impl Live {
     fn keep(&mut self, records: Vec<Record>, outputs: Vec<Output>) -> Result<(), Failure> {
         let journal = &self.outlets.journal;
         let durable = tokio::task::block_in_place(|| journal.append(&records)).map_err(|error| unwritable(&error))?;
-        self.pending.push(Turn::new(durable, records, outputs));
+        let answers = std::mem::take(&mut self.answers);
+        self.pending.push(Turn::new(durable, records, outputs).answering(answers));
         if self.outlets.journal.wants_snapshot() {
             // Plans under way the journal carries over by itself.
             let past = serde_json::to_vec(&self.engine.past()).map_err(|error| unwritable(&error))?;
@@ -314,6 +331,7 @@ impl Live {
             self.tell(&turn.records);
         }
         self.do_all(turn.outputs);
+        turn.answers.into_iter().for_each(Answering::give);
         Ok(())
     }
 
@@ -364,7 +382,7 @@ impl Live {
     /// Begins no plan any more, lets steps in flight end, takes in their reports, and closes the files. All of it is recorded
     /// like any other input, so that the end, too, replays to the same decisions.
     async fn end(&mut self, messages: &mut mpsc::Receiver<Message>) -> Result<(), Failure> {
-        self.input(Input::Operator(OperatorCommand::Pause))?;
+        self.input(Input::Operator(OperatorCommand::Stop))?;
         self.carry_out_the_last().await?;
         let mut closing = pin!(self.dispatcher.close());
         loop {
@@ -401,7 +419,8 @@ impl Live {
             Message::Recalled(..)
             | Message::Recovered(..)
             | Message::Policies(..)
-            | Message::Explain(..)
+            | Message::Question(..)
+            | Message::Command(..)
             | Message::Ping(..) => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 mod api;
 mod cli;
+mod client;
 mod command;
 mod config;
 mod document;
@@ -30,6 +31,11 @@ fn main() -> ExitCode {
         Command::Test(args) => command::test::run(&args),
         Command::Simulate(args) => command::simulate::run(&args),
         Command::Backtest(args) => command::backtest::run(&args),
+        Command::Plan(args) => command::plan::run(&args),
+        Command::Pause(args) => command::control::pause(&args),
+        Command::Resume(args) => command::control::resume(&args),
+        Command::Status(args) => command::control::status(&args),
+        Command::Token(args) => command::token::run(&args),
         Command::Explain(args) => command::explain::run(&args),
         Command::Audit(args) => command::audit::run(&args),
         Command::Schema(args) => command::schema::run(&args),
@@ -43,7 +49,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             report::error(&error);
-            ExitCode::from(2)
+            ExitCode::from(error.status())
         }
     }
 }

@@ -17,11 +17,23 @@ use thiserror::Error;
 pub(crate) struct Failure {
     message: String,
     help: Option<String>,
+    status: u8,
 }
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
+        Self { message: message.into(), help: None, status: 2 }
+    }
+
+    /// The same as an answer: what was looked at is not as it should be, and nobody has failed.
+    pub(crate) fn found(mut self) -> Self {
+        self.status = 1;
+        self
+    }
+
+    /// The program's exit status.
+    pub(crate) fn status(&self) -> u8 {
+        self.status
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {

@@ -18,6 +18,11 @@ impl Story {
         Self { plans: BTreeMap::new(), colour }
     }
 
+    /// A story for whoever reads it elsewhere: without colours.
+    pub(crate) fn plain() -> Self {
+        Self { plans: BTreeMap::new(), colour: false }
+    }
+
     /// A plan that was made and has not finished.
     pub(crate) fn plan(&self, id: PlanId) -> Option<&Plan> {
         self.plans.get(&id)
@@ -138,6 +143,8 @@ impl Story {
                 let word = if *approve { "approves of" } else { "rejects" };
                 line("36", "vote", &format!("{by} {word} plan {plan}"));
             }
+            Entry::Paused { by } => line("35", "paused", &format!("by {by}: no plan begins until it is resumed")),
+            Entry::Resumed { by } => line("36", "resumed", &format!("by {by}")),
             Entry::AutonomyChanged { policy, mode, reason } => {
                 line("36", "autonomy", &format!("{policy} is now in mode {mode}: {reason}"));
             }

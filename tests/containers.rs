@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(subjects, [format!("container/{}", victim.name)]);
         // A person asks why.
         let (status, told) =
-            printed(&homeostat(&["explain", &format!("container/{}", stopped.name), "--server", &program.url("")]));
+            printed(&homeostat(&["explain", &format!("container/{}", stopped.name), "--server", &program.socket()]));
         assert_eq!(status, 0, "{told}");
         assert!(told.contains("container-crash-restart  no"), "{told}");
         let told = program.stop();
@@ -130,7 +130,7 @@ mod tests {
         let program = start(folder.path(), &engine, &["container-memory-pressure.yaml"], &[], "");
         let explain = || {
             let resource = format!("container/{}", container.name);
-            printed(&homeostat(&["explain", &resource, "--server", &program.url(""), "-o", "json"])).1
+            printed(&homeostat(&["explain", &resource, "--server", &program.socket(), "-o", "json"])).1
         };
         program.wait_for("full memory that is seen", || explain().contains("memory.utilization").then_some(()));
         std::thread::sleep(Duration::from_secs(50));

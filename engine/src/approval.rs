@@ -4,7 +4,7 @@ use homeostat_guard::{Ballot, Tally, approval::hash};
 use homeostat_model::{Approval, Entry, FindingRef, Mode, Plan, PlanId, PolicyName};
 use homeostat_policy::Policy;
 
-use crate::{Engine, Output, ending::Ending, engine::Alarm};
+use crate::{CommandRefused, Engine, Output, PlanState, ending::Ending, engine::Alarm};
 
 /// Most recommended plans that people can still say something about: a week of one every ten minutes.
 const MAX_RECOMMENDED: usize = 1_008;
@@ -48,32 +48,41 @@ impl Engine {
     }
 
     /// Somebody without a name approves of a plan or rejects it.
-    pub(crate) fn unnamed_vote(&mut self, id: PlanId, approve: bool, out: &mut Vec<Output>) {
+    pub(crate) fn unnamed_vote(
+        &mut self,
+        id: PlanId,
+        approve: bool,
+        out: &mut Vec<Output>,
+    ) -> Result<(), CommandRefused> {
         if self.recommended.contains_key(&id) || self.guard.ballots().contains_key(&id) {
             return self.vote(id, UNNAMED, approve, None, out);
         }
-        if approve {
-            self.approve_agreed(id, out);
-        } else {
-            self.reject(id, "rejected by an operator", out);
-        }
+        if approve { self.approve_agreed(id, out) } else { self.reject(id, "rejected by an operator", out) }
     }
 
     /// A person says whether the plan with this hash is right.
-    pub(crate) fn vote(&mut self, id: PlanId, by: &str, approve: bool, seen: Option<&str>, out: &mut Vec<Output>) {
-        let refuse = |reason: String| Entry::InputRefused { input: format!("{by}'s word about plan {id}"), reason };
+    pub(crate) fn vote(
+        &mut self,
+        id: PlanId,
+        by: &str,
+        approve: bool,
+        seen: Option<&str>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), CommandRefused> {
+        let input = format!("{by}'s word about plan {id}");
         let recommended = self.recommended.get(&id).cloned();
         let Some(right) = self.proposals.get(&id).map(hash).or(recommended.as_ref().map(|(_, hash)| hash.clone()))
         else {
-            return self.record(out, refuse("no such plan waits for approval, or was recommended lately".into()));
+            return self.refuse_command(input, self.not_to_be_voted_on(id), out);
         };
         if seen.is_some_and(|seen| seen != right) {
-            return self.record(out, refuse(format!("the hash of that plan is {right}")));
+            return self.refuse_command(input, CommandRefused::OtherPlan { hash: right }, out);
         }
         self.record(out, Entry::Voted { plan: id, by: by.to_owned(), approve });
         if let Some((policy, _)) = recommended {
             self.recommended.remove(&id);
-            return self.judged(&policy, approve, out);
+            self.judged(&policy, approve, out);
+            return Ok(());
         }
         let tally = match self.guard.ballots().get_mut(&id) {
             Some(ballot) => ballot.vote(by, approve, None),
@@ -83,8 +92,31 @@ impl Engine {
         match tally {
             Ok(Tally::Approved) => self.approve_agreed(id, out),
             Ok(Tally::Rejected) => self.reject(id, &format!("rejected by {by}"), out),
-            Ok(Tally::Waiting) | Err(_) => self.waits_on(id),
+            Ok(Tally::Waiting) | Err(_) => {
+                self.waits_on(id);
+                Ok(())
+            }
         }
+    }
+
+    /// Why nobody can say anything about the plan `id`.
+    fn not_to_be_voted_on(&self, id: PlanId) -> CommandRefused {
+        match self.state_of(id) {
+            Some(PlanState::Recommended) => CommandRefused::OnlyRecommended { plan: id },
+            Some(state) => CommandRefused::NotWaiting { plan: id, state },
+            None => CommandRefused::UnknownPlan { plan: id },
+        }
+    }
+
+    /// What a person wanted is not done.
+    pub(crate) fn refuse_command(
+        &self,
+        input: String,
+        why: CommandRefused,
+        out: &mut Vec<Output>,
+    ) -> Result<(), CommandRefused> {
+        self.record(out, Entry::InputRefused { input, reason: why.to_string() });
+        Err(why)
     }
 
     /// The time of a plan that waits for people is over.
@@ -96,12 +128,12 @@ impl Engine {
         match self.guard.ballots().get(&id).map(|ballot| ballot.expire(now)) {
             Some(Tally::Approved) => {
                 self.record(out, Entry::Voted { plan: id, by: TIME.to_owned(), approve: true });
-                self.approve(id, out);
-                if self.proposals.contains_key(&id) {
-                    self.call_off(id, "its time was over while it could not be carried out", out);
+                // What stands in its way is recorded.
+                if self.approve(id, out).is_err() && self.proposals.contains_key(&id) {
+                    self.drop_plan(id, "its time was over while it could not be carried out", out);
                 }
             }
-            Some(Tally::Rejected) => self.call_off(id, "too few people approved of it in time", out),
+            Some(Tally::Rejected) => self.drop_plan(id, "too few people approved of it in time", out),
             Some(Tally::Waiting) | None => {}
         }
     }
@@ -125,20 +157,21 @@ impl Engine {
     }
 
     /// Carries out a plan that people approved of, and notes that they agreed with it.
-    fn approve_agreed(&mut self, id: PlanId, out: &mut Vec<Output>) {
+    fn approve_agreed(&mut self, id: PlanId, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
         let policy = self.proposals.get(&id).map(|plan| plan.policy.clone());
         let waited = self.plans_begun;
-        self.approve(id, out);
+        self.approve(id, out)?;
         if let Some(policy) = policy.filter(|_| self.plans_begun > waited) {
             self.judged(&policy, true, out);
         }
+        Ok(())
     }
 
-    fn reject(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
+    fn reject(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
         if let Some(policy) = self.proposals.get(&id).map(|plan| plan.policy.clone()) {
             self.judged(&policy, false, out);
         }
-        self.call_off(id, reason, out);
+        self.call_off(id, reason, out)
     }
 
     /// How it stands is to be seen in the explanation.

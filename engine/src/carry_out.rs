@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use homeostat_guard::arbitration::same;
 use homeostat_model::{
-    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Timestamp,
-    Truth,
+    Duration, Entry, Hold, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
+    Timestamp, Truth,
 };
 use homeostat_plan::{Deed, Projection, Run, Surroundings, unmet};
 
-use crate::{Engine, Output, ending::Ending, engine::Alarm, ladder::drafted};
+use crate::{CommandRefused, Engine, Output, ending::Ending, engine::Alarm, ladder::drafted};
 
 /// How long after a step's own timeout its report may still come: the driver probes the system in that time.
 pub(crate) const REPORT_GRACE: Duration = Duration::from_mins(1);
@@ -63,6 +63,7 @@ impl Engine {
                 self.plan_in_doubt(finding, id, out);
             }
         }
+        self.keep_recent(run, Some(result));
         // What was held back because this plan owned something may go now.
         self.reconsider_after(&findings, out);
     }
@@ -197,31 +198,22 @@ impl Engine {
     }
 
     /// Carries out a plan that waited for a person.
-    pub(crate) fn approve(&mut self, id: PlanId, out: &mut Vec<Output>) {
+    pub(crate) fn approve(&mut self, id: PlanId, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
         let input = || format!("approval of plan {id}");
         let Some(plan) = self.proposals.get(&id) else {
-            let reason = "no such plan waits for approval".into();
-            return self.record(out, Entry::InputRefused { input: input(), reason });
+            return self.refuse_command(input(), CommandRefused::UnknownPlan { plan: id }, out);
         };
-        if self.paused {
-            let reason = homeostat_model::Hold::Paused.to_string();
-            return self.record(out, Entry::InputRefused { input: input(), reason });
-        }
         let plan = plan.clone();
-        let policy = self.cases.get(&self.speaker(&plan)).map(|case| case.policy.clone());
         let mut changes = Vec::new();
-        let admitted = policy.map_or(Ok(()), |policy| self.admit(&plan, &policy));
-        let admitted = admitted.and_then(|()| self.unopposed(&plan, &mut changes));
+        let held = self.held(&plan).map_or_else(|| self.unopposed(&plan, &mut changes), Err);
         self.follow(changes, out);
-        if let Err(hold) = admitted {
-            return self.record(out, Entry::InputRefused { input: input(), reason: hold.to_string() });
+        if let Err(hold) = held {
+            return self.refuse_command(input(), CommandRefused::Held(hold), out);
         }
         if !self.still_right(&plan) {
-            self.record(
-                out,
-                Entry::InputRefused { input: input(), reason: "the situation has changed since it was made".into() },
-            );
-            return self.withdraw(id, out);
+            let refused = self.refuse_command(input(), CommandRefused::Outdated { plan: id }, out);
+            self.withdraw(id, out);
+            return refused;
         }
         if let Some(plan) = self.proposals.remove(&id) {
             for finding in self.findings_of(&plan) {
@@ -231,6 +223,16 @@ impl Engine {
             }
             self.begin(plan, out);
         }
+        Ok(())
+    }
+
+    /// What would hold a plan that waits back if everybody had approved of it.
+    pub(crate) fn held(&self, plan: &Plan) -> Option<Hold> {
+        if self.paused || self.stopping {
+            return Some(Hold::Paused);
+        }
+        let policy = self.cases.get(&self.speaker(plan)).map(|case| case.policy.clone())?;
+        self.admit(plan, &policy).err()
     }
 
     /// Whether the same plan would be made now: its condition holds, and the same steps are the right ones.
@@ -255,9 +257,10 @@ impl Engine {
     fn withdraw(&mut self, id: PlanId, out: &mut Vec<Output>) {
         let Some(plan) = self.proposals.remove(&id) else { return };
         let result = PlanResult::Cancelled { reason: "the situation has changed since it was made".into() };
-        self.record(out, Entry::PlanFinished { plan: id, result });
+        self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let findings = self.findings_of(&plan);
         self.joined.remove(&id);
+        self.keep_recent(Run::new(plan), Some(result));
         for finding in &findings {
             match self.cases.get_mut(finding) {
                 Some(case) if case.closed => {
@@ -276,8 +279,14 @@ impl Engine {
         }
     }
 
+    /// Calls off a plan that waits, where nobody asks what comes of it.
+    pub(crate) fn drop_plan(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
+        // That there is no such plan is recorded.
+        let _ = self.call_off(id, reason, out);
+    }
+
     /// Calls a plan off, whether it waits or runs.
-    pub(crate) fn call_off(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
+    pub(crate) fn call_off(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
         if let Some(plan) = self.proposals.remove(&id) {
             let mut run = Run::new(plan);
             run.call_off(reason, self.now);
@@ -293,12 +302,18 @@ impl Engine {
             // It has ended in doubt; a person has looked.
             self.guard.release(id, &BTreeSet::new());
             let result = PlanResult::Cancelled { reason: reason.to_owned() };
-            self.record(out, Entry::PlanFinished { plan: id, result });
-            return self.reconsider_all(out);
+            self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
+            self.recent.ends(id, result, self.now);
+            self.reconsider_all(out);
+            return Ok(());
         } else {
-            let input = format!("calling off plan {id}");
-            return self.record(out, Entry::InputRefused { input, reason: "no such plan waits or runs".into() });
+            let why = match self.state_of(id) {
+                Some(state) => CommandRefused::Over { plan: id, state },
+                None => CommandRefused::NotUnderWay { plan: id },
+            };
+            return self.refuse_command(format!("calling off plan {id}"), why, out);
         }
         self.go_on(id, out);
+        Ok(())
     }
 }

@@ -16,8 +16,9 @@ use homeostat_plan::{Lanes, Run};
 use homeostat_policy::{Policy, Safeguard};
 
 use crate::{
-    Input, OperatorCommand, Output,
+    CommandRefused, Input, OperatorCommand, Output,
     case::{Case, Climbed},
+    recent::Recent,
 };
 
 /// What the engine itself waits for. Ordered, so that equal moments are handled in a fixed order.
@@ -81,7 +82,11 @@ pub struct Engine {
     pub(crate) plans_begun: u64,
     /// Plans that were recommended lately, with their policies and hashes: people may say whether they are right.
     pub(crate) recommended: BTreeMap<PlanId, (PolicyName, String)>,
+    /// Plans that are over, or were only shown, for people to look at.
+    pub(crate) recent: Recent,
     pub(crate) paused: bool,
+    /// The program ends: no plan begins any more.
+    pub(crate) stopping: bool,
     /// How often each rung was tried, if somebody looks.
     pub(crate) rungs_tried: Option<BTreeMap<(PolicyName, usize), u64>>,
     /// Whether it will be looked for resources that have fallen silent.
@@ -117,7 +122,9 @@ impl Engine {
             plans_made: 0,
             plans_begun: 0,
             recommended: BTreeMap::new(),
+            recent: Recent::default(),
             paused: false,
+            stopping: false,
             rungs_tried: None,
             forgetting: false,
             labels: BTreeMap::new(),
@@ -180,8 +187,24 @@ impl Engine {
             Input::Recalled { past, since } => self.recall(*past, &since, out),
             Input::Recovered(open) => self.recover(&open, out),
             Input::Report(report) => self.reported(&report, out),
-            Input::Operator(command) => self.command(command, out),
+            // What is refused is recorded, which is all that whoever replays it needs.
+            Input::Operator(command) => drop(self.command(command, out)),
         }
+    }
+
+    /// Takes in what a person wants at `at`, as [`Engine::handle`] does, and says what came of it.
+    ///
+    /// # Errors
+    /// Why it is not done; that is recorded as well.
+    pub fn operate(
+        &mut self,
+        at: Timestamp,
+        command: OperatorCommand,
+        out: &mut Vec<Output>,
+    ) -> Result<(), CommandRefused> {
+        self.advance(at, out);
+        self.started.get_or_insert(self.now);
+        self.command(command, out)
     }
 
     /// Lets time pass: whatever fell due until `at` is decided as of its own moment.
@@ -342,25 +365,36 @@ impl Engine {
         }
     }
 
-    fn command(&mut self, command: OperatorCommand, out: &mut Vec<Output>) {
+    fn command(&mut self, command: OperatorCommand, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
         match command {
-            OperatorCommand::Pause => self.paused = true,
-            OperatorCommand::Resume => {
+            // Who says it once more changes nothing, and is not recorded.
+            OperatorCommand::Pause { by } => {
+                if !self.paused {
+                    self.record(out, Entry::Paused { by });
+                }
+                self.paused = true;
+            }
+            OperatorCommand::Resume { by } => {
+                if self.paused {
+                    self.record(out, Entry::Resumed { by });
+                }
                 self.paused = false;
                 self.reconsider_all(out);
             }
-            OperatorCommand::Approve(plan) => self.unnamed_vote(plan, true, out),
-            OperatorCommand::Reject(plan) => self.unnamed_vote(plan, false, out),
+            OperatorCommand::Stop => self.stopping = true,
+            OperatorCommand::Approve(plan) => self.unnamed_vote(plan, true, out)?,
+            OperatorCommand::Reject(plan) => self.unnamed_vote(plan, false, out)?,
             OperatorCommand::Vote { plan, by, approve, hash } => {
-                self.vote(plan, &by, approve, hash.as_deref(), out);
+                self.vote(plan, &by, approve, hash.as_deref(), out)?;
             }
-            OperatorCommand::Cancel(plan) => self.call_off(plan, "cancelled by an operator", out),
+            OperatorCommand::Cancel { plan, by } => self.call_off(plan, &format!("cancelled by {by}"), out)?,
             OperatorCommand::Quarantine { policy, reason } => {
                 let mut changes = Vec::new();
                 self.decider.quarantine_policy(&policy, reason, &mut changes);
                 self.follow(changes, out);
             }
         }
+        Ok(())
     }
 
     fn ring(&mut self, alarm: Alarm, out: &mut Vec<Output>) {

@@ -48,7 +48,31 @@ pub struct Explanation {
     pub evidence: Evidence,
 }
 
+/// A policy that does not watch a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unconcerned {
+    /// The policy.
+    pub policy: PolicyName,
+    /// How far the policy may go by itself.
+    pub mode: Mode,
+    /// Why it does not.
+    pub because: String,
+}
+
 impl Engine {
+    /// The loaded policies that do not watch `resource`, in the order of their names, with what of their selectors is not the case.
+    /// With those of [`Engine::explain`] these are all; none when there is no such resource.
+    #[must_use]
+    pub fn unconcerned(&self, resource: &ResourceId) -> Vec<Unconcerned> {
+        let Some(resource) = self.topology.get(resource) else { return Vec::new() };
+        let one = |policy: &std::sync::Arc<homeostat_policy::Policy>| {
+            let because = policy.select.mismatch(resource, &self.topology)?;
+            Some(Unconcerned { policy: policy.name.clone(), mode: self.mode_of(policy), because })
+        };
+        self.decider.policies().filter_map(one).collect()
+    }
+
     /// What every policy that watches `resource` thinks of it, in the order of their names. Empty when none watches it.
     pub fn explain(&self, resource: &ResourceId) -> Vec<Explanation> {
         let explained = self.decider.explain(self.now, resource);

@@ -35,9 +35,17 @@ pub enum Input {
 #[serde(rename_all = "camelCase")]
 pub enum OperatorCommand {
     /// Begin no plan any more; those in flight go on.
-    Pause,
+    Pause {
+        /// Who says so.
+        by: String,
+    },
     /// Begin plans again.
-    Resume,
+    Resume {
+        /// Who says so.
+        by: String,
+    },
+    /// The program ends: begin no plan any more. No decision, and so not recorded: the next start knows nothing of it.
+    Stop,
     /// Carry out a plan that waits for approval.
     Approve(PlanId),
     /// Say whether a plan that waits, or was recommended, is right.
@@ -55,7 +63,12 @@ pub enum OperatorCommand {
     /// Drop a plan that waits for approval.
     Reject(PlanId),
     /// Call off a plan that waits or runs.
-    Cancel(PlanId),
+    Cancel {
+        /// The plan.
+        plan: PlanId,
+        /// Who says so.
+        by: String,
+    },
     /// Run no script of a policy any more, until it is replaced. Drivers say this of a script that takes too much of the wall
     /// clock's time, which the engine cannot see.
     Quarantine {

@@ -5,7 +5,7 @@ use homeostat_model::{
     Cost, Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Reach, ResourceId, Response,
     Severity, Timestamp, Truth,
 };
-use homeostat_plan::{Draft, Infeasible, Projection, Surroundings, lint};
+use homeostat_plan::{Draft, Infeasible, Projection, Run, Surroundings, lint};
 use homeostat_policy::{Policy, Rung};
 
 use crate::{
@@ -112,7 +112,7 @@ impl Engine {
                 // Others may have joined it; then it waits for them.
                 let over = |plan| self.cases.get(&self.speaker(plan)).is_none_or(|case| case.closed);
                 if self.proposals.get(&id).is_some_and(over) {
-                    self.call_off(id, "the finding has closed", out);
+                    self.drop_plan(id, "the finding has closed", out);
                 }
             }
             None => {
@@ -150,7 +150,7 @@ impl Engine {
         if self.mode_of(&policy) == Mode::Observe {
             return Verdict::Hold(Hold::Observing);
         }
-        if self.paused {
+        if self.paused || self.stopping {
             return Verdict::Hold(Hold::Paused);
         }
         if let Err(hold) = self.left_alone(&finding.resource) {
@@ -336,6 +336,7 @@ impl Engine {
                 let Some(case) = self.cases.get_mut(finding) else { return };
                 case.settled = Some(Settled::Mode);
                 self.recommend(&plan, &policy);
+                self.keep_recent(Run::new(plan.clone()), None);
                 self.record(out, Entry::PlanMade(plan));
                 self.hold(finding, Hold::Recommended, out);
                 let mut changes = Vec::new();

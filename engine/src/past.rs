@@ -36,6 +36,9 @@ pub struct Past {
     /// Whose past it is.
     pub(crate) generation: Generation,
     pub(crate) guard: Guard,
+    /// Whether a person has paused it.
+    #[serde(default)]
+    pub(crate) paused: bool,
     /// How far ladders are climbed.
     pub(crate) ladders: Vec<(FindingRef, Ladder)>,
     /// The hashes of the texts of the policies in force.
@@ -59,6 +62,7 @@ impl Default for Past {
             at: Timestamp::MIN,
             generation: Generation(0),
             guard: Guard::default(),
+            paused: false,
             ladders: Vec::new(),
             texts: BTreeMap::new(),
             quarantined: BTreeMap::new(),
@@ -121,6 +125,7 @@ impl Engine {
             at: self.now,
             generation: self.generation,
             guard: self.guard.lasting(),
+            paused: self.paused,
             ladders: open.chain(climbed).collect(),
             texts: self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).collect(),
             quarantined: self

@@ -54,8 +54,20 @@ impl Memory {
 impl Engine {
     /// Takes over what an earlier engine knew. `since` are the records that it made after it knew `past`.
     pub(crate) fn recall(&mut self, past: Past, since: &[Record], out: &mut Vec<Output>) {
-        let Past { at, generation, guard, ladders, texts, quarantined, recommended, waiting, begun, joined, counting } =
-            past;
+        let Past {
+            at,
+            generation,
+            guard,
+            paused,
+            ladders,
+            texts,
+            quarantined,
+            recommended,
+            waiting,
+            begun,
+            joined,
+            counting,
+        } = past;
         let mut memory = Memory {
             at,
             generation,
@@ -69,6 +81,7 @@ impl Engine {
             counting: counting.into_iter().map(|one| (one.finding.clone(), one)).collect(),
         };
         self.guard = guard.lasting();
+        self.paused = paused;
         self.recommended = recommended.into_iter().collect();
         for record in since {
             self.recall_one(&mut memory, record);
@@ -107,6 +120,8 @@ impl Engine {
                 }
             }
             Entry::PlanMade(plan) => self.recall_made(memory, plan, at),
+            Entry::Paused { .. } => self.paused = true,
+            Entry::Resumed { .. } => self.paused = false,
             Entry::Joined { finding, plan } => {
                 memory.joined.entry(*plan).or_default().insert(finding.clone());
             }

@@ -32,7 +32,14 @@ impl Engine {
         match Run::recovered(open, self.now) {
             // It may have done anything: all that it acts on stays its own until a person has looked.
             Err(illegal) => self.record(out, refuse(format!("its records contradict each other: {illegal}"))),
-            Ok(run) if open.has_ended() => self.guard.release(id, &run.in_doubt()),
+            Ok(run) if open.has_ended() => {
+                self.guard.release(id, &run.in_doubt());
+                let ended = open.history.iter().rev().find_map(|record| match &record.entry {
+                    Entry::PlanFinished { result, .. } => Some(result.clone()),
+                    _ => None,
+                });
+                self.keep_recent(run, ended);
+            }
             Ok(run) => {
                 let joined = open.joined();
                 if !joined.is_empty() {

@@ -220,29 +220,29 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
     bench.operator(9, vote(4, "bob", true, None)).until(
         10,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s held crash on vm/a0: mode recommend: the plan is shown, not run
-        1s closed crash on vm/a0: a plan was recommended
-        2s ann approves of plan p1-1
-        3s opened crash on vm/a1: event vm.crashed is true
-        3s plan p1-2 restart for crash: vm/a1 restart
-        3s held crash on vm/a1: mode recommend: the plan is shown, not run
-        3s closed crash on vm/a1: a plan was recommended
-        4s bob rejects plan p1-2
-        5s opened crash on vm/b0: event vm.crashed is true
-        5s plan p1-3 restart for crash: vm/b0 restart
-        5s held crash on vm/b0: mode recommend: the plan is shown, not run
-        5s closed crash on vm/b0: a plan was recommended
-        6s ann approves of plan p1-3
-        7s refused bob's word about plan p1-3: no such plan waits for approval, or was recommended lately
-        8s opened crash on vm/a0: event vm.crashed is true
-        8s plan p1-4 restart for crash: vm/a0 restart
-        8s held crash on vm/a0: mode recommend: the plan is shown, not run
-        8s closed crash on vm/a0: a plan was recommended
-        9s bob approves of plan p1-4
-        9s crash may auto: people agreed with 2 of its plans, one after the other
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s held crash on vm/a0: mode recommend: the plan is shown, not run
+            1s closed crash on vm/a0: a plan was recommended
+            2s ann approves of plan p1-1
+            3s opened crash on vm/a1: event vm.crashed is true
+            3s plan p1-2 restart for crash: vm/a1 restart
+            3s held crash on vm/a1: mode recommend: the plan is shown, not run
+            3s closed crash on vm/a1: a plan was recommended
+            4s bob rejects plan p1-2
+            5s opened crash on vm/b0: event vm.crashed is true
+            5s plan p1-3 restart for crash: vm/b0 restart
+            5s held crash on vm/b0: mode recommend: the plan is shown, not run
+            5s closed crash on vm/b0: a plan was recommended
+            6s ann approves of plan p1-3
+            7s refused bob's word about plan p1-3: plan p1-3 was only shown: no word about it counts, or one was said already
+            8s opened crash on vm/a0: event vm.crashed is true
+            8s plan p1-4 restart for crash: vm/a0 restart
+            8s held crash on vm/a0: mode recommend: the plan is shown, not run
+            8s closed crash on vm/a0: a plan was recommended
+            9s bob approves of plan p1-4
+            9s crash may auto: people agreed with 2 of its plans, one after the other
+        "#]],
     );
     bench.event(11, "vm/a1", "vm.crashed", &[]).event(12, "vm/b1", "vm.crashed", &[]);
     bench.event(13, "vm/b0", "vm.crashed", &[]).until(

@@ -311,8 +311,8 @@ fn recommend_and_approve_do_not_act_by_themselves() {
     bench.operator(103, OperatorCommand::Approve(plan)).until(
         104,
         expect![[r#"
-        103s refused approval of plan p1-1: no such plan waits for approval
-    "#]],
+            103s refused approval of plan p1-1: no such plan waits for approval, or was recommended lately
+        "#]],
     );
 }
 

@@ -45,7 +45,7 @@ fn an_unknown_outcome_is_neither_repeated_nor_passed_by() {
     "#]],
     );
     let plan = PlanId { generation: Generation(1), number: 1 };
-    bench.operator(1002, OperatorCommand::Cancel(plan)).until(
+    bench.operator(1002, OperatorCommand::Cancel { plan, by: "an operator".into() }).until(
         1002,
         expect![[r#"
         1002s plan p1-1: Cancelled { reason: "cancelled by an operator" }

@@ -198,8 +198,8 @@ fn a_proposal_is_called_off_when_unknown_closes_its_finding() {
     bench.operator(110, OperatorCommand::Approve(plan)).until(
         200,
         expect![[r#"
-        110s refused approval of plan p1-1: no such plan waits for approval
-    "#]],
+            110s refused approval of plan p1-1: no such plan waits for approval, or was recommended lately
+        "#]],
     );
 }
 
@@ -262,10 +262,11 @@ fn what_a_sample_opens_is_acted_on_once_an_adapter_brings_the_resource() {
 fn an_event_that_is_held_back_by_a_pause_is_given_up_when_it_is_too_old() {
     let yaml = on_vms("crash", "on: {event: vm.crashed}\nthen: [restart]");
     let mut bench = Bench::new(&yaml, small(), vec![]);
-    bench.operator(5, OperatorCommand::Pause);
+    bench.operator(5, OperatorCommand::Pause { by: "an operator".into() });
     bench.event(10, "vm/one", "vm.crashed", &[]).event(20, "vm/one", "vm.crashed", &[]).until(
         35_000,
         expect![[r#"
+            5s paused by an operator
             10s opened crash on vm/one: event vm.crashed is true
             10s held crash on vm/one: paused by an operator
             310s closed crash on vm/one: it was held back until it was too old to be answered: paused by an operator
@@ -274,7 +275,7 @@ fn an_event_that_is_held_back_by_a_pause_is_given_up_when_it_is_too_old() {
             320s closed crash on vm/one: it was held back until it was too old to be answered: paused by an operator
         "#]],
     );
-    bench.operator(36_000, OperatorCommand::Resume).until(40_000, expect![""]);
+    bench.operator(36_000, OperatorCommand::Resume { by: "an operator".into() }).until(40_000, expect![[""]]);
 }
 
 #[test]

@@ -179,18 +179,21 @@ fn a_policy_that_is_replaced_while_it_is_verified_ends_its_plan_and_undoes_nothi
 fn a_plan_that_is_called_off_while_it_is_verified_stays_as_it_is() {
     let mut bench = Bench::new(&on_vms(GROWS), two_hosts(), vec![]);
     let plan = PlanId { generation: Generation(1), number: 1 };
-    bench.sample(10, "vm/one", "cpu", 0.9).operator(20, OperatorCommand::Cancel(plan)).until(
-        60,
-        expect![[r#"
-            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-            10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
-            10s begins p1-1/1
-            10s ended p1-1/1: Done { observed: "assumed" }
-            10s verifies p1-1: last("cpu") < 70%, until 130s
-            20s plan p1-1: Cancelled { reason: "cancelled by an operator" }
-            20s held hot on vm/one: its plan was called off: nothing more is done until the finding closes
-        "#]],
-    );
+    bench
+        .sample(10, "vm/one", "cpu", 0.9)
+        .operator(20, OperatorCommand::Cancel { plan, by: "an operator".into() })
+        .until(
+            60,
+            expect![[r#"
+                10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+                10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
+                10s begins p1-1/1
+                10s ended p1-1/1: Done { observed: "assumed" }
+                10s verifies p1-1: last("cpu") < 70%, until 130s
+                20s plan p1-1: Cancelled { reason: "cancelled by an operator" }
+                20s held hot on vm/one: its plan was called off: nothing more is done until the finding closes
+            "#]],
+        );
 }
 
 #[test]

@@ -245,7 +245,10 @@ fn what_a_person_called_off_stays_called_off_after_a_crash() {
     begin(&mut first, Vec::new());
     // While the machine boots.
     let alone = first.engine().in_flight().find(|plan| plan.policy.as_str() == "alone").unwrap().id;
-    first.handle(start + Duration::from_secs(10), Input::Operator(OperatorCommand::Cancel(alone)));
+    first.handle(
+        start + Duration::from_secs(10),
+        Input::Operator(OperatorCommand::Cancel { plan: alone, by: "an operator".into() }),
+    );
     let (mut world, durable) = (first.world().clone(), first.records().to_vec());
     let mut open = OpenPlans::default();
     durable.iter().for_each(|record| open.apply(record));

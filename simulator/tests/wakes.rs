@@ -68,7 +68,7 @@ fn all_who_read_a_group_hear_of_each_change_of_it() {
         11s held degraded on vm/two: mode observe: findings only
     "#]]);
     // What looks at everything in between must not take the change away from those who have yet to hear of it.
-    bench.describe(20, db("vm/one", "stopped")).operator(20, OperatorCommand::Resume).until(4000, expect![[r#"
+    bench.describe(20, db("vm/one", "stopped")).operator(20, OperatorCommand::Resume { by: "an operator".into() }).until(4000, expect![[r#"
         21s opened down on vm/one: group("db").count(state == "running") < 1 is true (group("db").count(state == "running") = 0)
         21s opened down on vm/two: group("db").count(state == "running") < 1 is true (group("db").count(state == "running") = 0)
         21s held down on vm/one: mode observe: findings only

@@ -1,5 +1,6 @@
 //! `homeostat audit`: what was decided and done, read from the journal; also while homeostat runs, and without changing anything.
 
+mod remote;
 mod selection;
 mod verification;
 
@@ -11,21 +12,24 @@ use std::{
 };
 
 use homeostat_journal::{History, JournalError, Kept};
-use homeostat_model::{Entry, Timestamp};
+use homeostat_model::{Entry, Plan, Record, Timestamp};
 use serde_json::json;
 
 use crate::{
-    cli::{AuditArgs, Format},
+    cli::{AuditArgs, Format, Moment},
     config::Loaded,
     report::Failure,
     story::Story,
 };
-use selection::Selection;
+pub(crate) use selection::{Selection, Wanted};
 
 /// How long the journal is left alone before it is looked at again: a person does not notice it, nor does the disk.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
+    if let Some(server) = &args.server {
+        return remote::run(server, args);
+    }
     let folder = folder(args)?;
     let cannot = |error: JournalError| Failure::new(format!("the journal cannot be read: {error}"));
     let mut out = io::stdout().lock();
@@ -54,12 +58,8 @@ fn folder(args: &AuditArgs) -> Result<PathBuf, Failure> {
 
 /// Writes the records that are asked for. What is damaged is told after those before it.
 fn show(mut history: History, args: &AuditArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let mut selection = Selection::new(args, history.plans_before());
-    let mut pages = Pages { output: args.output, story: Story::new() };
-    for plan in history.plans_before().to_vec() {
-        // Their steps are told in words, too.
-        pages.story.tell(&homeostat_model::Record { at: plan.created, entry: Entry::PlanMade(plan) });
-    }
+    let mut selection = Selection::new(wanted(args), history.plans_before());
+    let mut pages = Pages { output: args.output, teller: Teller::new(history.plans_before(), true) };
     loop {
         match history.next_record() {
             Ok(Some(kept)) => {
@@ -92,10 +92,52 @@ fn show(mut history: History, args: &AuditArgs, out: &mut impl Write) -> Result<
     }
 }
 
+/// What `args` ask for.
+fn wanted(args: &AuditArgs) -> Wanted {
+    let time = |moment: Option<Moment>| moment.map(|Moment(time)| time);
+    Wanted {
+        plan: args.plan,
+        policy: args.policy.clone(),
+        resource: args.resource.clone(),
+        kinds: args.kind.clone(),
+        since: time(args.since),
+        until: time(args.until),
+    }
+}
+
+/// Tells records in words. To be told of every record, in order: it knows the plans that steps belong to.
+pub(crate) struct Teller {
+    story: Story,
+}
+
+impl Teller {
+    /// After these plans were made; with `colour` where people look at it at once.
+    pub(crate) fn new(before: &[Plan], colour: bool) -> Self {
+        let mut story = if colour { Story::new() } else { Story::plain() };
+        for plan in before {
+            story.tell(&Record { at: plan.created, entry: Entry::PlanMade(plan.clone()) });
+        }
+        Self { story }
+    }
+
+    /// The record in words, without its time.
+    pub(crate) fn told(&mut self, record: &Record) -> String {
+        let told = self.story.tell(record);
+        // The story's clock says the time of day, which is not enough here.
+        let told = told.split_once("  ").map_or_else(|| untold(&record.entry), |(_, told)| told.into());
+        told.trim_end().to_owned()
+    }
+}
+
+/// A line for people.
+fn row(number: u64, at: Timestamp, told: &str) -> String {
+    format!("{number:<7} {}  {told}\n", time(at))
+}
+
 /// Records as they are written.
 struct Pages {
     output: Format,
-    story: Story,
+    teller: Teller,
 }
 
 impl Pages {
@@ -106,12 +148,7 @@ impl Pages {
                 let whole = json!({"number": number, "hash": hash.to_string(), "at": record.at, "entry": record.entry});
                 format!("{whole}\n")
             }
-            Format::Table => {
-                let told = self.story.tell(record);
-                // The story's clock says the time of day, which is not enough here.
-                let told = told.split_once("  ").map_or_else(|| untold(&record.entry), |(_, told)| told.into());
-                format!("{number:<7} {}  {}\n", time(record.at), told.trim_end())
-            }
+            Format::Table => row(*number, record.at, &self.teller.told(record)),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use axum::{Router, extract::Request};
+use axum::Router;
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation, Past};
 use homeostat_journal::{Journal, Options, Replayed};
@@ -22,20 +22,20 @@ use homeostat_simulator::{DataCentre, RemoteCentre, Scenario, SimAdapter};
 use homeostat_sources::{JsonLines, Promql, Scrape};
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc},
     task::JoinSet,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use crate::{
-    api::Api,
+    api::{self, Access, Api, Door, Place, READERS, Socket, server_config},
     cli::RunArgs,
     command::{check, demonstration},
-    config::{AdapterConfig, Loaded, SourceConfig},
+    config::{AdapterConfig, Configuration, Loaded, SourceConfig},
     live::{
-        Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources,
-        observe, reload,
+        Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, People, PolicyFiles, QUEUE, Reader,
+        Sources, observe, reload,
     },
     metrics::Metrics,
     recording::Recorder,
@@ -82,8 +82,11 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
         Failure::new(format!("cannot listen on {}: {error}", configuration.listen))
             .help("set spec.listen in the configuration to a free address, such as 127.0.0.1:9400")
     })?;
-    let Opened { outlets, generation, recalled, open, temporary: _temporary } =
-        outlets(&loaded, args, metrics.clone())?;
+    let certificate = loaded.certificate().map_err(|flaw| Failure::of("the configuration", &[*flaw]))?.map(Arc::new);
+    let tls = certificate.clone().map(server_config).transpose();
+    let tls = tls.map_err(|error| Failure::new(format!("TLS is not possible: {error}")))?;
+    let Opened { outlets, generation, recalled, open, temporary } = outlets(&loaded, args, metrics.clone())?;
+    let socket = socket(&loaded).await?;
 
     let stop = CancellationToken::new();
     let (messages, inbox) = mpsc::channel(QUEUE);
@@ -105,19 +108,29 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
             Ok(())
         });
     }
-    let api = Api { messages: messages.clone(), metrics: metrics.clone(), awaited };
+    let access = Arc::new(Access::new(configuration.api.as_ref()));
+    let journal = configuration.journal.as_ref().map(|journal| loaded.resolve(&journal.path));
+    let api = Api {
+        messages: messages.clone(),
+        metrics: metrics.clone(),
+        awaited,
+        access: access.clone(),
+        journal: journal.or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned())).unwrap_or_default(),
+        readers: Arc::new(Semaphore::new(READERS)),
+    };
     let feed = Feed { sink, clock, metrics: metrics.clone(), memories: Memories::default() };
     let mut sources = Sources::new(start_source, feed, api.router());
     sources.replace(&loaded)?;
-    let (web, web_stop) = (web(sources.routes()), stop.clone());
-    tasks.spawn(async move {
-        let served = axum::serve(listener, web).with_graceful_shutdown(web_stop.cancelled_owned()).await;
-        served.map_err(|error| Failure::new(format!("HTTP: {error}")))
-    });
+    warn_of_clear_tokens(configuration);
+    let network = Door::Network(listener, tls.map(|tls| TlsAcceptor::from(Arc::new(tls))));
+    for door in [Some(network), socket.map(Door::Socket)].into_iter().flatten() {
+        tasks.spawn(api::serve(door, sources.routes(), stop.clone()));
+    }
+    let people = People { access, certificate };
     metrics.configured();
     let (listen, until) = (configuration.listen, configuration.until);
     let reader = Reader::new(loaded, only_virtual, policies, texts);
-    tasks.spawn(reload(reader, sources, messages.clone(), metrics, stop.clone()));
+    tasks.spawn(reload(reader, sources, people, messages.clone(), metrics, stop.clone()));
     tasks.spawn(signals(stop.clone(), until.map(|until| (clock, clock.now() + until))));
     let dispatcher = Dispatcher::new(adapters, clock, messages);
     let live =
@@ -249,12 +262,30 @@ fn start(
     Router::new()
 }
 
-/// Answers by the routes as they are at the moment.
-fn web(routes: watch::Receiver<Router>) -> Router {
-    Router::new().fallback(move |request: Request| {
-        let router = routes.borrow().clone();
-        router.oneshot(request)
-    })
+/// The socket for people on this machine. Where nobody asked for it in particular, homeostat also runs without.
+async fn socket(loaded: &Loaded) -> Result<Option<Socket>, Failure> {
+    let place = Place::of(loaded);
+    match Socket::open(&place).await {
+        Ok(socket) => {
+            tracing::info!(socket = %socket.path.display(), "people on this machine are heard");
+            Ok(Some(socket))
+        }
+        Err(failure) if matches!(place, Place::User(_)) => {
+            tracing::warn!("there is no socket for people on this machine: {failure}");
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn warn_of_clear_tokens(configuration: &Configuration) {
+    let Some(api) = configuration.api.as_ref().filter(|api| !api.tokens.is_empty() && api.tls.is_none()) else {
+        return;
+    };
+    if !configuration.listen.ip().is_loopback() {
+        let tokens = api.tokens.len();
+        tracing::warn!(listen = %configuration.listen, tokens, "tokens come over the network in clear: set spec.api.tls, or put something that speaks TLS before it");
+    }
 }
 
 /// What was found in the journal, and where decisions go.

@@ -9,7 +9,7 @@ use super::{AdapterConfig, Configuration};
 
 /// Everything that is wrong. `complete`: nothing was left out of it for being wrong itself.
 pub(super) fn check(configuration: &Configuration, origins: &Origins, complete: bool) -> Vec<Problem> {
-    let Configuration { speed, adapters, sources, metrics, .. } = configuration;
+    let Configuration { speed, adapters, sources, metrics, api, .. } = configuration;
     let mut problems = Problems { origins, found: Vec::new() };
     let centres: Vec<String> = adapters
         .iter()
@@ -71,6 +71,11 @@ pub(super) fn check(configuration: &Configuration, origins: &Origins, complete: 
             problems.add(&named(origins, "sources", number, "token"), "token", why.to_owned(), help);
         }
     }
+    let tokens = api.iter().flat_map(|api| &api.tokens).enumerate();
+    let tokens: Vec<(String, String)> =
+        tokens.map(|(number, token)| (format!("spec.api.tokens[{number}].hash"), token.hash.to_string())).collect();
+    let hashes = tokens.iter().map(|(path, hash)| (path.clone(), hash.as_str()));
+    problems.each_once(hashes, "duplicate_token", "two tokens have the hash", "give everybody a token of their own");
     let declared = metrics.iter().enumerate();
     let declared = declared.map(|(number, metric)| (format!("spec.metrics[{number}].name"), metric.name.as_str()));
     problems.each_once(declared, "duplicate_metric", "two metrics are called", "keep one of them");

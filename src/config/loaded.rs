@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::{AdapterConfig, Configuration, FILE_NAME, SourceConfig, check, disk::Disk};
 use crate::{
+    api::Certificate,
     command::demonstration,
     files,
     report::{Failure, Flaw},
@@ -140,12 +141,17 @@ impl Loaded {
 
     /// What its secrets are now, as numbers that tell nothing about them.
     pub(crate) fn fingerprints(&self) -> Vec<u64> {
-        self.secrets.iter().map(fingerprint).collect()
+        let files = self.tls_files().map(|path| {
+            let mut hasher = DefaultHasher::new();
+            fs::read(path).ok().hash(&mut hasher);
+            hasher.finish()
+        });
+        self.secrets.iter().map(fingerprint).chain(files).collect()
     }
 
-    /// The files that its secrets are in.
-    pub(crate) fn secret_files(&self) -> impl Iterator<Item = &Path> {
-        self.secrets.iter().filter_map(|found| found.secret.file())
+    /// The files that its secrets are in, and those of TLS: they change without the configuration.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
+        self.secrets.iter().filter_map(|found| found.secret.file()).map(PathBuf::from).chain(self.tls_files())
     }
 
     /// Its name, for messages.
@@ -215,7 +221,26 @@ impl Loaded {
             | SourceConfig::Scrape(_)
             | SourceConfig::Promql(_) => None,
         });
-        files.collect()
+        files.chain(self.certificate().err().map(|flaw| *flaw)).collect()
+    }
+
+    /// The certificate of `listen`, if it has one.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(crate) fn certificate(&self) -> Result<Option<Certificate>, Box<Flaw>> {
+        let Some(tls) = self.configuration.api.as_ref().and_then(|api| api.tls.as_ref()) else { return Ok(None) };
+        let read = Certificate::read(&self.resolve(&tls.certificate), &self.resolve(&tls.key));
+        read.map(Some).map_err(|why| {
+            let help = "give files in PEM that homeostat may read: a certificate (with those between it and a root), and its key";
+            Box::new(self.flaw("spec.api.tls", "certificate", format!("TLS is not possible: {why}"), help))
+        })
+    }
+
+    /// The files that TLS is made of.
+    fn tls_files(&self) -> impl Iterator<Item = PathBuf> {
+        let tls = self.configuration.api.as_ref().and_then(|api| api.tls.as_ref());
+        tls.into_iter().flat_map(|tls| [self.resolve(&tls.certificate), self.resolve(&tls.key)])
     }
 
     fn unreadable_input(&self, number: usize, config: &JsonLinesConfig) -> Option<Flaw> {

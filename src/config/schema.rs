@@ -10,9 +10,14 @@ use super::{Configuration, journal};
 const ID: &str = "https://homeostat.dev/schema/configuration/v1alpha1.json";
 
 /// What the fields are for; their form is asked of the types.
-const DESCRIPTIONS: [(&str, &str); 10] = [
+const DESCRIPTIONS: [(&str, &str); 12] = [
     ("policies", "Policy files and folders of them, seen from the main file's folder"),
     ("listen", "Where to listen for HTTP: an IP address and a port; 127.0.0.1:9393 unless given"),
+    (
+        "socket",
+        "The unix socket for people on this machine; beside the journal unless given. Whoever can open it is admin",
+    ),
+    ("api", "Who may ask what over HTTP: tokens by their hashes (`homeostat token create`), and TLS"),
     ("journal", "The journal's folder, or the folder and a size; without it the journal ends with the program"),
     ("speed", "How fast time runs; other than 1 only with the embedded data centre alone"),
     ("until", "When to end by itself, counted from the start, such as 25m"),

@@ -2,9 +2,10 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use homeostat_engine::Output;
+use homeostat_engine::{CommandRefused, Output};
 use homeostat_journal::{Durable, JournalError};
 use homeostat_model::Record;
+use tokio::sync::oneshot;
 
 /// Turns that wait. The loop takes no inputs while there are so many: a disk that takes ten milliseconds to sync is waited for by
 /// hundreds of turns at most, and the journal has room for four times as many.
@@ -16,12 +17,35 @@ pub(super) struct Turn {
     since: Instant,
     pub(super) records: Vec<Record>,
     pub(super) outputs: Vec<Output>,
+    pub(super) answers: Vec<Answering>,
+}
+
+/// What a person is told of what they wanted.
+pub(super) struct Answering {
+    came: Result<(), CommandRefused>,
+    reply: oneshot::Sender<Result<(), CommandRefused>>,
+}
+
+impl Answering {
+    pub(super) fn new(came: Result<(), CommandRefused>, reply: oneshot::Sender<Result<(), CommandRefused>>) -> Self {
+        Self { came, reply }
+    }
+
+    /// Tells them. They may have gone.
+    pub(super) fn give(self) {
+        let _ = self.reply.send(self.came);
+    }
 }
 
 impl Turn {
     /// Outputs that may be carried out when `durable` says so.
     pub(super) fn new(durable: Durable, records: Vec<Record>, outputs: Vec<Output>) -> Self {
-        Self { durable, since: Instant::now(), records, outputs }
+        Self { durable, since: Instant::now(), records, outputs, answers: Vec::new() }
+    }
+
+    /// The same, with what people are told when it is durable.
+    pub(super) fn answering(self, answers: Vec<Answering>) -> Self {
+        Self { answers, ..self }
     }
 
     /// How long it has waited, in seconds.

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Message, PolicyFiles, Sources, watcher::Watcher};
 use crate::{
+    api::{Access, Certificate},
     command::run::policy_files,
     config::{Loaded, Read},
     metrics::Metrics,
@@ -39,6 +40,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub(crate) async fn reload(
     mut reader: Reader,
     mut sources: Sources,
+    people: People,
     messages: mpsc::Sender<Message>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
@@ -80,7 +82,7 @@ pub(crate) async fn reload(
                 }
                 metrics.configured();
                 if let Some((loaded, waiting)) = configuration
-                    && let Err(failure) = configure(&mut sources, &loaded, &waiting)
+                    && let Err(failure) = configure(&mut sources, &people, &loaded, &waiting)
                 {
                     metrics.configuration_is(false);
                     reader.not_in_force();
@@ -97,8 +99,28 @@ pub(crate) async fn reload(
     }
 }
 
+/// Who may ask, and what they are shown first.
+#[derive(Debug)]
+pub(crate) struct People {
+    pub(crate) access: Arc<Access>,
+    pub(crate) certificate: Option<Arc<Certificate>>,
+}
+
+impl People {
+    /// As this configuration says from now on.
+    fn replace(&self, loaded: &Loaded) -> Result<(), Failure> {
+        self.access.replace(loaded.configuration.api.as_ref());
+        let read = loaded.certificate().map_err(|flaw| Failure::of("the configuration", &[*flaw]))?;
+        if let (Some(certificate), Some(read)) = (&self.certificate, read) {
+            certificate.replace(read);
+        }
+        Ok(())
+    }
+}
+
 /// Puts a configuration into force as far as that is possible, and says how far.
-fn configure(sources: &mut Sources, loaded: &Loaded, waiting: &[&str]) -> Result<(), Failure> {
+fn configure(sources: &mut Sources, people: &People, loaded: &Loaded, waiting: &[&str]) -> Result<(), Failure> {
+    people.replace(loaded)?;
     let started = sources.replace(loaded)?;
     tracing::info!(sources_started = started, "the changed configuration is in force");
     if !waiting.is_empty() {
@@ -186,13 +208,13 @@ pub(crate) struct Refused {
 }
 
 /// What can change only when homeostat is started again.
-const FIXED: [&str; 6] = ["adapters", "listen", "journal", "traces", "speed", "until"];
+const FIXED: [&str; 7] = ["adapters", "listen", "socket", "journal", "traces", "speed", "until"];
 
 impl Reader {
     /// Begins with what was loaded at the start: a configuration with `policies`, which have these `texts`.
     pub(crate) fn new(first: Loaded, only_virtual: bool, policies: PolicyFiles, texts: Vec<SourceText>) -> Self {
         let written = Written::of(&first);
-        let secret_files = first.secret_files().map(PathBuf::from).collect();
+        let secret_files = first.secret_files().collect();
         let read = if first.file.is_some() { first.read.clone() } else { Read::default() };
         Self { first, only_virtual, policies, texts, written, seen: None, read, secret_files }
     }
@@ -272,10 +294,14 @@ impl Reader {
 
     /// A configuration with what has to wait for a restart as it was.
     fn reconfigure(&mut self, mut loaded: Loaded) -> (Loaded, Vec<&'static str>) {
-        self.secret_files = loaded.secret_files().map(PathBuf::from).collect();
+        self.secret_files = loaded.secret_files().collect();
         let value = |loaded: &Loaded, part: &str| loaded.origins.value().get(part).cloned();
         let mut waiting: Vec<&'static str> =
             FIXED.into_iter().filter(|part| value(&loaded, part) != value(&self.first, part)).collect();
+        let tls = |loaded: &Loaded| loaded.configuration.api.as_ref().is_some_and(|api| api.tls.is_some());
+        if tls(&loaded) != tls(&self.first) {
+            waiting.push("api.tls");
+        }
         if self.only_virtual && !loaded.configuration.sources.is_empty() {
             waiting.push("sources (time is the scenario's)");
             loaded.configuration.sources.clear();

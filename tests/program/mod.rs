@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpListener,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -62,7 +63,7 @@ impl Program {
             .unwrap();
         let mut program = Self { child, folder: folder.to_owned(), port };
         let deadline = Instant::now() + PATIENCE;
-        while program.get("/readyz").is_none_or(|(status, _)| status != 200) {
+        while !program.is_ready() {
             let ended = program.child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "homeostat did not get ready:\n{}", program.log());
             std::thread::sleep(Duration::from_millis(50));
@@ -73,6 +74,26 @@ impl Program {
     /// `http://127.0.0.1:PORT` and `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Its unix socket, as `--server` has it.
+    pub(crate) fn socket(&self) -> String {
+        format!("unix:{}", self.folder.join("homeostat.sock").display())
+    }
+
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether it says so, through its socket: over the network it may speak TLS.
+    fn is_ready(&self) -> bool {
+        let Ok(mut stream) = UnixStream::connect(self.folder.join("homeostat.sock")) else { return false };
+        let request = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let mut answer = String::new();
+        // It may end while it is asked.
+        let asked = stream.write_all(request).and_then(|()| stream.read_to_string(&mut answer));
+        asked.is_ok() && answer.starts_with("HTTP/1.1 200")
     }
 
     /// Status and body of a GET; `None` when there was no answer.

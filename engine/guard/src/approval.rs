@@ -92,6 +92,23 @@ impl Ballot {
         }
     }
 
+    /// Who has approved of it, in order.
+    pub fn approved(&self) -> impl Iterator<Item = &str> {
+        self.approved.iter().map(String::as_str)
+    }
+
+    /// How many have to.
+    #[must_use]
+    pub fn quorum(&self) -> u16 {
+        self.quorum
+    }
+
+    /// When the time is over.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
     fn count(&self) -> u16 {
         u16::try_from(self.approved.len()).unwrap_or(u16::MAX)
     }

@@ -131,6 +131,12 @@ impl Guard {
         &mut self.ballots
     }
 
+    /// What people have said about `plan`, if it waits for several, or for a time.
+    #[must_use]
+    pub fn ballot(&self, plan: PlanId) -> Option<&Ballot> {
+        self.ballots.get(&plan)
+    }
+
     /// How far `policy` has come, as its text is now; nowhere yet when people agreed with another text.
     #[must_use]
     pub fn standing(&self, policy: &PolicyName, text: &str) -> Standing {

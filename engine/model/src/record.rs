@@ -170,6 +170,16 @@ pub enum Entry {
         /// Whether they approved of it.
         approve: bool,
     },
+    /// A person has paused the engine: no plan begins.
+    Paused {
+        /// Who.
+        by: String,
+    },
+    /// A person lets plans begin again.
+    Resumed {
+        /// Who.
+        by: String,
+    },
     /// A policy may do more by itself, or no longer so.
     AutonomyChanged {
         /// The policy.

@@ -238,6 +238,12 @@ impl Run {
         }
     }
 
+    /// Whether what was done is being undone.
+    #[must_use]
+    pub fn is_undoing(&self) -> bool {
+        self.phase == Phase::Backward
+    }
+
     /// Calls the plan off: what has not begun does not begin, what runs is left to end.
     pub fn call_off(&mut self, reason: &str, now: Timestamp) {
         self.called_off.get_or_insert_with(|| reason.to_owned());

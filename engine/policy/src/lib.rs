@@ -30,6 +30,7 @@ mod language;
 mod limits;
 mod load;
 mod message;
+mod mismatch;
 mod mistake;
 mod nearest;
 mod oscillation;

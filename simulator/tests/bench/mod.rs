@@ -185,6 +185,8 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         Entry::Voted { plan, by, approve } => {
             format!("{by} {} plan {plan}", if *approve { "approves of" } else { "rejects" })
         }
+        Entry::Paused { by } => format!("paused by {by}"),
+        Entry::Resumed { by } => format!("resumed by {by}"),
         Entry::AutonomyChanged { policy, mode, reason } => format!("{policy} may {mode}: {reason}"),
         Entry::BreakerChanged { guard, state, reason } => format!("breaker of {guard} is {state}: {reason}"),
         Entry::Counted { counting, ended } => format!("counts {} more, {} no longer", counting.len(), ended.len()),

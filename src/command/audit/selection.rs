@@ -5,17 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use homeostat_model::{Entry, Mode, Plan, PlanId, Record, ResourceId, Timestamp};
 use serde_json::Value;
 
-use crate::cli::{AuditArgs, Moment};
-
 /// What a record has to be.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) plan: Option<PlanId>,
+    pub(crate) policy: Option<String>,
+    pub(crate) resource: Option<ResourceId>,
+    pub(crate) kinds: Vec<String>,
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// Takes records that are what they have to be.
 #[derive(Debug)]
-pub(super) struct Selection {
-    plan: Option<PlanId>,
-    policy: Option<String>,
-    resource: Option<ResourceId>,
-    kinds: Vec<String>,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
+pub(crate) struct Selection {
+    wanted: Wanted,
     /// Of the plans that go on: whose they are, and what they touch. Records of steps do not say it again.
     plans: BTreeMap<PlanId, (String, BTreeSet<ResourceId>)>,
     /// Kinds that there were, to tell who asked for another one.
@@ -31,32 +35,24 @@ struct Subject {
 }
 
 impl Selection {
-    /// What `args` ask for; `before` are plans that were made before the first record.
-    pub(super) fn new(args: &AuditArgs, before: &[Plan]) -> Self {
-        let time = |moment: Option<Moment>| moment.map(|Moment(time)| time);
-        let mut selection = Self {
-            plan: args.plan,
-            policy: args.policy.clone(),
-            resource: args.resource.clone(),
-            kinds: args.kind.clone(),
-            since: time(args.since),
-            until: time(args.until),
-            plans: BTreeMap::new(),
-            seen: BTreeSet::new(),
-        };
+    /// What is `wanted`; `before` are plans that were made before the first record.
+    pub(crate) fn new(wanted: Wanted, before: &[Plan]) -> Self {
+        let mut selection = Self { wanted, plans: BTreeMap::new(), seen: BTreeSet::new() };
         before.iter().for_each(|plan| selection.remember(plan));
         selection
     }
 
     /// Whether `record` is asked for. To be asked of every record, in order.
-    pub(super) fn takes(&mut self, record: &Record) -> bool {
+    pub(crate) fn takes(&mut self, record: &Record) -> bool {
         if let Entry::PlanMade(plan) = &record.entry {
             self.remember(plan);
         }
-        let by_entry =
-            self.plan.is_some() || self.policy.is_some() || self.resource.is_some() || !self.kinds.is_empty();
-        let taken = self.since.is_none_or(|since| record.at >= since)
-            && self.until.is_none_or(|until| record.at < until)
+        let by_entry = self.wanted.plan.is_some()
+            || self.wanted.policy.is_some()
+            || self.wanted.resource.is_some()
+            || !self.wanted.kinds.is_empty();
+        let taken = self.wanted.since.is_none_or(|since| record.at >= since)
+            && self.wanted.until.is_none_or(|until| record.at < until)
             && (!by_entry || self.takes_entry(&record.entry));
         if let Entry::PlanFinished { plan, .. } = &record.entry {
             self.plans.remove(plan);
@@ -65,9 +61,9 @@ impl Selection {
     }
 
     /// What to tell somebody who asked for a kind that there is not.
-    pub(super) fn unmet(&self) -> Option<String> {
+    pub(crate) fn unmet(&self) -> Option<String> {
         let unmet: Vec<&str> =
-            self.kinds.iter().filter(|kind| !self.seen.contains(*kind)).map(String::as_str).collect();
+            self.wanted.kinds.iter().filter(|kind| !self.seen.contains(*kind)).map(String::as_str).collect();
         let seen: Vec<&str> = self.seen.iter().map(String::as_str).collect();
         (!unmet.is_empty())
             .then(|| format!("no record is of kind {}; there are: {}", unmet.join(", "), seen.join(", ")))
@@ -78,10 +74,12 @@ impl Selection {
         let Ok(Value::Object(json)) = serde_json::to_value(entry) else { return false };
         let Some((kind, body)) = json.into_iter().next() else { return false };
         let about = self.subject(&body);
-        let taken = (self.kinds.is_empty() || self.kinds.contains(&kind))
-            && (self.plan.is_none() || self.plan == about.plan)
-            && (self.policy.is_none() || self.policy == about.policy || loads(&body, self.policy.as_deref()))
-            && self.resource.as_ref().is_none_or(|resource| about.resources.contains(resource));
+        let taken = (self.wanted.kinds.is_empty() || self.wanted.kinds.contains(&kind))
+            && (self.wanted.plan.is_none() || self.wanted.plan == about.plan)
+            && (self.wanted.policy.is_none()
+                || self.wanted.policy == about.policy
+                || loads(&body, self.wanted.policy.as_deref()))
+            && self.wanted.resource.as_ref().is_none_or(|resource| about.resources.contains(resource));
         if !self.seen.contains(&kind) {
             self.seen.insert(kind);
         }

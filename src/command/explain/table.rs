@@ -10,13 +10,15 @@ use std::fmt::Write;
 use homeostat_engine::{Explanation, Status};
 use homeostat_model::{Clause, Duration, ResourceId, Timestamp, Truth};
 
-use super::{Answer, word};
-use crate::story::clock;
+use super::word;
+use crate::{api::Answer, story::clock};
 
 /// As wide as a line may become. A single word that is longer is not cut.
 const WIDTH: usize = 100;
 /// The longest status, `handed over`, and two spaces.
 const STATUS: usize = 13;
+/// How a policy stands that does not watch the resource.
+const NOT_CONCERNED: &str = "not for it";
 /// The widest column for the names of policies; a longer name moves its own line only.
 const MAX_NAME: usize = 32;
 /// A space at which no line ends, within a value or a time; it is written as a usual one.
@@ -30,10 +32,15 @@ pub(super) fn text(answer: &Answer, resource: &ResourceId) -> String {
     // Writing to a String does not fail; here and below.
     if answer.explanations.is_empty() {
         let _ = writeln!(out, "no policy watches {resource}");
-        return out;
+        if answer.others.is_empty() {
+            return out;
+        }
+    } else {
+        let _ = writeln!(out, "{resource} at {}", clock(answer.now));
     }
-    let _ = writeln!(out, "{resource} at {}", clock(answer.now));
-    let name = answer.explanations.iter().map(|one| one.policy.as_str().chars().count()).max().unwrap_or_default();
+    let watching = answer.explanations.iter().map(|one| &one.policy);
+    let names = watching.chain(answer.others.iter().map(|one| &one.policy));
+    let name = names.map(|policy| policy.as_str().chars().count()).max().unwrap_or_default();
     let name = name.min(MAX_NAME) + 2;
     for one in &answer.explanations {
         out.push('\n');
@@ -43,6 +50,13 @@ pub(super) fn text(answer: &Answer, resource: &ResourceId) -> String {
             let head = format!("{:name$}{:STATUS$}", "", format!("{:INDENT$}{}", "", clause.truth));
             paragraph(&head, &shown(clause, answer.now), name + STATUS, &mut out);
         }
+    }
+    if !answer.others.is_empty() {
+        out.push('\n');
+    }
+    for one in &answer.others {
+        let head = format!("{:name$}{:STATUS$}", one.policy.as_str(), NOT_CONCERNED);
+        paragraph(&head, &one.because, name + STATUS, &mut out);
     }
     out
 }
@@ -171,7 +185,7 @@ mod tests {
                             false      state == "stopped"   state = "running"
         "#]]
         .assert_eq(&told);
-        let none = Answer { now: Timestamp::from_millis(0), explanations: Vec::new() };
+        let none = Answer { now: Timestamp::from_millis(0), explanations: Vec::new(), others: Vec::new() };
         assert_eq!(text(&none, &"vm/x".parse().unwrap()), "no policy watches vm/x\n");
     }
 }

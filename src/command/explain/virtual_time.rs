@@ -6,8 +6,8 @@ use homeostat_model::{Duration, ResourceId, Timestamp};
 use homeostat_policy::{PolicyTest, load_tests};
 use homeostat_simulator::{RecordedWorld, VirtualDriver};
 
-use super::Answer;
 use crate::{
+    api::Answer,
     cli::ExplainArgs,
     command::test::{load, play},
     files,
@@ -34,9 +34,7 @@ pub(super) fn ask(file: &Path, args: &ExplainArgs, resource: &ResourceId) -> Res
     let at = args.at.unwrap_or(last);
     let mut answer = None;
     play(&test, load(&test)?.policies, &[at], false, |outcome, _| {
-        let explanations = outcome.engine.explain(resource);
-        let known = outcome.engine.topology().get(resource).is_some();
-        answer = Some((known, Answer { now: outcome.start + at, explanations }));
+        answer = Answer::of(outcome.engine, resource, outcome.start + at);
     })?;
     known(answer, at, resource)
 }
@@ -79,18 +77,16 @@ fn recorded(file: &Path, recording: Recording, at: Option<Duration>, resource: &
     let mut driver = VirtualDriver::new(recording.generation, RecordedWorld, Timestamp::MIN);
     let mut answer = None;
     drive(&mut driver, recording.happenings(None, true), &[start + at], |driver, _| {
-        let explanations = driver.engine().explain(resource);
-        let known = driver.engine().topology().get(resource).is_some();
-        answer = Some((known, Answer { now: start + at, explanations }));
+        answer = Answer::of(driver.engine(), resource, start + at);
     })?;
     known(answer, at, resource)
 }
 
 /// An answer about nothing is none.
-fn known(answer: Option<(bool, Answer)>, at: Duration, resource: &ResourceId) -> Result<Answer, Failure> {
+fn known(answer: Option<Answer>, at: Duration, resource: &ResourceId) -> Result<Answer, Failure> {
     match answer {
-        Some((true, answer)) => Ok(answer),
-        _ => Err(Failure::new(format!("{resource} is not known {at} after the start"))
+        Some(answer) => Ok(answer),
+        None => Err(Failure::new(format!("{resource} is not known {at} after the start"))
             .help("names are kind/name, such as vm/web-1; say with --at at which time it exists")),
     }
 }

@@ -1,0 +1,54 @@
+//! `homeostat pause`, `resume` and `status`: the engine as a whole.
+
+use std::{fmt::Write as _, io::Write, process::ExitCode};
+
+use serde_json::json;
+
+use crate::{
+    api::StatusReport,
+    cli::PauseArgs,
+    client::{Client, rendered},
+    report::Failure,
+};
+
+pub(crate) fn pause(args: &PauseArgs) -> Result<ExitCode, Failure> {
+    tell(args, &Client::new(&args.server)?.post("/api/v1/pause", &json!({}))?)
+}
+
+pub(crate) fn resume(args: &PauseArgs) -> Result<ExitCode, Failure> {
+    tell(args, &Client::new(&args.server)?.post("/api/v1/resume", &json!({}))?)
+}
+
+pub(crate) fn status(args: &PauseArgs) -> Result<ExitCode, Failure> {
+    tell(args, &Client::new(&args.server)?.get("/api/v1/status")?)
+}
+
+fn tell(args: &PauseArgs, report: &StatusReport) -> Result<ExitCode, Failure> {
+    let text = rendered(report, args.output)?.unwrap_or_else(|| text(report));
+    // A closed standard output means that nobody wants to read it.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(report: &StatusReport) -> String {
+    let StatusReport { overview, journal, version } = report;
+    let paused = if overview.paused { "paused: no plan begins until `homeostat resume`" } else { "plans may begin" };
+    let mut text = format!("homeostat {version}, generation {}: {paused}\n", overview.generation.0);
+    let named = |plans: &[homeostat_model::PlanId]| {
+        let plans: Vec<String> = plans.iter().map(ToString::to_string).collect();
+        if plans.is_empty() { "none".into() } else { plans.join(", ") }
+    };
+    for (name, value) in [
+        ("policies", overview.policies.to_string()),
+        ("resources", overview.resources.to_string()),
+        ("findings", overview.findings.to_string()),
+        ("waiting", format!("{} for approval", overview.waiting)),
+        ("in flight", named(&overview.in_flight)),
+        ("in doubt", named(&overview.in_doubt)),
+        ("journal", journal.clone()),
+    ] {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "  {name:<10} {value}");
+    }
+    text
+}

@@ -1,0 +1,116 @@
+//! `homeostat plan`: what a running homeostat means to do, does and did, and what people say about it.
+
+mod table;
+
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use homeostat_engine::{PlanState, PlanView};
+use homeostat_model::PlanId;
+use serde_json::json;
+
+use crate::{
+    cli::{PlanArgs, PlanCancelArgs, PlanCommand, PlanListArgs, PlanShowArgs, PlanVoteArgs, Rendering},
+    client::{Client, encoded, rendered},
+    report::Failure,
+};
+
+pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
+    match &args.command {
+        PlanCommand::List(args) => list(args),
+        PlanCommand::Show(args) => show(args),
+        PlanCommand::Approve(args) => vote(args, true),
+        PlanCommand::Reject(args) => vote(args, false),
+        PlanCommand::Cancel(args) => cancel(args),
+    }
+}
+
+fn list(args: &PlanListArgs) -> Result<ExitCode, Failure> {
+    let state = args.state.as_deref().map(|state| format!("&state={}", encoded(state))).unwrap_or_default();
+    let plans: Vec<PlanView> = Client::new(&args.server)?.get(&format!("/api/v1/plans?limit={}{state}", args.limit))?;
+    print(&match rendered(&plans, args.output)? {
+        Some(text) => text,
+        None => table::list(&plans, args.state.is_none()),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(args: &PlanShowArgs) -> Result<ExitCode, Failure> {
+    let view = fetch(&Client::new(&args.server)?, args.plan)?;
+    print(&rendered(&view, args.output)?.unwrap_or_else(|| table::whole(&view)));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what somebody thinks of a plan: of what they were shown, which is named by its hash.
+fn vote(args: &PlanVoteArgs, approve: bool) -> Result<ExitCode, Failure> {
+    let client = Client::new(&args.server)?;
+    let word = if approve { "approve" } else { "reject" };
+    let hash = match &args.hash {
+        Some(hash) => hash.clone(),
+        None => {
+            let view = fetch(&client, args.plan)?;
+            if args.output == Rendering::Table {
+                print(&table::whole(&view));
+            }
+            if !args.yes && !meant(word, args.plan)? {
+                return Err(Failure::new(format!("nothing was said about plan {}", args.plan)).found());
+            }
+            view.hash
+        }
+    };
+    let view: Option<PlanView> =
+        client.post(&format!("/api/v1/plans/{}/{word}", args.plan), &json!({ "hash": hash }))?;
+    outcome(args.plan, view, args.output, &format!("{word} was heard"))
+}
+
+fn cancel(args: &PlanCancelArgs) -> Result<ExitCode, Failure> {
+    let client = Client::new(&args.server)?;
+    let view: Option<PlanView> = client.post(&format!("/api/v1/plans/{}/cancel", args.plan), &json!({}))?;
+    outcome(args.plan, view, args.output, "it is called off")
+}
+
+fn fetch(client: &Client, plan: PlanId) -> Result<PlanView, Failure> {
+    client.get(&format!("/api/v1/plans/{plan}"))
+}
+
+/// Asks at the terminal whether that is meant.
+fn meant(word: &str, plan: PlanId) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(format!("there is nobody to ask whether to {word} plan {plan}"))
+            .help("add --yes for what is shown, or --hash with the hash of what you have seen"));
+    }
+    let mut out = io::stderr().lock();
+    // Who does not see the question answers it with nothing, which is no.
+    let _ = write!(out, "{word} this plan? [y/N] ");
+    let _ = out.flush();
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::new(format!("cannot read an answer: {error}")))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn outcome(plan: PlanId, view: Option<PlanView>, output: Rendering, done: &str) -> Result<ExitCode, Failure> {
+    let text = match rendered(&view, output)? {
+        Some(text) => text,
+        None => {
+            let now = view.map(|view| match (view.state, view.quorum) {
+                (PlanState::Waiting, Some(quorum)) => {
+                    format!("; {} of {quorum} have approved of it: {}", view.approved.len(), view.approved.join(", "))
+                }
+                (state, _) => format!("; it is {state}"),
+            });
+            format!("plan {plan}: {done}{}\n", now.unwrap_or_default())
+        }
+    };
+    print(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A closed standard output means that nobody wants to read it.
+fn print(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,143 @@
+//! Plans for people.
+
+use std::fmt::Write;
+
+use homeostat_engine::{PlanState, PlanView, StepView};
+use homeostat_model::{PlanResult, Timestamp};
+
+use crate::story::clock;
+
+/// One line a plan. `open`: those that are over were not asked for.
+pub(super) fn list(plans: &[PlanView], open: bool) -> String {
+    if plans.is_empty() {
+        let hint = if open { "; --state all shows those that are over, too" } else { "" };
+        return format!("no plan{hint}\n");
+    }
+    let rows = plans.iter().map(|view| {
+        let plan = &view.plan;
+        let id = plan.id.to_string();
+        [
+            id,
+            view.state.word().into(),
+            plan.policy.to_string(),
+            plan.subject.to_string(),
+            plan.response.clone(),
+            news(view),
+        ]
+    });
+    let head = ["PLAN", "STATE", "POLICY", "RESOURCE", "RESPONSE", "NOW"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    rows.iter().fold(String::new(), |mut text, row| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+        text
+    })
+}
+
+/// What is to be known of it at a glance.
+fn news(view: &PlanView) -> String {
+    let done = view.steps.iter().filter(|step| step.state == "done").count();
+    let steps = format!("{done} of {} steps done", view.steps.len());
+    match (view.state, &view.result) {
+        (PlanState::Waiting, _) => {
+            let votes = format!("{} of {} have approved", view.approved.len(), view.quorum.unwrap_or(1));
+            let until = view.until.map(|until| format!(", until {}", moment(until))).unwrap_or_default();
+            let held = view.held.as_ref().map(|held| format!("; {held}")).unwrap_or_default();
+            format!("{votes}{until}{held}")
+        }
+        (PlanState::InDoubt, _) => "nobody knows what became of it: look, then cancel it".into(),
+        (PlanState::Recommended, _) => "shown only".into(),
+        (_, Some(result)) => reason(result).to_owned(),
+        (_, None) => view.held.clone().unwrap_or(steps),
+    }
+}
+
+fn reason(result: &PlanResult) -> &str {
+    match result {
+        PlanResult::Succeeded => "",
+        PlanResult::Failed { reason, .. } | PlanResult::Unverified { reason } | PlanResult::Cancelled { reason } => {
+            reason
+        }
+    }
+}
+
+/// All that is known of a plan.
+pub(super) fn whole(view: &PlanView) -> String {
+    let plan = &view.plan;
+    let mut text = format!("plan {} {} {}\n", plan.id, plan.response, plan.subject);
+    let mut line = |name: &str, value: &str| {
+        // Writing to a String does not fail; here and below.
+        let _ = writeln!(text, "  {name:<10} {value}");
+    };
+    line("policy", &format!("{} (rung {}, priority {}, mode {})", plan.policy, plan.rung, plan.priority, plan.mode));
+    line("state", view.state.word());
+    line("hash", &view.hash);
+    line("made", &moment(plan.created));
+    line("because", &plan.evidence.to_string());
+    line("then", &plan.effect);
+    if !plan.cost.is_nothing() {
+        let cost = &plan.cost;
+        let mut parts = Vec::new();
+        if cost.interrupted > 0 {
+            parts.push(format!(
+                "{} workloads are interrupted, for {} altogether",
+                cost.interrupted, cost.expected_downtime
+            ));
+        }
+        if cost.moved_bytes > 0 {
+            parts.push(format!("{} bytes are moved from host to host", cost.moved_bytes));
+        }
+        line("cost", &parts.join("; "));
+    }
+    if let Some(wanted) = &plan.verification {
+        line("verified", &format!("`{}` within {}", wanted.that, wanted.within));
+    }
+    if let Some(quorum) = view.quorum {
+        let who = if view.approved.is_empty() { "nobody yet".into() } else { view.approved.join(", ") };
+        line("approved", &format!("{} of {quorum}: {who}", view.approved.len()));
+    }
+    if let Some(until) = view.until {
+        line("until", &moment(until));
+    }
+    if let Some(held) = &view.held {
+        line("held", held);
+    }
+    if let Some(result) = &view.result {
+        line("ended", &format!("{}: {} {}", view.ended.map(moment).unwrap_or_default(), view.state, reason(result)));
+    }
+    for (step, view) in plan.steps.iter().zip(&view.steps) {
+        let after: Vec<String> = step.after.iter().map(ToString::to_string).collect();
+        let after = if after.is_empty() { String::new() } else { format!(" after {}", after.join(", ")) };
+        let _ = writeln!(
+            text,
+            "  step {:<5} {}: {} {}{after}: {}",
+            step.id,
+            state(view),
+            step.resource,
+            step.action,
+            step.reason
+        );
+    }
+    text
+}
+
+fn state(step: &StepView) -> String {
+    let attempt =
+        step.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!(", try {attempt}")).unwrap_or_default();
+    let until = step.until.map(|until| format!(", again at {}", clock(until))).unwrap_or_default();
+    let reason = step.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("{}{attempt}{until}{reason}", step.state)
+}
+
+/// A time in UTC, to the second.
+fn moment(at: Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.as_millis()) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => "-".into(),
+    }
+}

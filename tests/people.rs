@@ -1,0 +1,370 @@
+//! People's commands to a homeostat that runs: over its socket, over HTTP with tokens and roles, and over TLS.
+
+#[cfg(test)]
+mod program;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        io::{Read, Write},
+        net::TcpStream,
+        os::unix::fs::PermissionsExt,
+        path::{Path, PathBuf},
+        time::{Duration, Instant},
+    };
+
+    use serde_json::{Value, json};
+
+    use crate::program::{Program, homeostat, printed, root, scratch};
+
+    /// Both wait for people as soon as there is a data centre: one for two of them, one for anybody.
+    const POLICIES: &str = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: two}\nspec:\n  select: {kind: vm, name: web-1}\n  \
+        when: state == \"running\"\n  mode: approve\n  approval: {quorum: 2}\n  cooldown: 1h\n  then: [restart]\n---\n\
+        apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: one}\nspec:\n  select: {kind: vm, name: db-1}\n  \
+        when: state == \"running\"\n  mode: approve\n  cooldown: 1h\n  then: [restart]\n";
+
+    const ROLES: [(&str, &str); 4] = [("eve", "view"), ("ann", "approve"), ("ben", "approve"), ("max", "admin")];
+
+    /// Tokens of these people, in files, and their lines in the configuration.
+    fn tokens(folder: &Path) -> String {
+        let lines = ROLES.map(|(name, role)| {
+            let file = text(&folder.join(name));
+            let (status, told) =
+                printed(&homeostat(&["token", "create", "--name", name, "--role", role, "--token-file", &file]));
+            assert_eq!(status, 0, "{told}");
+            let token = fs::read_to_string(&file).unwrap();
+            assert!(!told.contains(token.trim()) && fs::metadata(&file).unwrap().permissions().mode() & 0o777 == 0o600);
+            format!("    {}\n", told.lines().find(|line| line.starts_with("- {")).unwrap())
+        });
+        lines.concat()
+    }
+
+    fn spec(more: &str) -> String {
+        let scenario = root().join("examples/datacenter/datacenter.yaml");
+        format!("adapters:\n  - datacentre: {{scenario: {}}}\n{more}", scenario.display())
+    }
+
+    /// One that runs, with tokens; `tls` is what else is under `api`.
+    fn start(folder: &Path, tls: &str) -> Program {
+        fs::create_dir_all(folder.join("policies")).unwrap();
+        fs::write(folder.join("policies/p.yaml"), POLICIES).unwrap();
+        let api = format!("api:\n  tokens:\n{}{tls}", tokens(folder));
+        let program = Program::start(folder, &spec(&api));
+        program.wait_for("two plans", || (plans(&program).len() == 2).then_some(()));
+        program
+    }
+
+    fn text(path: &Path) -> String {
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn plans(program: &Program) -> Vec<Value> {
+        let (status, told) = ask(program, &["plan", "list", "-o", "json"]);
+        assert_eq!(status, 0, "{told}");
+        serde_json::from_str(&told).unwrap()
+    }
+
+    /// The id and hash of the plan of a policy.
+    fn plan(program: &Program, policy: &str) -> (String, String) {
+        let plans = plans(program);
+        let found = plans.iter().find(|view| view["plan"]["policy"] == policy).unwrap();
+        (found["plan"]["id"].as_str().unwrap().into(), found["hash"].as_str().unwrap().into())
+    }
+
+    /// A command through the socket.
+    fn ask(program: &Program, arguments: &[&str]) -> (i32, String) {
+        printed(&homeostat(&[arguments, &["--server", &program.socket()]].concat()))
+    }
+
+    /// A command over HTTP with somebody's token.
+    fn ask_as(program: &Program, name: &str, arguments: &[&str]) -> (i32, String) {
+        let token = text(&program.folder.join(name));
+        printed(&homeostat(&[arguments, &["--server", &program.url(""), "--token-file", &token]].concat()))
+    }
+
+    /// The status and body of a raw request.
+    fn raw(program: &Program, head: &str, token: Option<&str>, body: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(("127.0.0.1", program.port())).unwrap();
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let request = format!(
+            "{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{token}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        // It may be refused before it has been sent as a whole.
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status =
+            answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer to {head}: {answer}")).parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    #[test]
+    fn a_plan_that_takes_two_is_carried_out_when_two_people_have_approved_of_what_they_saw() {
+        let folder = scratch();
+        let program = start(folder.path(), "");
+        let (id, hash) = plan(&program, "two");
+
+        let (status, told) = ask(&program, &["plan", "show", &id]);
+        for part in [&id, &hash, "restart", "state == \"running\"", "0 of 2: nobody yet", "step 1", "waiting"] {
+            assert!(status == 0 && told.contains(part), "no {part} in\n{told}");
+        }
+        // Of another plan than that nobody approves, and nobody without being asked.
+        let (status, told) = ask_as(&program, "ann", &["plan", "approve", &id, "--hash", "0123456789abcdef"]);
+        assert!(status == 1 && told.contains(&hash), "{told}");
+        let (status, told) = ask_as(&program, "ann", &["plan", "approve", &id]);
+        assert!(status == 2 && told.contains("--yes") && told.contains("--hash"), "{told}");
+        assert_eq!(program.entries("voted").len(), 0);
+
+        let (status, told) = ask_as(&program, "ann", &["plan", "approve", &id, "--yes"]);
+        assert!(status == 0 && told.contains("1 of 2 have approved of it: ann"), "{told}");
+        // One person counts once.
+        let (status, told) = ask_as(&program, "ann", &["plan", "approve", &id, "--hash", &hash]);
+        assert!(status == 0 && told.contains("1 of 2 have approved of it: ann"), "{told}");
+
+        // While it is paused nothing begins, and that is said.
+        let (status, told) = ask_as(&program, "max", &["pause"]);
+        assert!(status == 0 && told.contains("paused"), "{told}");
+        let (status, told) = ask_as(&program, "ben", &["plan", "approve", &id, "--hash", &hash]);
+        assert!(status == 1 && told.contains("it cannot begin now") && told.contains("paused"), "{told}");
+        assert_eq!(ask(&program, &["resume"]).0, 0);
+        let (status, told) = ask_as(&program, "ben", &["plan", "approve", &id, "--hash", &hash]);
+        assert!(status == 0 && !told.contains("waiting"), "{told}");
+        program.wait_for("success", || {
+            let view: Value = serde_json::from_str(&ask(&program, &["plan", "show", &id, "-o", "json"]).1).unwrap();
+            (view["state"] == "succeeded").then(|| assert_eq!(view["steps"][0]["state"], "done"))
+        });
+        // It is over: nobody can say or do anything about it any more.
+        for word in ["approve", "reject"] {
+            let (status, told) = ask(&program, &["plan", word, &id, "--yes"]);
+            assert!(status == 1 && told.contains("it is succeeded"), "{told}");
+        }
+        let (status, told) = ask(&program, &["plan", "cancel", &id]);
+        assert!(status == 1 && told.contains("it is succeeded"), "{told}");
+
+        // The other one is rejected by whoever runs this, and everything is on record with who it was.
+        let (other, _) = plan(&program, "one");
+        let (status, told) = ask(&program, &["plan", "reject", &other, "--yes"]);
+        assert!(status == 0 && told.contains("cancelled"), "{told}");
+        let voters: Vec<Value> = program.entries("voted").iter().map(|entry| entry["by"].clone()).collect();
+        assert_eq!(voters[..4], [json!("ann"), json!("ann"), json!("ben"), json!("ben")]);
+        assert_eq!(program.entries("paused")[0]["by"], "max");
+        let who = program.entries("resumed")[0]["by"].clone();
+        assert!(who.is_string() && voters[4] == who, "{voters:?} {who}");
+        let (status, told) = ask(&program, &["audit", "--kind", "paused,voted"]);
+        assert!(status == 0 && told.contains("by max") && told.contains("ann approves of plan"), "{told}");
+        // What files say and what it says itself is the same.
+        let journal = text(&folder.path().join("journal"));
+        let (_, files) = printed(&homeostat(&["audit", &journal, "--plan", &id, "-o", "json"]));
+        let (_, asked) = ask(&program, &["audit", "--plan", &id, "-o", "json"]);
+        let lines = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+        assert!(!files.is_empty() && lines(&files) == lines(&asked), "{files}\n{asked}");
+
+        // A replay decides the same, people's commands included.
+        let decided = fs::read_to_string(folder.path().join("decisions.jsonl")).unwrap();
+        program.stop();
+        let (recording, again) =
+            (text(&folder.path().join("recording.jsonl")), text(&folder.path().join("again.jsonl")));
+        let (status, told) = printed(&homeostat(&["backtest", "--input", &recording, "--decisions", &again]));
+        assert_eq!(status, 0, "{told}");
+        assert!(fs::read_to_string(&again).unwrap().starts_with(&decided), "{told}");
+        let (status, told) =
+            printed(&homeostat(&["status", "--server", &format!("unix:{}/homeostat.sock", folder.path().display())]));
+        assert!(status == 2 && told.contains("not running") && told.contains("homeostat run"), "{told}");
+    }
+
+    #[test]
+    fn each_role_may_do_what_it_may_and_a_viewer_changes_nothing() {
+        let folder = scratch();
+        let program = start(folder.path(), "");
+        let (id, hash) = plan(&program, "two");
+        let body = format!("{{\"hash\": \"{hash}\"}}");
+        // The least role, and what to send.
+        let routes: [(&str, String, usize, &str); 11] = [
+            ("view", "GET /api/v1/status".into(), 0, ""),
+            ("view", "GET /api/v1/plans".into(), 0, ""),
+            ("view", format!("GET /api/v1/plans/{id}"), 0, ""),
+            ("view", "GET /api/v1/explain/vm/web-1".into(), 0, ""),
+            ("view", "GET /api/v1/audit".into(), 0, ""),
+            ("approve", format!("POST /api/v1/plans/{id}/approve"), 1, &body),
+            ("approve", format!("POST /api/v1/plans/{id}/reject"), 1, &body),
+            ("admin", format!("POST /api/v1/plans/{id}/cancel"), 2, ""),
+            ("admin", "POST /api/v1/pause".into(), 2, ""),
+            ("admin", "POST /api/v1/resume".into(), 2, ""),
+            ("admin", "POST /api/v1/plans/p9-9/cancel".into(), 2, ""),
+        ];
+        let token = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap().trim().to_owned();
+        let (before, told) = (plans(&program), program.decisions());
+        for (least, route, role, body) in &routes {
+            let shown = |token: Option<&str>| raw(&program, route, token, body).0;
+            assert_eq!((shown(None), shown(Some("hst_wrong")), shown(Some(""))), (401, 401, 401), "{route}");
+            let viewer = shown(Some(&token("eve")));
+            assert_eq!(viewer == 403, *role > 0, "{route} takes {least}, a viewer got {viewer}");
+            assert!(viewer == 200 || *role > 0, "{route}: {viewer}");
+        }
+        for (_, route, _, _) in routes.iter().filter(|(_, route, ..)| route.starts_with("GET")) {
+            let (status, _) = raw(&program, &route.replace("GET", "POST"), Some(&token("eve")), "");
+            assert_eq!(status, 405, "{route}");
+        }
+        assert_eq!((plans(&program), program.decisions()), (before, told), "a viewer has changed something");
+
+        for (least, route, role, body) in &routes {
+            let status = raw(&program, route, Some(&token("ann")), body).0;
+            assert_eq!(status == 403, *role > 1, "{route} takes {least}, who may approve got {status}");
+        }
+        for (_, route, _, body) in &routes {
+            let status = raw(&program, route, Some(&token("max")), body).0;
+            assert!(matches!(status, 200 | 404 | 409), "{route}: an admin got {status}");
+        }
+        // Health and metrics are for machines.
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            assert_eq!(program.get(path).unwrap().0, 200);
+        }
+        let (status, told) = ask_as(&program, "eve", &["pause"]);
+        assert!(status == 2 && told.contains("eve has the role view, and this takes admin"), "{told}");
+    }
+
+    #[test]
+    fn who_sends_too_much_or_too_slowly_is_told_so_and_holds_nobody_up() {
+        let folder = scratch();
+        let program = start(folder.path(), "");
+        let (id, _) = plan(&program, "two");
+        let token = fs::read_to_string(folder.path().join("ann")).unwrap();
+        let token = token.trim();
+        let approve = format!("POST /api/v1/plans/{id}/approve");
+        let mut slow = TcpStream::connect(("127.0.0.1", program.port())).unwrap();
+        let head =
+            format!("{approve} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 30\r\n\r\n{{");
+        slow.write_all(head.as_bytes()).unwrap();
+        let began = Instant::now();
+
+        assert_eq!(raw(&program, &approve, Some(token), &"x".repeat(20_000)).0, 413);
+        for (body, part) in [("", "hash"), ("[", "cannot be read"), ("{\"hush\": 1}", "hush")] {
+            let (status, told) = raw(&program, &approve, Some(token), body);
+            assert!(status == 400 && told["error"].as_str().unwrap().contains(part), "{body}: {told}");
+        }
+        for (path, status, part) in [
+            ("/api/v1/plans?state=foo", 400, "in-doubt"),
+            ("/api/v1/plans/p9", 400, "plan list"),
+            ("/api/v1/plans/p1-99", 404, "nearest one is p1-2"),
+            ("/api/v1/explain/vm", 400, "kind/name"),
+            ("/api/v1/explain/vm/none", 404, "kind/name"),
+            ("/api/v1/audit?since=soon", 400, ""),
+        ] {
+            let (got, told) = raw(&program, &format!("GET {path}"), Some(token), "");
+            assert!(got == status && told["help"].as_str().unwrap().contains(part), "{path}: {got} {told}");
+        }
+        let (_, told) = raw(&program, "GET /api/v1/audit?limit=1", Some(token), "");
+        assert_eq!(told["records"].as_array().unwrap().len(), 1, "{told}");
+        assert!(told["leftOut"].as_u64().unwrap() > 0, "{told}");
+
+        let mut answer = String::new();
+        slow.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        slow.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
+        assert_eq!(program.entries("voted").len(), 0);
+    }
+
+    #[test]
+    fn explain_answers_for_every_policy_that_is_loaded() {
+        let folder = scratch();
+        let program = start(folder.path(), "");
+        let (status, told) = ask(&program, &["explain", "vm/web-1", "-o", "json"]);
+        let answer: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(status, 0);
+        assert_eq!(answer["explanations"][0]["policy"], "two");
+        assert_eq!(answer["explanations"][0]["status"], "held-back");
+        assert_eq!(answer["others"][0]["policy"], "one");
+        assert_eq!(answer["others"][0]["because"], "it is for vm/db-1");
+        let (_, told) = ask(&program, &["explain", "vm/web-1"]);
+        assert!(told.contains("one  not for it   it is for vm/db-1"), "{told}");
+        let (_, told) = ask(&program, &["explain", "vm/web-1", "-o", "yaml"]);
+        assert!(told.contains("policy: two"), "{told}");
+    }
+
+    #[test]
+    fn without_tokens_nobody_is_heard_over_http_and_a_live_socket_is_not_taken() {
+        let folder = scratch();
+        let program = Program::start(folder.path(), &spec(""));
+        let (status, told) = raw(&program, "GET /api/v1/plans", Some("hst_any"), "");
+        assert!(status == 403 && told["help"].as_str().unwrap().contains("homeostat token create"), "{told}");
+        let socket = folder.path().join("homeostat.sock");
+        assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+
+        let second = scratch();
+        let configuration = format!(
+            "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  listen: 127.0.0.1:0\n  socket: {}\n  {}",
+            socket.display(),
+            spec("").trim_end().replace('\n', "\n  ")
+        );
+        fs::write(second.path().join("homeostat.yaml"), configuration).unwrap();
+        let (status, told) = printed(&homeostat(&["run", &text(second.path())]));
+        assert!(status == 2 && told.contains("another homeostat listens on"), "{told}");
+        assert_eq!(ask(&program, &["status"]).0, 0, "the first one has to go on");
+
+        // One that was killed leaves its socket behind, and the next one takes its place.
+        program.kill();
+        assert!(socket.exists());
+        let program = Program::start(folder.path(), &spec(""));
+        assert_eq!(ask(&program, &["status"]).0, 0);
+        program.stop();
+        assert!(!socket.exists());
+    }
+
+    #[test]
+    fn a_token_that_others_may_read_is_not_used() {
+        let folder = scratch();
+        let file = folder.path().join("token");
+        for (content, mode, part) in [
+            ("hst_a", 0o644, "chmod 600"),
+            ("hst_a", 0o640, "chmod 600"),
+            ("", 0o600, "no token"),
+            ("a b", 0o600, "no token"),
+        ] {
+            fs::write(&file, content).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            let (status, told) =
+                printed(&homeostat(&["status", "--server", "http://127.0.0.1:1", "--token-file", &text(&file)]));
+            assert!(status == 2 && told.contains(part), "{mode:o}: {told}");
+        }
+        let create = ["token", "create", "--name", "ann", "--role", "view", "--token-file", &text(&file)];
+        assert_eq!(printed(&homeostat(&create)).0, 2, "a file that is there is not written over");
+        assert_eq!(printed(&homeostat(&["token", "create", "--name", " ", "--role", "view"])).0, 2);
+    }
+
+    fn certificate(folder: &Path) -> PathBuf {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+        fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        fs::write(folder.join("certificate.pem"), made.cert.pem()).unwrap();
+        folder.join("certificate.pem")
+    }
+
+    #[test]
+    fn over_tls_a_certificate_is_trusted_or_not_and_may_be_replaced() {
+        let folder = scratch();
+        let file = certificate(folder.path());
+        let first = folder.path().join("first.pem");
+        fs::copy(&file, &first).unwrap();
+        let program = start(folder.path(), "  tls: {certificate: certificate.pem, key: key.pem}\n");
+        let server = format!("https://localhost:{}", program.port());
+        let ask = |ca: &Path| {
+            let token = text(&folder.path().join("eve"));
+            printed(&homeostat(&["status", "--server", &server, "--ca", &text(ca), "--token-file", &token]))
+        };
+        let (status, told) = ask(&file);
+        assert_eq!(status, 0, "{told}");
+        let token = text(&folder.path().join("eve"));
+        let (status, told) = printed(&homeostat(&["status", "--server", &server, "--token-file", &token]));
+        assert!(status == 2 && told.contains("cannot trust") && told.contains("--ca"), "{told}");
+        let (status, _) = printed(&homeostat(&["status", "--server", &program.url(""), "--token-file", &token]));
+        assert_eq!(status, 2, "it speaks TLS only");
+
+        certificate(folder.path());
+        program.hang_up();
+        program.wait_for("the other certificate", || (ask(&file).0 == 0).then_some(()));
+        assert_eq!(ask(&first).0, 2, "the certificate from before is shown no more");
+    }
+}
