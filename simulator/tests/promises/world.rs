@@ -350,12 +350,11 @@ impl World {
 
     /// Something that happens in the data centre gets to the engine: mostly.
     fn observed(&mut self, mut observation: Observation) {
-        if let Observation::Inventory(InventoryChange::Upsert(resource)) = &observation {
-            if let Some(old) = self.real.insert(resource.id.clone(), resource.clone())
-                && self.before.len() < REMEMBERED
-            {
-                self.before.push(old);
-            }
+        if let Observation::Inventory(InventoryChange::Upsert(resource)) = &observation
+            && let Some(old) = self.real.insert(resource.id.clone(), resource.clone())
+            && self.before.len() < REMEMBERED
+        {
+            self.before.push(old);
         }
         if let Observation::Event(event) = &mut observation {
             event.time = event.time + self.ahead;
