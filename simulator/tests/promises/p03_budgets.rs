@@ -29,6 +29,9 @@ impl Watch for Watcher {
     }
 }
 
+/// Whether a plan counts in a group.
+type Counts = Box<dyn Fn(&Flight) -> bool>;
+
 /// Whether the plan that begins, if one does, is within all budgets, counted over the plans that `counts` says.
 pub(crate) fn kept(scene: &Scene, counts: impl Fn(&Flight) -> bool) -> Result<(), String> {
     let Some(flight) = scene.beginning().filter(|flight| flight.disrupts()) else { return Ok(()) };
@@ -48,7 +51,7 @@ pub(crate) fn kept(scene: &Scene, counts: impl Fn(&Flight) -> bool) -> Result<()
 fn within(scene: &Scene, flight: &Flight, budget: &Budget, others: &[&Flight]) -> Result<(), String> {
     let Quota::Count(max) = budget.max else { return Err("only counts are drawn".into()) };
     let places = |kind: &'static str| flight.places.iter().filter(move |id| id.kind() == kind);
-    let groups: Vec<Box<dyn Fn(&Flight) -> bool>> = match budget.scope {
+    let groups: Vec<Counts> = match budget.scope {
         Scope::Policy => {
             let policy = flight.plan.policy.clone();
             vec![Box::new(move |one| one.plan.policy == policy)]
@@ -56,7 +59,7 @@ fn within(scene: &Scene, flight: &Flight, budget: &Budget, others: &[&Flight]) -
         Scope::All => vec![Box::new(|_| true)],
         Scope::Host | Scope::Rack => {
             let kind = if budget.scope == Scope::Host { "host" } else { "rack" };
-            let at = |id: &ResourceId| -> Box<dyn Fn(&Flight) -> bool> {
+            let at = |id: &ResourceId| -> Counts {
                 let id = id.clone();
                 Box::new(move |one| one.places.contains(&id))
             };

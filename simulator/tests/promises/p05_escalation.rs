@@ -37,10 +37,10 @@ impl Watch for Watcher {
         match fact {
             Fact::Recorded(record) => return self.recorded(scene, &record.entry),
             Fact::Crashed(_) => *self = Self::default(),
-            Fact::Asked(finding, Some(explained)) if explained.status == Status::HandedOver => {
-                if !self.told.contains(*finding) {
-                    return Err(format!("{finding} is said to be with a person, and nobody was told"));
-                }
+            Fact::Asked(finding, Some(explained))
+                if explained.status == Status::HandedOver && !self.told.contains(*finding) =>
+            {
+                return Err(format!("{finding} is said to be with a person, and nobody was told"));
             }
             _ => {}
         }
@@ -78,10 +78,10 @@ impl Watcher {
 
     fn never_loops(&mut self, scene: &Scene, entry: &Entry) -> Result<(), String> {
         match entry {
-            Entry::FindingOpened { finding, .. } => {
-                if self.in_vain.get(finding).is_some_and(|(_, last)| *last + SOON <= scene.decided) {
-                    self.in_vain.remove(finding);
-                }
+            Entry::FindingOpened { finding, .. }
+                if self.in_vain.get(finding).is_some_and(|(_, last)| *last + SOON <= scene.decided) =>
+            {
+                self.in_vain.remove(finding);
             }
             Entry::HandedOver { finding, .. } => drop(self.in_vain.remove(finding)),
             Entry::Notified(notification) => drop(self.in_vain.remove(&notification.finding)),
