@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BreakerState, Evidence, Generation, Hold, IdempotencyKey, Mode, Plan, PlanId, PlanResult, PolicyName, ResourceId,
-    StepId, StepResult, Timestamp,
+    BreakerState, Delivery, Evidence, Generation, Hold, IdempotencyKey, Mode, Notification, Plan, PlanId, PlanResult,
+    PolicyName, ResourceId, StepId, StepResult, Timestamp,
 };
 
 /// A policy's condition on one resource.
@@ -22,30 +22,6 @@ impl fmt::Display for FindingRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.policy, self.resource)
     }
-}
-
-/// How urgent a notification is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// For the record.
-    #[default]
-    Info,
-    /// Somebody should look at it today.
-    Warning,
-    /// Somebody has to look at it now.
-    Critical,
-}
-
-/// Something to tell people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notification {
-    /// What it is about.
-    pub finding: FindingRef,
-    /// How urgent it is.
-    pub severity: Severity,
-    /// The message.
-    pub message: String,
 }
 
 /// What was decided.
@@ -134,6 +110,8 @@ pub enum Entry {
     },
     /// People are told.
     Notified(Notification),
+    /// A channel has delivered a notification, or has given up.
+    Delivered(Delivery),
     /// Nothing is left to try; a person has to.
     HandedOver {
         /// Of which policy, on which resource.
