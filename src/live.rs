@@ -11,6 +11,7 @@
 //! Invariant: nothing is dispatched before the records that led to it are durable; if they cannot be, the program ends. Inputs are taken
 //! in meanwhile, and what they lead to waits in the same order (`pending`).
 
+mod channels;
 mod dispatcher;
 mod monotonic;
 mod narrator;
@@ -32,12 +33,13 @@ use std::{
 
 use homeostat_engine::{Engine, Explanation, Input, OperatorCommand, Output};
 use homeostat_journal::{Journal, JournalError};
-use homeostat_model::{Entry, Observation, OpenPlan, Record, ResourceId, Timestamp};
+use homeostat_model::{Entry, Notification, Observation, OpenPlan, Record, ResourceId, Timestamp};
 use homeostat_policy::Policy;
 use homeostat_port::Clock;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use channels::Channels;
 pub(crate) use dispatcher::Dispatcher;
 pub(crate) use monotonic::Monotonic;
 pub(crate) use narrator::Narrator;
@@ -68,6 +70,8 @@ pub(crate) enum Message {
     Input(Box<Input>),
     /// Plans that were in flight when the program last ended.
     Recovered(Vec<OpenPlan>),
+    /// Notifications that were not delivered when the program last ended.
+    Undelivered(Vec<Notification>),
     /// New policies, checked, and the files they were read from.
     Policies(Vec<Arc<Policy>>, Vec<RecordedFile>),
     /// A question.
@@ -91,6 +95,7 @@ pub(crate) struct Outlets {
     pub(crate) recorder: Option<Recorder>,
     pub(crate) story: Story,
     pub(crate) narrator: Narrator,
+    pub(crate) channels: Arc<Channels>,
     pub(crate) traces: Option<Traces>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -182,6 +187,9 @@ impl Live {
                 self.outlets.story.remember(&open.made);
                 self.input(Input::Recovered(Box::new(open)))
             }),
+            Message::Undelivered(left) => {
+                left.into_iter().try_for_each(|one| self.input(Input::Undelivered(Box::new(one))))
+            }
             Message::Explain(resource, reply) => {
                 let now = self.clock.now();
                 self.engine.advance(now, &mut self.outputs);
@@ -300,7 +308,9 @@ impl Live {
                 Output::Cancel(key) => self.dispatcher.cancel(&key),
                 Output::Notify(notification) => {
                     tracing::warn!(resource = %notification.finding.resource, policy = %notification.finding.policy, message = notification.message, "notification");
+                    self.outlets.channels.hand(&notification);
                 }
+                Output::Resolved(finding) => self.outlets.channels.resolved(&finding),
                 // They do not wait.
                 Output::Record(_) | Output::Overran { .. } | Output::SampleRefused { .. } => {}
             }
@@ -371,7 +381,11 @@ impl Live {
                 self.input(*input)?;
                 self.carry_out_the_last().await
             }
-            Message::Recovered(..) | Message::Policies(..) | Message::Explain(..) | Message::Ping(..) => Ok(()),
+            Message::Recovered(..)
+            | Message::Undelivered(..)
+            | Message::Policies(..)
+            | Message::Explain(..)
+            | Message::Ping(..) => Ok(()),
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Case {
     pub(crate) alarm: Option<Timestamp>,
     /// A person was told of it not long ago, at the end of the ladder.
     pub(crate) known_to_people: bool,
+    /// People were told of it since it opened: they are to know when it is over.
+    pub(crate) told: bool,
     /// The finding has closed while a plan was in flight.
     pub(crate) closed: bool,
 }
@@ -71,6 +73,7 @@ impl Case {
             undecided_since: None,
             alarm: None,
             known_to_people: false,
+            told: false,
             closed: false,
         }
     }

@@ -9,8 +9,8 @@ use std::{
 use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch, earliest};
 use homeostat_guard::Guard;
 use homeostat_model::{
-    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, Hold, IdempotencyKey, InventoryChange,
-    Observation, Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
+    AdapterName, Capabilities, ChannelName, Duration, Entry, FindingRef, Generation, Hold, IdempotencyKey, InventoryChange,
+    Notices, Observation, Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
 };
 use homeostat_plan::{Lanes, Run};
 use homeostat_policy::{Policy, Safeguard};
@@ -80,6 +80,11 @@ pub struct Engine {
     /// Plans that were recommended lately, with their policies and hashes: people may say whether they are right.
     pub(crate) recommended: BTreeMap<PlanId, (PolicyName, String)>,
     pub(crate) paused: bool,
+    /// The channels by which people can be told, and the least urgent that they want to know of.
+    pub(crate) channels: BTreeMap<ChannelName, Severity>,
+    /// What has not reached people yet.
+    pub(crate) notices: Notices,
+    pub(crate) notices_made: u64,
     /// How often each rung was tried, if somebody looks.
     pub(crate) rungs_tried: Option<BTreeMap<(PolicyName, usize), u64>>,
     /// Whether it will be looked for resources that have fallen silent.
@@ -115,6 +120,9 @@ impl Engine {
             plans_begun: 0,
             recommended: BTreeMap::new(),
             paused: false,
+            channels: BTreeMap::new(),
+            notices: Notices::default(),
+            notices_made: 0,
             rungs_tried: None,
             forgetting: false,
             labels: BTreeMap::new(),
@@ -165,6 +173,9 @@ impl Engine {
             }
             Input::Observed(observation) => self.observe(observation, out),
             Input::Recovered(open) => self.recover(&open, out),
+            Input::Channels(channels) => self.channels_are(channels),
+            Input::Undelivered(notification) => self.undelivered(*notification, out),
+            Input::Delivered(delivery) => self.delivered(delivery, out),
             Input::Report(report) => self.reported(&report, out),
             Input::Operator(command) => self.command(command, out),
         }
@@ -397,12 +408,15 @@ impl Engine {
                 }
                 Change::Blind { finding, evidence } => {
                     let message = format!("policy {} cannot see {}: {evidence}", finding.policy, finding.resource);
-                    self.tell(&finding, Severity::Warning, &message, out);
+                    self.tell(&finding, Severity::Warning, &message, &BTreeSet::new(), out);
                 }
                 Change::Quarantined { policy, reason } => self.record(out, Entry::PolicyQuarantined { policy, reason }),
                 Change::Overran { policy, took } => out.push(Output::Overran { policy, took }),
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
+                    if self.cases.get(&finding).is_some_and(|case| case.told) {
+                        out.push(Output::Resolved(finding.clone()));
+                    }
                     self.close(&finding, out);
                     closed = true;
                 }

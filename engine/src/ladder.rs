@@ -2,8 +2,8 @@
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Reach, ResourceId, Response,
-    Severity, Timestamp, Truth,
+    Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, ResourceId, Response, Timestamp,
+    Truth,
 };
 use homeostat_plan::{Draft, Infeasible, Projection, Surroundings, lint};
 use homeostat_policy::{Policy, Rung};
@@ -185,9 +185,9 @@ impl Engine {
                     guarded = true;
                     Some(reason)
                 }
-                Some(Prescribed::Do(Response::Notify { severity, message })) => {
+                Some(Prescribed::Do(Response::Notify { severity, message, to })) => {
                     told = true;
-                    self.tell(finding, severity, &message, out);
+                    self.tell(finding, severity, &message, &to, out);
                     self.guard.rest(self.now, finding, rung.cooldown.unwrap_or(policy.cooldown));
                     None
                 }
@@ -243,14 +243,6 @@ impl Engine {
         let Some(case) = self.cases.get_mut(finding) else { return Verdict::Nothing };
         (case.rung, case.attempts) = (0, 0);
         Verdict::Wait(Hold::Undecided { what: "no response of the ladder is meant now".into() })
-    }
-
-    pub(crate) fn tell(&self, finding: &FindingRef, severity: Severity, message: &str, out: &mut Vec<Output>) {
-        let message =
-            message.replace("${resource}", finding.resource.as_str()).replace("${policy}", finding.policy.as_str());
-        let notification = Notification { finding: finding.clone(), severity, message };
-        self.record(out, Entry::Notified(notification.clone()));
-        out.push(Output::Notify(notification));
     }
 
     /// Makes a plan of a draft and, as far as the policy's mode goes, begins it.

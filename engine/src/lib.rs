@@ -31,6 +31,8 @@
 //! - **After a crash.** What was in flight is told with [`Input::Recovered`], after the policies and before anything is observed. Of what
 //!   was dispatched and never reported, [`Output::Probe`] asks; only when the adapters have described what there is does a plan
 //!   go on.
+//! - **Notifications.** What [`Output::Notify`] hands out is delivered at least once by every channel that it names, and each says so with
+//!   [`Input::Delivered`]. What was not delivered before a crash is told with [`Input::Undelivered`], after [`Input::Channels`].
 //! - **Generation.** Each start of a driver that acts uses a greater [`Generation`] than every start before. Plans and
 //!   keys contain it, adapters refuse an older one.
 //! - **Explanations** are questions, not inputs: they change no decision.
@@ -55,6 +57,7 @@ mod output;
 mod reach;
 mod recover;
 mod storm;
+mod tell;
 
 pub use coverage::PolicyCoverage;
 pub use engine::Engine;
@@ -63,3 +66,4 @@ pub use homeostat_decide::{ClauseCoverage, CompileError, Stopwatch};
 pub use homeostat_model::Generation;
 pub use input::{Input, OperatorCommand};
 pub use output::Output;
+pub use tell::MAX_UNDELIVERED;

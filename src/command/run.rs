@@ -15,7 +15,7 @@ use axum::{Router, extract::Request};
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation};
 use homeostat_journal::{Journal, Options};
-use homeostat_model::OpenPlan;
+use homeostat_model::{Notification, OpenPlan};
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, Scenario, SimAdapter};
@@ -34,7 +34,7 @@ use crate::{
     command::{check, demonstration},
     config::{AdapterConfig, Loaded, SourceConfig},
     live::{
-        Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources,
+        Channels, Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources,
         observe, reload,
     },
     metrics::Metrics,
@@ -82,13 +82,16 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
         Failure::new(format!("cannot listen on {}: {error}", configuration.listen))
             .help("set spec.listen in the configuration to a free address, such as 127.0.0.1:9400")
     })?;
-    let (outlets, generation, open, _temporary) = outlets(&loaded, args, metrics.clone())?;
+    let (messages, inbox) = mpsc::channel(QUEUE);
+    let channels = Arc::new(Channels::new(clock, metrics.clone(), messages.clone()));
+    let Opened { outlets, generation, open, undelivered, _temporary } =
+        outlets(&loaded, args, metrics.clone(), channels.clone())?;
 
     let stop = CancellationToken::new();
-    let (messages, inbox) = mpsc::channel(QUEUE);
     let (sink, observations) = ObservationSink::bounded(OBSERVATIONS);
     // In this order, and before anything is observed: what is in flight belongs to its plan from the first moment.
-    for message in [first, Message::Recovered(open)] {
+    let told = Message::Input(Box::new(channels.replace(&loaded)));
+    for message in [told, first, Message::Recovered(open), Message::Undelivered(undelivered)] {
         messages.send(message).await.map_err(|_| Failure::new("the engine is gone"))?;
     }
     let awaited = Arc::new(AtomicUsize::new(adapters.len()));
@@ -116,7 +119,7 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     metrics.configured();
     let (listen, until) = (configuration.listen, configuration.until);
     let reader = Reader::new(loaded, only_virtual, policies, texts);
-    tasks.spawn(reload(reader, sources, messages.clone(), metrics, stop.clone()));
+    tasks.spawn(reload(reader, sources, channels.clone(), messages.clone(), metrics, stop.clone()));
     tasks.spawn(signals(stop.clone(), until.map(|until| (clock, clock.now() + until))));
     let dispatcher = Dispatcher::new(adapters, clock, messages);
     let live =
@@ -125,6 +128,7 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     let engine = tokio::spawn(live.run(inbox, observations, stop.clone()));
     let outcome = supervise(engine, &mut tasks, &stop).await;
     stop.cancel();
+    channels.end().await;
     // What has not ended a moment after it was told to stop does not keep the program.
     let _ =
         tokio::time::timeout(std::time::Duration::from_secs(2), async { while tasks.join_next().await.is_some() {} })
@@ -253,10 +257,23 @@ fn web(routes: watch::Receiver<Router>) -> Router {
     })
 }
 
-type Opened = (Outlets, Generation, Vec<OpenPlan>, Option<tempfile::TempDir>);
+/// What decisions go to, and what those before have left.
+struct Opened {
+    outlets: Outlets,
+    generation: Generation,
+    open: Vec<OpenPlan>,
+    undelivered: Vec<Notification>,
+    /// The journal's folder when it ends with the program.
+    _temporary: Option<tempfile::TempDir>,
+}
 
 /// Opens the journal and the files that decisions and inputs go to.
-fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Opened, Failure> {
+fn outlets(
+    loaded: &Loaded,
+    args: &RunArgs,
+    metrics: Arc<Metrics>,
+    channels: Arc<Channels>,
+) -> Result<Opened, Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::new(format!("the journal cannot be used: {error}"));
     let (folder, options, temporary) = match &loaded.configuration.journal {
         Some(journal) => (loaded.resolve(&journal.path), journal.options, None),
@@ -287,10 +304,12 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
         recorder: args.record.as_deref().map(|path| Recorder::create(path, generation)).transpose()?,
         story: Story::new(),
         narrator: Narrator::start(std::io::stdout())?,
+        channels,
         traces: Traces::start(loaded.configuration.traces.as_ref())?,
         metrics,
     };
-    Ok((outlets, generation, recovered.open.into_plans(), temporary))
+    let undelivered = recovered.notices.into();
+    Ok(Opened { outlets, generation, open: recovered.open.into_plans(), undelivered, _temporary: temporary })
 }
 
 /// Ends the program at a signal, or at the configured time.

@@ -1,9 +1,12 @@
 //! A checked policy: everything in it is known to be well-formed and to exist.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use homeostat_model::{
-    Duration, EventType, Kind, Mode, PolicyName, Resource, Response, Severity, Topology, Verification,
+    ChannelName, Duration, EventType, Kind, Mode, PolicyName, Resource, Response, Severity, Topology, Verification,
 };
 
 use crate::{Expr, Limits, Safeguards};
@@ -214,6 +217,8 @@ pub enum Prescription {
         severity: Severity,
         /// Its parts, in order.
         message: Vec<Part>,
+        /// The channels that are named.
+        to: BTreeSet<ChannelName>,
     },
     /// A script of the form of [`crate::Node::Script`] that gives a response, or nothing: `#{resize: #{vcpus: 4}}`, `"restart"`.
     Script(Formula),

@@ -8,7 +8,7 @@ use crate::{
     fields::UNITS,
     ladder::MAX_ATTEMPTS,
     limits::{MAX_AGREED, MAX_CHANGES, MAX_QUORUM, OTHERWISE, PROMOTED, SCOPES},
-    message::{MAX_MESSAGE_BYTES, SEVERITIES},
+    message::{MAX_CHANNELS, MAX_MESSAGE_BYTES, SEVERITIES},
     response::RESPONSES,
     selector::{MAX_REQUIREMENTS, MAX_VALUES, OPERATORS},
     trigger::{MAX_COUNT, MAX_PATTERN, MAX_TYPES},
@@ -277,6 +277,7 @@ pub(super) fn entry() -> Value {
                         "description": "What to say; `${resource}`, `${policy}` and `${any expression}` are replaced",
                         "type": PLAIN, "maxLength": MAX_MESSAGE_BYTES,
                     },
+                    "to": channels(),
                 }),
             ),
             "script": {
@@ -305,6 +306,12 @@ pub(super) fn entry() -> Value {
     ]
     .into();
     json!({"anyOf": [words("A response without parameters", &plain), entry]})
+}
+
+/// Names of channels.
+fn channels() -> Value {
+    let name = shared_as("plain", "The name of a channel of the configuration");
+    list_up_to(MAX_CHANNELS, list("Through which channels; all that want to know unless given", 0, name))
 }
 
 /// A response without parameters.
