@@ -161,7 +161,7 @@ mod tests {
         program.wait_for("three at the other one", || (up.ids().len() == 3).then_some(()));
         program.wait_for("three by command", || {
             let told = fs::read_to_string(folder.path().join("told")).unwrap_or_default();
-            (told.lines().filter(|line| line.contains("is hot")).count() == 3).then_some(())
+            (told.matches("is hot").count() == 3).then_some(())
         });
         program.wait_for("failures", || (program.metric("homeostat_notifications_total{channel=\"down\",result=\"failed\"}") >= 3.0).then_some(()));
         assert_eq!(program.metric("homeostat_notifications_waiting{channel=\"down\"}"), 3.0);
@@ -182,7 +182,6 @@ mod tests {
         let recording = folder.path().join("recording.jsonl");
         let (status, said) = printed(&homeostat(&[
             "backtest",
-            folder.path().join("policies").to_str().unwrap(),
             "--input",
             recording.to_str().unwrap(),
             "--decisions",
