@@ -140,6 +140,12 @@ impl Story {
             Entry::BreakerChanged { guard, state, reason } => {
                 line("35", "breaker", &format!("{guard} is {state}: {reason}"));
             }
+            Entry::ResourceQuarantined { finding, lasts } => line(
+                "31",
+                "quarantine",
+                &format!("{}: left alone until {} has been closed for {lasts}", finding.resource, finding.policy),
+            ),
+            Entry::ResourceReleased { resource, reason } => line("32", "released", &format!("{resource}: {reason}")),
             Entry::PolicyQuarantined { policy, reason } => line("31", "quarantine", &format!("{policy}: {reason}")),
             Entry::InputRefused { input, reason } => line("31", "refused", &format!("{input}: {reason}")),
         }

@@ -18,6 +18,7 @@ use homeostat_policy::{Policy, Safeguard};
 use crate::{
     Input, OperatorCommand, Output,
     case::{Case, Climbed},
+    quarantine::Quarantined,
 };
 
 /// What the engine itself waits for. Ordered, so that equal moments are handled in a fixed order.
@@ -35,6 +36,12 @@ pub(crate) enum Alarm {
     TryAgain(PlanId),
     /// It is looked whether a plan has helped.
     Look(PlanId),
+    /// The time of this rung of a ladder is over, counted from this moment.
+    RungOver(FindingRef, usize, Timestamp),
+    /// The time of a whole ladder is over, counted from this moment.
+    LadderOver(FindingRef, Timestamp),
+    /// A resource may have been in quarantine for long enough.
+    Release(ResourceId),
     /// Resources that only samples and events speak of may have fallen silent.
     Forget,
 }
@@ -85,6 +92,8 @@ pub struct Engine {
     /// What has not reached people yet.
     pub(crate) notices: Notices,
     pub(crate) notices_made: u64,
+    /// Resources that are left alone since a ladder has come to its end there.
+    pub(crate) quarantined: BTreeMap<ResourceId, Quarantined>,
     /// How often each rung was tried, if somebody looks.
     pub(crate) rungs_tried: Option<BTreeMap<(PolicyName, usize), u64>>,
     /// Whether it will be looked for resources that have fallen silent.
@@ -123,6 +132,7 @@ impl Engine {
             channels: BTreeMap::new(),
             notices: Notices::default(),
             notices_made: 0,
+            quarantined: BTreeMap::new(),
             rungs_tried: None,
             forgetting: false,
             labels: BTreeMap::new(),
@@ -352,6 +362,7 @@ impl Engine {
                 self.vote(plan, &by, approve, hash.as_deref(), out);
             }
             OperatorCommand::Cancel(plan) => self.call_off(plan, "cancelled by an operator", out),
+            OperatorCommand::Release { resource, by } => self.release_by(&resource, &by, out),
             OperatorCommand::Quarantine { policy, reason } => {
                 let mut changes = Vec::new();
                 self.decider.quarantine_policy(&policy, reason, &mut changes);
@@ -372,6 +383,9 @@ impl Engine {
             Alarm::Overdue(plan, step, key) => self.overdue(plan, step, key, out),
             Alarm::TryAgain(plan) => self.go_on(plan, out),
             Alarm::Look(plan) => self.look(plan, out),
+            Alarm::RungOver(finding, rung, since) => self.rung_over(&finding, rung, since, out),
+            Alarm::LadderOver(finding, since) => self.ladder_over(&finding, since, out),
+            Alarm::Release(resource) => self.release_due(&resource, out),
             Alarm::Breaker(guard) => self.breaker_due(&guard, out),
             Alarm::Forget => self.forget_silent(out),
         }
@@ -397,6 +411,7 @@ impl Engine {
                     if let Some(flap) = policy.limits.flap {
                         self.guard.opened(self.now, &finding, &flap);
                     }
+                    self.quarantine_sees(&finding, false);
                     self.remember(&finding);
                     self.take_up(&finding);
                     self.consider_into(&finding, &mut more, out);
@@ -418,6 +433,7 @@ impl Engine {
                         out.push(Output::Resolved(finding.clone()));
                     }
                     self.close(&finding, out);
+                    self.quarantine_sees(&finding, true);
                     closed = true;
                 }
             }

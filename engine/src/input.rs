@@ -1,6 +1,6 @@
 //! What the engine is told.
 
-use homeostat_model::{Capabilities, Channel, Delivery, Notification, Observation, OpenPlan, PlanId, PolicyName, StepReport};
+use homeostat_model::{Capabilities, Channel, Delivery, Notification, Observation, OpenPlan, PlanId, PolicyName, ResourceId, StepReport};
 use serde::{Deserialize, Serialize};
 
 /// One input. Policies come separately: see [`crate::Engine::replace_policies`].
@@ -52,6 +52,13 @@ pub enum OperatorCommand {
     Reject(PlanId),
     /// Call off a plan that waits or runs.
     Cancel(PlanId),
+    /// Let policies act again on a resource that is in quarantine since a ladder came to its end there.
+    Release {
+        /// The resource.
+        resource: ResourceId,
+        /// Who says so.
+        by: String,
+    },
     /// Run no script of a policy any more, until it is replaced. Drivers say this of a script that takes too much of the wall
     /// clock's time, which the engine cannot see.
     Quarantine {

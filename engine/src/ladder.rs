@@ -58,11 +58,12 @@ impl Engine {
             Verdict::Settle(settled) => {
                 let Some(case) = self.cases.get_mut(finding) else { return };
                 case.settled = Some(settled.clone());
+                let disrupted = case.disrupted;
                 if settled == Settled::HandedOver {
                     let responses: Vec<String> =
                         case.policy.then.iter().map(|rung| rung.response.to_string()).collect();
                     let reason = format!("the ladder is at its end: {}", responses.join(", "));
-                    self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
+                    self.hand_over(finding, reason, disrupted, out);
                 }
                 self.decider.answered(self.now, finding, "everything was tried", changes);
             }
@@ -143,7 +144,9 @@ impl Engine {
         if self.paused {
             return Verdict::Hold(Hold::Paused);
         }
-        if let Err(hold) = self.left_alone(&finding.resource) {
+        let at_its_end = self.cases.get(finding).is_some_and(|case| case.rung >= policy.then.len());
+        // What is done no more needs no leave.
+        if let (Err(hold), false) = (self.left_alone(&finding.resource), at_its_end) {
             return Verdict::Hold(hold);
         }
         if let Err(hold) = self.guard.rested(self.now, finding) {
@@ -344,12 +347,21 @@ impl Engine {
         self.alarms.insert((at, Alarm::Reconsider(finding.clone())));
     }
 
-    /// Keeps how far the ladder of an event finding was climbed, before its case ends.
+    /// Keeps how far a ladder was climbed, before its case ends.
     fn keep_climbed(&mut self, finding: &FindingRef) {
-        let Some(case) = self.cases.get(finding).filter(|case| case.policy.answers_events()) else { return };
+        let handed_over = |case: &Case| case.settled == Some(Settled::HandedOver);
+        let counts = |case: &&Case| case.policy.answers_events() || case.disrupted || handed_over(case);
+        let Some(case) = self.cases.get(finding).filter(counts) else { return };
         let within = case.policy.recurs_within().max(RECURS_WITHIN);
         let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));
-        let climbed = Climbed { rung: case.rung, attempts: case.attempts, told, until: self.now + within };
+        let climbed = Climbed {
+            policy: case.policy.clone(),
+            rung: case.rung,
+            attempts: case.attempts,
+            disrupted: case.disrupted,
+            told,
+            until: self.now + within,
+        };
         let now = self.now;
         self.climbed.retain(|_, climbed| climbed.until > now);
         if climbed.rung > 0 || climbed.attempts > 0 {
@@ -360,8 +372,10 @@ impl Engine {
     /// Goes on where the ladder was, if the finding was open not long ago.
     pub(crate) fn remember(&mut self, finding: &FindingRef) {
         let Some(climbed) = self.climbed.remove(finding).filter(|climbed| climbed.until > self.now) else { return };
-        if let Some(case) = self.cases.get_mut(finding).filter(|case| case.plan.is_none()) {
+        let as_it_was = |case: &&mut Case| case.plan.is_none() && case.policy == climbed.policy;
+        if let Some(case) = self.cases.get_mut(finding).filter(as_it_was) {
             (case.rung, case.attempts) = (climbed.rung, climbed.attempts);
+            case.disrupted = climbed.disrupted;
             case.known_to_people = climbed.told;
         }
     }
@@ -370,13 +384,14 @@ impl Engine {
     pub(crate) fn plan_in_doubt(&mut self, finding: &FindingRef, plan: PlanId, out: &mut Vec<Output>) {
         let reason =
             format!("what became of a step of plan {plan} is not known; look at its system, then cancel the plan");
-        self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
+        self.hand_over(finding, reason, false, out);
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = None;
         case.settled = Some(Settled::HandedOver);
         let closed = case.closed;
         let mut changes = Vec::new();
         if closed {
+            self.keep_climbed(finding);
             self.cases.remove(finding);
         } else {
             self.decider.answered(self.now, finding, "a person has to look", &mut changes);
@@ -400,7 +415,12 @@ impl Engine {
         case.hold = None;
         let policy = case.policy.clone();
         let own = policy.then.get(case.rung).and_then(|rung| rung.cooldown);
-        let escalated = case.attempted();
+        let out_of_time = std::mem::take(&mut case.out_of_time);
+        let mut escalated = case.attempted();
+        if out_of_time && !escalated {
+            case.next_rung();
+            escalated = true;
+        }
         match result {
             PlanResult::Succeeded => {
                 let pause = own.unwrap_or(policy.cooldown);
@@ -420,6 +440,7 @@ impl Engine {
                 case.rests_until = Some(now + RETRY_AFTER);
                 self.wake(finding, now + RETRY_AFTER);
             }
+            PlanResult::Cancelled { .. } if out_of_time => self.wake(finding, now),
             PlanResult::Cancelled { .. } => case.settled = Some(Settled::CalledOff),
         }
         let Some(case) = self.cases.get(finding) else { return };
@@ -427,9 +448,11 @@ impl Engine {
         let mut changes = Vec::new();
         match result {
             _ if closed => {
+                self.keep_climbed(finding);
                 self.cases.remove(finding);
             }
             PlanResult::Succeeded => self.decider.answered(now, finding, "the plan succeeded", &mut changes),
+            PlanResult::Cancelled { .. } if out_of_time => {}
             PlanResult::Cancelled { .. } => {
                 self.decider.answered(now, finding, "the plan was called off", &mut changes)
             }

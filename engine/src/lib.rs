@@ -54,6 +54,8 @@ mod input;
 mod ladder;
 mod mark;
 mod output;
+mod patience;
+mod quarantine;
 mod reach;
 mod recover;
 mod storm;

@@ -33,11 +33,12 @@ fn if_and_else_choose_a_response() {
     bench.sample(10, "host/a", "cpu", 0.9).sample(11, "vm/one", "cpu", 0.9).until(
         12,
         expect![[r#"
-        11s opened either on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        11s skipped resize of either on vm/one: `if: host.avg("cpu", 1m) < 70%` is false
-        11s skipped migrate of either on vm/one: it would gain nothing: host/b would have 75% left, host/a has 75%
-        11s handed over either on vm/one: the ladder is at its end: resize, migrate
-    "#]],
+            11s opened either on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            11s skipped resize of either on vm/one: `if: host.avg("cpu", 1m) < 70%` is false
+            11s skipped migrate of either on vm/one: it would gain nothing: host/b would have 75% left, host/a has 75%
+            11s handed over either on vm/one: the ladder is at its end: resize, migrate
+            11s told: a person has to go on with vm/one: the ladder is at its end: resize, migrate
+        "#]],
     );
     let mut bench = Bench::new(&policy("either", EITHER), small(), vec![]);
     bench.sample(10, "host/a", "cpu", 0.5).sample(11, "vm/one", "cpu", 0.9).until(
@@ -138,6 +139,7 @@ fn scripts_decide_and_prescribe() {
         431s skipped script of scripted on vm/one: its script asks for nothing
         431s skipped script of scripted on vm/one: its script gave {"resize": {"vcpu": 9}}: `resize` changes neither `vcpus` nor `memory` (add `vcpus: +2`, `memory: +25%`, or both); `resize` has no field `vcpu` (did you mean `vcpus`?)
         431s handed over scripted on vm/one: the ladder is at its end: script, script, script
+        431s told: a person has to go on with vm/one: the ladder is at its end: script, script, script
     "#]]);
 }
 
@@ -219,24 +221,26 @@ fn of_several_that_leave_a_crowded_host_at_once_some_stay() {
     bench.until(
         20,
         expect![[r#"
-        10s opened crowded on vm/1: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
-        10s plan p1-1 migrate for crowded: vm/1 migrate to host/b
-        10s begins p1-1/1
-        10s opened crowded on vm/2: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
-        10s plan p1-2 migrate for crowded: vm/2 migrate to host/b
-        10s begins p1-2/1
-        10s opened crowded on vm/3: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
-        10s skipped migrate of crowded on vm/3: it would gain nothing: host/b would have 25% left, host/a has 50%
-        10s handed over crowded on vm/3: the ladder is at its end: migrate
-        10s opened crowded on vm/4: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
-        10s skipped migrate of crowded on vm/4: it would gain nothing: host/b would have 25% left, host/a has 50%
-        10s handed over crowded on vm/4: the ladder is at its end: migrate
-        10s ended p1-1/1: Done { observed: "assumed" }
-        10s plan p1-1: Succeeded
-        10s held crowded on vm/1: the condition is no longer known to hold
-        10s ended p1-2/1: Done { observed: "assumed" }
-        10s plan p1-2: Succeeded
-        10s held crowded on vm/2: the condition is no longer known to hold
-    "#]],
+            10s opened crowded on vm/1: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
+            10s plan p1-1 migrate for crowded: vm/1 migrate to host/b
+            10s begins p1-1/1
+            10s opened crowded on vm/2: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
+            10s plan p1-2 migrate for crowded: vm/2 migrate to host/b
+            10s begins p1-2/1
+            10s opened crowded on vm/3: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
+            10s skipped migrate of crowded on vm/3: it would gain nothing: host/b would have 25% left, host/a has 50%
+            10s handed over crowded on vm/3: the ladder is at its end: migrate
+            10s told: a person has to go on with vm/3: the ladder is at its end: migrate
+            10s opened crowded on vm/4: host.last("cpu") > 80% is true (host.last(cpu) = 0.95)
+            10s skipped migrate of crowded on vm/4: it would gain nothing: host/b would have 25% left, host/a has 50%
+            10s handed over crowded on vm/4: the ladder is at its end: migrate
+            10s told: a person has to go on with vm/4: the ladder is at its end: migrate
+            10s ended p1-1/1: Done { observed: "assumed" }
+            10s plan p1-1: Succeeded
+            10s held crowded on vm/1: the condition is no longer known to hold
+            10s ended p1-2/1: Done { observed: "assumed" }
+            10s plan p1-2: Succeeded
+            10s held crowded on vm/2: the condition is no longer known to hold
+        "#]],
     );
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BreakerState, Delivery, Evidence, Generation, Hold, IdempotencyKey, Mode, Notification, Plan, PlanId, PlanResult,
+    BreakerState, Delivery, Duration, Evidence, Generation, Hold, IdempotencyKey, Mode, Notification, Plan, PlanId, PlanResult,
     PolicyName, ResourceId, StepId, StepResult, Timestamp,
 };
 
@@ -117,6 +117,20 @@ pub enum Entry {
         /// Of which policy, on which resource.
         finding: FindingRef,
         /// What was tried.
+        reason: String,
+    },
+    /// No policy acts on the resource of this finding any more: its ladder has come to its end.
+    ResourceQuarantined {
+        /// Of which policy, on which resource.
+        finding: FindingRef,
+        /// How long the finding has to stay closed until it ends by itself.
+        lasts: Duration,
+    },
+    /// Policies may act on a resource again.
+    ResourceReleased {
+        /// The resource.
+        resource: ResourceId,
+        /// Why.
         reason: String,
     },
     /// A script of a policy has exceeded its budget: what depends on its scripts is unknown until the policy is replaced.

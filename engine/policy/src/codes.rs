@@ -85,4 +85,5 @@ pub const CODES: &[&str] = &[
     "homeostat::policy::duplicate_guard",
     "homeostat::policy::empty_guard",
     "homeostat::policy::no_promotion",
+    "homeostat::policy::above_ceiling",
 ];

@@ -156,6 +156,8 @@ pub struct Rung {
     pub response: Prescription,
     /// How often to try it before the next rung, at least 1.
     pub attempts: u16,
+    /// How long after it was first begun it is left, however often it was tried; `None`: when its attempts are used up.
+    pub within: Option<Duration>,
     /// The pause after it, whatever came of it, instead of the policy's: how a ladder backs off.
     pub cooldown: Option<Duration>,
     /// What has to come about for it to have helped; `None`: that it was done.

@@ -62,6 +62,21 @@ fn spec() -> Value {
                     "to": words("The mode that it has then", &PROMOTED),
                 }),
             ),
+            "handOver": object(
+                "handOver",
+                "How the ladder ends: a person takes over",
+                &[],
+                json!({
+                    "to": channels(),
+                    "severity": words("How urgent that is; `critical` unless given", &SEVERITIES),
+                    "after": shared_as("duration", "How long after the first plan, however far the ladder is; when everything was tried unless given"),
+                    "quarantine": {
+                        "description": "How long the finding has to stay closed until policies act on the resource again, 10m unless given; or \
+                                        `false`: they go on. Unless given, there is a quarantine when something was interrupted",
+                        "anyOf": [shared("duration"), {"const": false}],
+                    },
+                }),
+            ),
             "flap": object(
                 "flap",
                 "When nothing is done about a finding because it opens again and again",
@@ -228,6 +243,7 @@ pub(super) fn entry() -> Value {
                 "description": "How often to try it before the next one; 1 unless given",
                 "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS,
             },
+            "within": shared_as("duration", "How long after it was first begun the next one is tried, however often it was tried"),
             "cooldown": shared_as("duration", "The pause after it, whatever came of it, instead of the policy's"),
             "verify": object(
                 "verify",

@@ -45,6 +45,7 @@ fn a_whole_policy_is_read_field_by_field() {
     ];
     let attempts = |index| if index == 0 { 2 } else { 1 };
     let rung = |(i, response)| Rung {
+        within: None,
         guards: Vec::new(),
         response: Prescription::Fixed(response),
         attempts: attempts(i),
