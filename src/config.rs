@@ -17,7 +17,9 @@ use std::{
 
 use homeostat_configuration::KIND;
 use homeostat_container::ContainerConfig;
-use homeostat_model::{AdapterName, ChannelName, Duration, EventType, Kind, MetricDescription, MetricName, Severity, Unit};
+use homeostat_model::{
+    AdapterName, ChannelName, Duration, EventType, Kind, MetricDescription, MetricName, Severity, Unit,
+};
 use homeostat_notify as notify;
 use homeostat_port::Secret;
 use homeostat_sources::{

@@ -11,8 +11,8 @@ use std::{
     time::SystemTime,
 };
 
-use homeostat_model::{Entry, Mode, PlanResult, StepResult};
 use deliveries::Deliveries;
+use homeostat_model::{Entry, Mode, PlanResult, StepResult};
 use homeostat_notify::Tally;
 use homeostat_sources::Intake;
 use intakes::Intakes;

@@ -43,8 +43,7 @@ mod tests {
         fn start() -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
-            let receiver =
-                Self { address, bodies: Arc::default(), hangs: Arc::default(), refuses: Arc::default() };
+            let receiver = Self { address, bodies: Arc::default(), hangs: Arc::default(), refuses: Arc::default() };
             let (bodies, hangs, refuses) = (receiver.bodies.clone(), receiver.hangs.clone(), receiver.refuses.clone());
             std::thread::spawn(move || {
                 for stream in listener.incoming() {
@@ -127,7 +126,9 @@ mod tests {
         program.kill();
         receiver.hangs.store(false, Ordering::Relaxed);
         let program = Program::start(folder.path(), &spec);
-        program.wait_for("delivery", || program.entries("delivered").into_iter().find(|one| one["notification"] == "n1-1"));
+        program.wait_for("delivery", || {
+            program.entries("delivered").into_iter().find(|one| one["notification"] == "n1-1")
+        });
         let ids = receiver.ids();
         assert!(ids.len() >= 2 && ids[0].starts_with("n1-1.") && ids[1] == ids[0], "{ids:?}");
         // The same receiver was told once more only: what is delivered is not told again by the next start.
@@ -146,7 +147,11 @@ mod tests {
         let (down, up) = (Receiver::start(), Receiver::start());
         down.refuses.store(true, Ordering::Relaxed);
         let tell = folder.path().join("tell.sh");
-        fs::write(&tell, "#!/bin/sh\ncat >> told\necho >> told\n".replace("told", &folder.path().join("told").display().to_string())).unwrap();
+        fs::write(
+            &tell,
+            "#!/bin/sh\ncat >> told\necho >> told\n".replace("told", &folder.path().join("told").display().to_string()),
+        )
+        .unwrap();
         fs::set_permissions(&tell, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let spec = spec(&format!(
             "{{cloudEvents: {{name: down, url: '{}'}}}}, {{cloudEvents: {{name: up, url: '{}'}}}}, \
@@ -163,11 +168,14 @@ mod tests {
             let told = fs::read_to_string(folder.path().join("told")).unwrap_or_default();
             (told.matches("is hot").count() == 3).then_some(())
         });
-        program.wait_for("failures", || (program.metric("homeostat_notifications_total{channel=\"down\",result=\"failed\"}") >= 3.0).then_some(()));
+        program.wait_for("failures", || {
+            (program.metric("homeostat_notifications_total{channel=\"down\",result=\"failed\"}") >= 3.0).then_some(())
+        });
         assert_eq!(program.metric("homeostat_notifications_waiting{channel=\"down\"}"), 3.0);
         down.refuses.store(false, Ordering::Relaxed);
         program.wait_for("three deliveries", || {
-            (program.metric("homeostat_notifications_total{channel=\"down\",result=\"delivered\"}") == 3.0).then_some(())
+            (program.metric("homeostat_notifications_total{channel=\"down\",result=\"delivered\"}") == 3.0)
+                .then_some(())
         });
         assert_eq!(program.metric("homeostat_notifications_waiting{channel=\"down\"}"), 0.0);
         let mut ids = down.ids();
@@ -218,7 +226,9 @@ mod tests {
         add(folder.path(), "vm/b", 0.95);
         program.wait_for("refused request", || (chat.ids().len() >= 2).then_some(()));
         fs::write(&file, text.replace(&chat.url(), &pager.url())).unwrap();
-        program.wait_for("what waited at the new address", || pager.bodies().iter().find(|body| body["subject"] == "vm/b").map(|_| ()));
+        program.wait_for("what waited at the new address", || {
+            pager.bodies().iter().find(|body| body["subject"] == "vm/b").map(|_| ())
+        });
         program.stop();
     }
 
@@ -237,7 +247,10 @@ mod tests {
         add(folder.path(), "vm/a", 0.95);
         let told = |status: &str| {
             let bodies = receiver.bodies();
-            bodies.into_iter().flat_map(|body| body["alerts"].as_array().cloned().unwrap()).find(|alert| alert["status"] == status)
+            bodies
+                .into_iter()
+                .flat_map(|body| body["alerts"].as_array().cloned().unwrap())
+                .find(|alert| alert["status"] == status)
         };
         let alert = wait_for("alert", PATIENCE, || told("firing"));
         for (label, value) in [("alertname", "hot"), ("resource", "vm/a"), ("severity", "warning"), ("site", "dc1")] {

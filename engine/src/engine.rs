@@ -9,8 +9,9 @@ use std::{
 use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch, earliest};
 use homeostat_guard::Guard;
 use homeostat_model::{
-    AdapterName, Capabilities, ChannelName, Duration, Entry, FindingRef, Generation, Hold, IdempotencyKey, InventoryChange,
-    Notices, Observation, Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
+    AdapterName, Capabilities, ChannelName, Duration, Entry, FindingRef, Generation, Hold, IdempotencyKey,
+    InventoryChange, Notices, Observation, Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity,
+    Timestamp, Topology,
 };
 use homeostat_plan::{Lanes, Run};
 use homeostat_policy::{Policy, Safeguard};
@@ -26,6 +27,10 @@ use crate::{
 pub(crate) enum Alarm {
     /// An open breaker of this guard may have been open for long enough. Before what it holds back is considered.
     Breaker(PolicyName),
+    /// The time of this rung of a ladder is over, counted from this moment. Before anything more of it begins.
+    RungOver(FindingRef, usize, Timestamp),
+    /// The time of a whole ladder is over, counted from this moment.
+    LadderOver(FindingRef, Timestamp),
     /// A finding that was held back is to be considered again.
     Reconsider(FindingRef),
     /// The time of a plan that waits for people is over.
@@ -36,10 +41,6 @@ pub(crate) enum Alarm {
     TryAgain(PlanId),
     /// It is looked whether a plan has helped.
     Look(PlanId),
-    /// The time of this rung of a ladder is over, counted from this moment.
-    RungOver(FindingRef, usize, Timestamp),
-    /// The time of a whole ladder is over, counted from this moment.
-    LadderOver(FindingRef, Timestamp),
     /// A resource may have been in quarantine for long enough.
     Release(ResourceId),
     /// Resources that only samples and events speak of may have fallen silent.

@@ -1,6 +1,8 @@
 //! What the engine is told.
 
-use homeostat_model::{Capabilities, Channel, Delivery, Notification, Observation, OpenPlan, PlanId, PolicyName, ResourceId, StepReport};
+use homeostat_model::{
+    Capabilities, Channel, Delivery, Notification, Observation, OpenPlan, PlanId, PolicyName, ResourceId, StepReport,
+};
 use serde::{Deserialize, Serialize};
 
 /// One input. Policies come separately: see [`crate::Engine::replace_policies`].

@@ -2,8 +2,7 @@
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, ResourceId, Response, Timestamp,
-    Truth,
+    Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, ResourceId, Response, Timestamp, Truth,
 };
 use homeostat_plan::{Draft, Infeasible, Projection, Surroundings, lint};
 use homeostat_policy::{Policy, Rung};

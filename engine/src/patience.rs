@@ -51,7 +51,9 @@ impl Engine {
 
     /// Goes on at another rung of the ladder, `to` or the next; at once, or when what is being done has ended.
     fn leave_rung(&mut self, finding: &FindingRef, to: Option<usize>, limit: Duration, out: &mut Vec<Output>) {
-        let Some(case) = self.cases.get_mut(finding).filter(|case| case.settled.is_none() && !case.closed) else { return };
+        let Some(case) = self.cases.get_mut(finding).filter(|case| case.settled.is_none() && !case.closed) else {
+            return;
+        };
         let reason = format!("it has not helped within {limit}");
         let (plan, left) = (case.plan, case.rung);
         let response = case.policy.then.get(left).map_or_else(String::new, |rung| rung.response.to_string());

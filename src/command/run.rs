@@ -34,8 +34,8 @@ use crate::{
     command::{check, demonstration},
     config::{AdapterConfig, Loaded, SourceConfig},
     live::{
-        Channels, Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader, Sources,
-        observe, reload,
+        Channels, Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, PolicyFiles, QUEUE, Reader,
+        Sources, observe, reload,
     },
     metrics::Metrics,
     recording::Recorder,
@@ -268,12 +268,7 @@ struct Opened {
 }
 
 /// Opens the journal and the files that decisions and inputs go to.
-fn outlets(
-    loaded: &Loaded,
-    args: &RunArgs,
-    metrics: Arc<Metrics>,
-    channels: Arc<Channels>,
-) -> Result<Opened, Failure> {
+fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>, channels: Arc<Channels>) -> Result<Opened, Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::new(format!("the journal cannot be used: {error}"));
     let (folder, options, temporary) = match &loaded.configuration.journal {
         Some(journal) => (loaded.resolve(&journal.path), journal.options, None),

@@ -11,11 +11,7 @@ use homeostat_notify::{Figures, Tally};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{
-        MetricType,
-        counter::ConstCounter,
-        gauge::ConstGauge,
-    },
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
 /// The counts of all channels, by their names.

@@ -10,8 +10,8 @@ mod rolling;
 use std::{collections::BTreeSet, fs, path::Path, path::PathBuf};
 
 use homeostat_model::{
-    Clause, Entry, Evidence, FindingRef, Generation, IdempotencyKey, Mode, NoticeId, Notification, Plan, PlanId, Record,
-    Severity, Step, StepId, StepResult, Timestamp, Truth, Value,
+    Clause, Entry, Evidence, FindingRef, Generation, IdempotencyKey, Mode, NoticeId, Notification, Plan, PlanId,
+    Record, Severity, Step, StepId, StepResult, Timestamp, Truth, Value,
 };
 use tempfile::TempDir;
 

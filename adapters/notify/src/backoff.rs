@@ -35,7 +35,8 @@ mod tests {
     fn it_doubles_up_to_a_minute_and_is_drawn() {
         let id = |number| NoticeId { generation: Generation(1), number };
         for (tries, most) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (50, 60), (u32::MAX, 60)] {
-            let pauses: std::collections::BTreeSet<Duration> = (0..100).map(|number| pause(id(number), tries)).collect();
+            let pauses: std::collections::BTreeSet<Duration> =
+                (0..100).map(|number| pause(id(number), tries)).collect();
             let most = Duration::from_secs(most);
             assert!(pauses.iter().all(|pause| *pause >= most / 2 && *pause <= most), "{tries}: {pauses:?}");
             assert!(pauses.len() > 50, "{tries}: they are not drawn");

@@ -194,7 +194,8 @@ async fn attend(child: &mut Child, input: String) -> Result<(std::process::ExitS
             _ = &mut reading => child.wait().await,
         }
     };
-    let status = status.map_err(|error| DeliveryError::Failed { status: "an unknown status".into(), said: error.to_string() })?;
+    let status = status
+        .map_err(|error| DeliveryError::Failed { status: "an unknown status".into(), said: error.to_string() })?;
     Ok((status, String::from_utf8_lossy(&[out, errors].concat()).trim().to_owned()))
 }
 

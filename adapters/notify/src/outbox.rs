@@ -87,8 +87,13 @@ impl Outbox {
     pub fn hand(&self, notification: Notification) {
         self.notifier.handed(&notification);
         let mut waiting = self.lock();
-        let fresh =
-            || Waiting { notification: notification.clone(), tries: 0, due: Instant::now(), in_hand: false, problem: String::new() };
+        let fresh = || Waiting {
+            notification: notification.clone(),
+            tries: 0,
+            due: Instant::now(),
+            in_hand: false,
+            problem: String::new(),
+        };
         waiting.entry(notification.id).or_insert_with(fresh);
         self.count(&waiting);
         drop(waiting);
@@ -172,7 +177,8 @@ impl Outbox {
         for id in dead {
             let Some(one) = waiting.remove(&id) else { continue };
             self.tally.given_up();
-            let reason = format!("not delivered within {} in {} tries; the last: {}", self.patience.0, one.tries, one.problem);
+            let reason =
+                format!("not delivered within {} in {} tries; the last: {}", self.patience.0, one.tries, one.problem);
             tracing::error!(channel = %self.channel, notification = %id, reason, "a notification is given up");
             given_up.push(Delivery { notification: id, channel: self.channel.clone(), given_up: Some(reason) });
         }

@@ -51,7 +51,8 @@ impl<'de> Deserialize<'de> for Headers {
                 let problem = format!("the header `{name}` is set by homeostat; give a secret as `token`");
                 return Err(D::Error::custom(problem));
             }
-            let malformed = || D::Error::custom(format!("`{name}` cannot be a header; names and values are one line of ASCII"));
+            let malformed =
+                || D::Error::custom(format!("`{name}` cannot be a header; names and values are one line of ASCII"));
             let parsed = HeaderName::try_from(&name).map_err(|_| malformed())?;
             Ok((parsed, HeaderValue::from_str(&value).map_err(|_| malformed())?))
         });

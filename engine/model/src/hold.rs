@@ -307,7 +307,10 @@ impl fmt::Display for Hold {
             Self::Outside { of, .. } => write!(f, "outside of the times in which {of} lets anything be disrupted"),
             Self::Marked { resource, mark } => write!(f, "{resource} is marked `{mark}`"),
             Self::Quarantined { resource, by, until: None, .. } => {
-                write!(f, "{resource} is in quarantine: the ladder of {by} has come to its end; a person has to release it")
+                write!(
+                    f,
+                    "{resource} is in quarantine: the ladder of {by} has come to its end; a person has to release it"
+                )
             }
             Self::Quarantined { resource, by, .. } => {
                 write!(f, "{resource} is in quarantine: the ladder of {by} has come to its end")

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BreakerState, Delivery, Duration, Evidence, Generation, Hold, IdempotencyKey, Mode, Notification, Plan, PlanId, PlanResult,
-    PolicyName, ResourceId, StepId, StepResult, Timestamp,
+    BreakerState, Delivery, Duration, Evidence, Generation, Hold, IdempotencyKey, Mode, Notification, Plan, PlanId,
+    PlanResult, PolicyName, ResourceId, StepId, StepResult, Timestamp,
 };
 
 /// A policy's condition on one resource.

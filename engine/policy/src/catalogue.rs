@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Capabilities, ChannelName, EventType, Kind, KindCapability, MetricDescription, MetricName, Unit, Verb};
+use homeostat_model::{
+    Capabilities, ChannelName, EventType, Kind, KindCapability, MetricDescription, MetricName, Unit, Verb,
+};
 
 use crate::nearest::hint;
 
@@ -32,7 +34,13 @@ impl Catalogue {
     /// Nothing yet.
     #[must_use]
     pub fn new(unknown_metrics: UnknownMetrics) -> Self {
-        Self { unknown_metrics, kinds: BTreeMap::new(), declared: BTreeMap::new(), declared_events: BTreeSet::new(), channels: None }
+        Self {
+            unknown_metrics,
+            kinds: BTreeMap::new(),
+            declared: BTreeMap::new(),
+            declared_events: BTreeSet::new(),
+            channels: None,
+        }
     }
 
     /// Adds what one adapter offers. Where two describe a metric with different units, its numbers compare with any.

@@ -34,9 +34,8 @@ pub(crate) fn notify(
     scope: &Scope<'_>,
     report: &mut Report,
 ) -> Option<Placed<Prescription>> {
-    let (severity, message, to) = fields.map_or((None, None, None), |fields| {
-        (fields.take("severity"), fields.take("message"), fields.take("to"))
-    });
+    let (severity, message, to) = fields
+        .map_or((None, None, None), |fields| (fields.take("severity"), fields.take("message"), fields.take("to")));
     let severity = severity.map_or(Some(Severity::Warning), |node| severity_of(node, report));
     let to = to.map_or(Some(BTreeSet::new()), |node| channels(node, scope.catalogue, report));
     let Some(message) = message else {

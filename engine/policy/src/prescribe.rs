@@ -128,7 +128,11 @@ mod tests {
             ),
             (
                 map([("notify", map([("severity", "info".into()), ("message", "see ${resource}".into())]))]),
-                Some(Response::Notify { severity: Severity::Info, message: "see ${resource}".into(), to: Default::default() }),
+                Some(Response::Notify {
+                    severity: Severity::Info,
+                    message: "see ${resource}".into(),
+                    to: Default::default(),
+                }),
             ),
         ] {
             assert_eq!(prescribe(&data, "vm"), Ok(expected), "{data}");

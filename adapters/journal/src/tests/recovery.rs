@@ -108,6 +108,10 @@ fn what_people_have_not_been_told_yet_is_known_wherever_a_segment_ends() {
         let notices = opened(folder.path()).recovered.notices;
         let left: Vec<_> = notices.iter().map(|one| (one.id.to_string(), one.to.clone())).collect();
         let pager = BTreeSet::from([channel("pager")]);
-        assert_eq!(left, [("n1-1".to_owned(), pager.clone()), ("n1-4".to_owned(), pager)], "a segment ends after {end}");
+        assert_eq!(
+            left,
+            [("n1-1".to_owned(), pager.clone()), ("n1-4".to_owned(), pager)],
+            "a segment ends after {end}"
+        );
     }
 }

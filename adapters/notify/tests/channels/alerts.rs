@@ -40,7 +40,10 @@ async fn an_alert_is_posted_again_while_it_is_open_and_ended_when_it_is_over() {
             "alertname": "too-hot", "policy": "too-hot", "kind": "vm", "resource": "vm/web-1", "severity": "warning", "site": "dc1",
         });
         assert_eq!(alert["labels"], expected);
-        assert_eq!((alert["annotations"]["summary"].as_str(), millis(&alert["startsAt"])), (Some("hot"), told.at.as_millis()));
+        assert_eq!(
+            (alert["annotations"]["summary"].as_str(), millis(&alert["startsAt"])),
+            (Some("hot"), told.at.as_millis())
+        );
     }
     running.outbox.resolved(&told.finding);
     let requests = receiver.until(|requests| alerts(requests.last().unwrap()).iter().all(|(_, open)| !open)).await;

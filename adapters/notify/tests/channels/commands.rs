@@ -26,7 +26,10 @@ async fn a_command_is_given_everything_and_no_shell_reads_it() {
     let file = folder.path().join("out");
     let program = script(
         folder.path(),
-        &format!("{{ printf '%s\\n' \"$1\" \"$HOMEOSTAT_SEVERITY $HOMEOSTAT_RESOURCE $HOMEOSTAT_MESSAGE $CARGO\"; cat; }} > {}", file.display()),
+        &format!(
+            "{{ printf '%s\\n' \"$1\" \"$HOMEOSTAT_SEVERITY $HOMEOSTAT_RESOURCE $HOMEOSTAT_MESSAGE $CARGO\"; cat; }} > {}",
+            file.display()
+        ),
     );
     let mut running = Running::start(channel(&[&program, "$(touch pwned); x"], "10s"), a_day());
     let message = "`id` $HOME; rm -rf \"x\"\0\n";
@@ -71,7 +74,10 @@ async fn a_command_that_fails_is_run_again_and_its_last_words_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let program = script(
         folder.path(),
-        &format!("test -e {0}/there && exit 0; touch {0}/there; echo first; echo 'no pager' >&2; exit 3", folder.path().display()),
+        &format!(
+            "test -e {0}/there && exit 0; touch {0}/there; echo first; echo 'no pager' >&2; exit 3",
+            folder.path().display()
+        ),
     );
     let failing = channel(&[&program], "10s");
     let error = failing.deliver(&notification(1, Severity::Info, "m")).await.unwrap_err().to_string();
@@ -96,5 +102,7 @@ async fn output_without_end_and_input_that_nobody_reads_do_no_harm() {
 async fn a_command_that_is_not_there_is_told_by_its_name() {
     let error = channel(&["/nowhere/tell"], "1s").deliver(&notification(1, Severity::Info, "m")).await.unwrap_err();
     assert!(error.to_string().contains("/nowhere/tell cannot be started"), "{error}");
-    assert!(serde_json::from_str::<CommandConfig>(r#"{"argv": []}"#).unwrap_err().to_string().contains("has no program"));
+    assert!(
+        serde_json::from_str::<CommandConfig>(r#"{"argv": []}"#).unwrap_err().to_string().contains("has no program")
+    );
 }

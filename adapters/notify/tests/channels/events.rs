@@ -12,7 +12,8 @@ use super::{
 };
 
 fn channel(url: &str, more: &str) -> Arc<CloudEvents> {
-    let config: CloudEventsConfig = serde_json::from_str(&format!(r#"{{"url": "{url}", "timeout": "300ms"{more}}}"#)).unwrap();
+    let config: CloudEventsConfig =
+        serde_json::from_str(&format!(r#"{{"url": "{url}", "timeout": "300ms"{more}}}"#)).unwrap();
     Arc::new(CloudEvents::new(config))
 }
 
@@ -22,7 +23,8 @@ async fn a_notification_becomes_a_structured_event_with_a_token_and_headers() {
     let token = folder.path().join("token");
     std::fs::write(&token, "Hunter2\n").unwrap();
     let receiver = Receiver::start([]).await;
-    let more = format!(r#", "token": {{"file": "{}"}}, "headers": {{"X-Team": "infra"}}, "source": "/dc1""#, token.display());
+    let more =
+        format!(r#", "token": {{"file": "{}"}}, "headers": {{"X-Team": "infra"}}, "source": "/dc1""#, token.display());
     let mut running = Running::start(channel(&receiver.url(), &more), a_day());
     let told = notification(7, Severity::Critical, "vm/web-1 is \"hot\"");
     running.outbox.hand(told.clone());
@@ -114,7 +116,10 @@ async fn what_is_too_old_is_given_up_and_says_why() {
     let mut running = Running::start(channel(&receiver.url(), ""), homeostat_model::Duration::from_secs(2));
     running.outbox.hand(notification(1, Severity::Info, "1"));
     let reason = running.report().await.given_up.unwrap();
-    assert!(reason.contains("not delivered within 2s in ") && reason.contains("500") && reason.contains(": broken;"), "{reason}");
+    assert!(
+        reason.contains("not delivered within 2s in ") && reason.contains("500") && reason.contains(": broken;"),
+        "{reason}"
+    );
     let figures = running.tally.figures();
     assert_eq!((figures.given_up, figures.waiting, figures.delivered), (1, 0, 0));
     assert!(figures.failed >= 2);

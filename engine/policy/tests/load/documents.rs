@@ -40,7 +40,11 @@ fn a_whole_policy_is_read_field_by_field() {
         Response::Migrate,
         Response::Recreate { image: Some("web-2".into()) },
         Response::Fisicalize { pool: Some("microservers".into()) },
-        Response::Notify { severity: Severity::Warning, message: "no room for ${resource}".into(), to: Default::default() },
+        Response::Notify {
+            severity: Severity::Warning,
+            message: "no room for ${resource}".into(),
+            to: Default::default(),
+        },
         Response::Restart,
     ];
     let attempts = |index| if index == 0 { 2 } else { 1 };
