@@ -38,6 +38,8 @@ pub(crate) struct Case {
     pub(crate) known_to_people: bool,
     /// People were told of it since it opened: they are to know when it is over.
     pub(crate) told: bool,
+    /// People were told, and nothing was done since.
+    pub(crate) told_last: bool,
     /// The finding has closed while a plan was in flight.
     pub(crate) closed: bool,
 }
@@ -89,6 +91,7 @@ impl Case {
             disrupted: false,
             known_to_people: false,
             told: false,
+            told_last: false,
             closed: false,
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! What is being done is not interrupted: half a deed is worse than a late one.
 
-use homeostat_model::{Duration, Entry, FindingRef, Impact, Plan, Severity, Timestamp};
+use homeostat_model::{Duration, Entry, FindingRef, Impact, Plan, Timestamp};
 use homeostat_policy::HandOver;
 
 use crate::{Engine, Output, engine::Alarm};
@@ -17,6 +17,7 @@ impl Engine {
     pub(crate) fn count_time(&mut self, plan: &Plan) {
         let (now, finding) = (self.now, plan.finding());
         let Some(case) = self.cases.get_mut(&finding) else { return };
+        case.told_last = false;
         case.disrupted |= plan.reach.impact >= Impact::Restart;
         let mut alarms = Vec::new();
         if case.rung_began.is_none() {
@@ -79,10 +80,14 @@ impl Engine {
         self.record(out, Entry::HandedOver { finding: finding.clone(), reason: reason.clone() });
         let policy = self.decider.policies().find(|policy| policy.name == finding.policy);
         let how = policy.map(|policy| policy.limits.hand_over.clone());
-        let HandOver { to, severity, quarantine, .. } = how.unwrap_or_default();
-        let severity: Severity = severity;
+        let how = how.unwrap_or_default();
+        // A rung has told them, and nothing was done since: once is enough, unless the policy says whom to tell at the end.
+        let enough = how == HandOver::default() && self.cases.get(finding).is_some_and(|case| case.told_last);
+        let HandOver { to, severity, quarantine, .. } = how;
         let message = format!("a person has to go on with {}: {reason}", finding.resource);
-        self.tell(finding, severity, &message, &to, out);
+        if !enough {
+            self.tell(finding, severity, &message, &to, out);
+        }
         if let Some(lasts) = quarantine.lasts(disrupted) {
             self.quarantine(finding, lasts, out);
         }

@@ -42,7 +42,7 @@ impl Engine {
         self.record(out, Entry::Notified(notification.clone()));
         self.hand(notification, out);
         match self.cases.get_mut(finding) {
-            Some(case) => case.told = true,
+            Some(case) => (case.told, case.told_last) = (true, true),
             // It is about no open finding, so that nothing will ever close it.
             None => out.push(Output::Resolved(finding.clone())),
         }
