@@ -24,19 +24,19 @@ fn a_ladder_does_not_go_above_its_ceiling() {
     bench.until(
         20,
         expect![[r#"
-        1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s plan p1-1 resize for hot: vm/a0 resize to 2 vcpus
-        1s begins p1-1/1
-        1s ended p1-1/1: Done { observed: "assumed" }
-        1s plan p1-1: Succeeded
-        1s held hot on vm/a0: cooldown: the policy acted here not long ago
-        1s opened hot on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s skipped resize of hot on vm/b0: it changes what runs, and the ceiling of guard calm is none
-        1s skipped restart of hot on vm/b0: it interrupts what runs, and the ceiling of policy hot is live
-        1s told: somebody has to look at vm/b0
-        11s skipped restart of hot on vm/a0: it interrupts what runs, and the ceiling of policy hot is live
-        11s told: somebody has to look at vm/a0
-    "#]],
+            1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s plan p1-1 resize for hot: vm/a0 resize to 2 vcpus
+            1s begins p1-1/1
+            1s ended p1-1/1: Done { observed: "assumed" }
+            1s plan p1-1: Succeeded
+            1s held hot on vm/a0: cooldown: the policy acted here not long ago
+            1s opened hot on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s skipped resize of hot on vm/b0: it changes what runs, and the ceiling of guard calm is none
+            1s skipped script of hot on vm/b0: it interrupts what runs, and the ceiling of policy hot is live
+            1s told: somebody has to look at vm/b0
+            11s skipped script of hot on vm/a0: it interrupts what runs, and the ceiling of policy hot is live
+            11s told: somebody has to look at vm/a0
+        "#]],
     );
 }
 

@@ -173,9 +173,14 @@ fn an_edit_keeps_the_cooldown_and_begins_the_ladder_anew() {
             20s closed hot on vm/one: the policy was changed or removed
             20s opened hot on vm/one: last("cpu") > 60% is true (last(cpu) = 0.9)
             20s held hot on vm/one: cooldown: the policy acted here not long ago
-            610s handed over hot on vm/one: the ladder is at its end: restart
-            610s told: a person has to go on with vm/one: the ladder is at its end: restart
-            610s quarantine of vm/one by hot on vm/one, 10m
+            610s plan p1-2 restart for hot: vm/one restart
+            610s begins p1-2/1
+            610s ended p1-2/1: Done { observed: "assumed" }
+            610s plan p1-2: Succeeded
+            610s held hot on vm/one: cooldown: the policy acted here not long ago
+            1210s handed over hot on vm/one: the ladder is at its end: restart
+            1210s told: a person has to go on with vm/one: the ladder is at its end: restart
+            1210s quarantine of vm/one by hot on vm/one, 10m
         "#]],
     );
 }
