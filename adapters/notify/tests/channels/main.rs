@@ -1,7 +1,6 @@
 //! Channels against receivers on the loopback interface that fail, dawdle, die and come back; and commands that hang.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod alerts;
 mod commands;
