@@ -1,6 +1,11 @@
 //! Escalation: a rung and a ladder have their time, a ladder ends with a person and a quarantine, and what people are told reaches them.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod bench;
 
