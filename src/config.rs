@@ -17,7 +17,10 @@ use std::{
 
 use homeostat_configuration::KIND;
 use homeostat_container::ContainerConfig;
-use homeostat_model::{AdapterName, Duration, EventType, Kind, MetricDescription, MetricName, Unit};
+use homeostat_model::{
+    AdapterName, ChannelName, Duration, EventType, Kind, MetricDescription, MetricName, Severity, Unit,
+};
+use homeostat_notify as notify;
 use homeostat_port::Secret;
 use homeostat_simulator::CentreAddress;
 use homeostat_sources::{
@@ -79,6 +82,9 @@ pub(crate) struct Configuration {
     /// What else to listen to.
     #[serde(default)]
     pub(crate) sources: Vec<SourceConfig>,
+    /// How people are told.
+    #[serde(default)]
+    pub(crate) notifications: Vec<ChannelConfig>,
 }
 
 /// A metric that a source provides.
@@ -131,6 +137,18 @@ pub(crate) enum SourceConfig {
     Scrape(ScrapeConfig),
     /// Expressions that a Prometheus is asked.
     Promql(PromqlConfig),
+}
+
+/// A channel by which people are told.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ChannelConfig {
+    /// CloudEvents over HTTP.
+    CloudEvents(notify::CloudEventsConfig),
+    /// Alerts for an Alertmanager.
+    Alertmanager(notify::AlertmanagerConfig),
+    /// A command.
+    Command(notify::CommandConfig),
 }
 
 /// Whether the YAML in `text` means to be a configuration, good or not.
@@ -209,6 +227,26 @@ impl SourceConfig {
             Self::Scrape(config) => config.mapping().kinds(),
             Self::Promql(config) => config.kinds(),
             Self::Alertmanager(_) | Self::CloudEvents(_) | Self::JsonLines(_) => BTreeSet::new(),
+        }
+    }
+}
+
+impl ChannelConfig {
+    /// The channel's name.
+    pub(crate) fn name(&self) -> &ChannelName {
+        match self {
+            Self::CloudEvents(config) => &config.name,
+            Self::Alertmanager(config) => config.name(),
+            Self::Command(config) => &config.name,
+        }
+    }
+
+    /// The least urgent that it is given unless a policy names it.
+    pub(crate) fn min_severity(&self) -> Severity {
+        match self {
+            Self::CloudEvents(config) => config.min_severity,
+            Self::Alertmanager(config) => config.min_severity(),
+            Self::Command(config) => config.min_severity,
         }
     }
 }

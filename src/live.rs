@@ -11,6 +11,7 @@
 //! Invariant: nothing is dispatched before the records that led to it are durable; if they cannot be, the program ends. Inputs are taken
 //! in meanwhile, and what they lead to waits in the same order (`pending`).
 
+mod channels;
 mod dispatcher;
 mod monotonic;
 mod narrator;
@@ -32,12 +33,13 @@ use std::{
 
 use homeostat_engine::{CommandRefused, Engine, Input, OperatorCommand, Output, Past};
 use homeostat_journal::Journal;
-use homeostat_model::{Entry, Observation, OpenPlan, Record};
+use homeostat_model::{Entry, Notification, Observation, OpenPlan, Record};
 use homeostat_policy::Policy;
 use homeostat_port::Clock;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use channels::Channels;
 pub(crate) use dispatcher::Dispatcher;
 pub(crate) use monotonic::Monotonic;
 pub(crate) use narrator::Narrator;
@@ -73,6 +75,8 @@ pub(crate) enum Message {
     Recalled(Box<Past>, Vec<Record>),
     /// Plans that were in flight when the program last ended.
     Recovered(Vec<OpenPlan>),
+    /// Notifications that were not delivered when the program last ended.
+    Undelivered(Vec<Notification>),
     /// New policies, checked, and the files they were read from.
     Policies(Vec<Arc<Policy>>, Vec<RecordedFile>),
     /// A question.
@@ -99,6 +103,7 @@ pub(crate) struct Outlets {
     pub(crate) recorder: Option<Recorder>,
     pub(crate) story: Story,
     pub(crate) narrator: Narrator,
+    pub(crate) channels: Arc<Channels>,
     pub(crate) traces: Option<Traces>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -203,6 +208,10 @@ impl Live {
             Message::Question(Question(ask)) => {
                 self.engine.advance(self.clock.now(), &mut self.outputs);
                 ask(&self.engine);
+                Ok(())
+            }
+            Message::Undelivered(left) => {
+                left.into_iter().try_for_each(|one| self.input(Input::Undelivered(Box::new(one))))?;
                 Ok(())
             }
             Message::Command(command, reply) => self.command(command, reply),
@@ -343,7 +352,9 @@ impl Live {
                 Output::Cancel(key) => self.dispatcher.cancel(&key),
                 Output::Notify(notification) => {
                     tracing::warn!(resource = %notification.finding.resource, policy = %notification.finding.policy, message = notification.message, "notification");
+                    self.outlets.channels.hand(&notification);
                 }
+                Output::Resolved(finding) => self.outlets.channels.resolved(&finding),
                 // They do not wait.
                 Output::Record(_) | Output::Overran { .. } | Output::SampleRefused { .. } => {}
             }
@@ -418,6 +429,7 @@ impl Live {
             }
             Message::Recalled(..)
             | Message::Recovered(..)
+            | Message::Undelivered(..)
             | Message::Policies(..)
             | Message::Question(..)
             | Message::Command(..)

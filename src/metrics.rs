@@ -1,5 +1,6 @@
 //! What homeostat measures of itself, for Prometheus.
 
+mod deliveries;
 mod intakes;
 
 use std::{
@@ -10,7 +11,9 @@ use std::{
     time::SystemTime,
 };
 
+use deliveries::Deliveries;
 use homeostat_model::{Entry, Mode, PlanResult, StepResult};
+use homeostat_notify::Tally;
 use homeostat_sources::Intake;
 use intakes::Intakes;
 use prometheus_client::{
@@ -68,6 +71,7 @@ pub(crate) struct Metrics {
     adapter_up: Family<AdapterLabel, Gauge<i64, AtomicI64>>,
     connects: Family<AdapterLabel, Counter<u64, AtomicU64>>,
     intakes: Intakes,
+    deliveries: Deliveries,
 }
 
 impl Metrics {
@@ -95,6 +99,7 @@ impl Metrics {
             adapter_up: Family::default(),
             connects: Family::default(),
             intakes: Intakes::default(),
+            deliveries: Deliveries::default(),
         };
         metrics.register();
         metrics
@@ -133,11 +138,17 @@ impl Metrics {
         registry.register("adapter_up", "Whether the adapter is connected", self.adapter_up.clone());
         registry.register("adapter_connects", "Times the adapter connected", self.connects.clone());
         registry.register_collector(Box::new(self.intakes.clone()));
+        registry.register_collector(Box::new(self.deliveries.clone()));
     }
 
     /// Where the source called `name` counts what came in. Sources of the same name share it.
     pub(crate) fn intake(&self, name: &str) -> Arc<Intake> {
         self.intakes.of(name)
+    }
+
+    /// Where the channel called `name` counts what became of notifications.
+    pub(crate) fn tally(&self, name: &str) -> Arc<Tally> {
+        self.deliveries.of(name)
     }
 
     /// Counts a decision.

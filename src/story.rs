@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, io::IsTerminal};
 
-use homeostat_model::{Entry, Hold, Mode, Plan, PlanId, PlanResult, Record, Severity, StepResult, Timestamp};
+use homeostat_model::{
+    Delivery, Entry, Hold, Mode, Notification, Plan, PlanId, PlanResult, Record, StepResult, Timestamp,
+};
 
 /// Turns records into lines. Remembers the plans in flight, to name the steps in words.
 #[derive(Debug)]
@@ -121,16 +123,13 @@ impl Story {
                 }
             }
             Entry::Notified(notification) => {
-                let severity = match notification.severity {
-                    Severity::Info => "info",
-                    Severity::Warning => "warning",
-                    Severity::Critical => "critical",
-                };
-                line(
-                    "33",
-                    "notice",
-                    &format!("{} ({severity}): {}", notification.finding.resource, notification.message),
-                );
+                let Notification { finding, severity, message, .. } = notification;
+                line("33", "notice", &format!("{} ({severity}): {message}", finding.resource));
+            }
+            // What arrives as it should is no part of the story.
+            Entry::Delivered(Delivery { given_up: None, .. }) => {}
+            Entry::Delivered(Delivery { notification, channel, given_up: Some(reason) }) => {
+                line("31", "undelivered", &format!("{notification} by {channel}: {reason}"));
             }
             Entry::HandedOver { finding, reason } => {
                 line(
@@ -151,6 +150,12 @@ impl Story {
             Entry::BreakerChanged { guard, state, reason } => {
                 line("35", "breaker", &format!("{guard} is {state}: {reason}"));
             }
+            Entry::ResourceQuarantined { finding, lasts } => line(
+                "31",
+                "quarantine",
+                &format!("{}: left alone until {} has been closed for {lasts}", finding.resource, finding.policy),
+            ),
+            Entry::ResourceReleased { resource, reason } => line("32", "released", &format!("{resource}: {reason}")),
             Entry::PolicyQuarantined { policy, reason } => line("31", "quarantine", &format!("{policy}: {reason}")),
             Entry::Counted { .. } => {}
             Entry::InputRefused { input, reason } => line("31", "refused", &format!("{input}: {reason}")),

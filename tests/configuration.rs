@@ -128,6 +128,7 @@ mod tests {
             spec.adapters[1].datacentre.name               datacentre                   default
             spec.adapters[1].datacentre.scenario           s.yaml                       homeostat.yaml:8
             spec.listen                                    127.0.0.1:9393               default
+            spec.notifications                             []                           default
             spec.sources[0].alertmanager.name              alertmanager                 default
             spec.sources[0].alertmanager.path              /webhook/alertmanager        default
             spec.sources[1].jsonLines.follow               false                        default
@@ -154,6 +155,7 @@ mod tests {
                     name: "datacentre" # default
                     scenario: "s.yaml" # homeostat.yaml:8
               listen: "127.0.0.1:9393" # default
+              notifications: [] # default
               sources:
                 -
                   alertmanager:

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("homeostat-port", &["model"]),
     ("homeostat-container", &["model", "port"]),
     ("homeostat-sources", &["model", "port"]),
+    ("homeostat-notify", &["model", "port"]),
     ("homeostat-journal", &["model"]),
     ("homeostat-configuration", &["model", "policy", "port"]),
     ("homeostat-simulator", &["model", "policy", "engine", "port"]),

@@ -1,7 +1,8 @@
 //! Asks every guard whether a plan may begin now.
 //!
 //! ```text
-//!   marks, maintenance        of all that it acts on or moves something to     nothing at all is done
+//!   marks, quarantine,
+//!     maintenance             of all that it acts on or moves something to     nothing at all is done
 //!   ownership                 of the same
 //!   budgets, maxUnhealthy     of its policy                                    \
 //!   onlyWithin, settle,       of each guard that selects something of it        | what only restores goes on
@@ -71,6 +72,7 @@ impl Engine {
     /// [`Hold::Marked`] or [`Hold::Maintenance`].
     pub(crate) fn left_alone(&self, id: &ResourceId) -> Result<(), Hold> {
         marked(id, &self.topology)?;
+        self.at_large(id)?;
         let Some(resource) = self.topology.get(id) else { return Ok(()) };
         let lineage = || std::iter::once(resource).chain(self.topology.ancestors(id));
         for guard in self.safeguards.values().filter(|guard| !guard.maintenance.is_empty()) {

@@ -158,7 +158,7 @@ impl Engine {
                 "{finding} wants {wanted}, and {by} the opposite; neither is done until one of them closes, since both policies have \
                  the same priority"
             );
-            self.tell(finding, None, Severity::Warning, &message, out);
+            self.tell(finding, None, Severity::Warning, &message, &std::collections::BTreeSet::new(), out);
         }
     }
 

@@ -23,6 +23,7 @@ impl Engine {
         self.plans_begun += 1;
         self.guard.own(self.now, &plan);
         self.breakers_at_begin(&plan, out);
+        self.count_time(&plan);
         self.runs.insert(id, Run::new(plan));
         self.go_on(id, out);
     }
@@ -283,6 +284,16 @@ impl Engine {
     pub(crate) fn drop_plan(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
         // That there is no such plan is recorded.
         let _ = self.call_off(id, reason, out);
+    }
+
+    /// Lets what is being done of a plan end, and begins nothing more of it.
+    pub(crate) fn stop_early(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
+        let Some(run) = self.runs.get_mut(&id) else { return self.drop_plan(id, reason, out) };
+        run.call_off(reason, self.now);
+        if run.result().is_none() {
+            self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned() });
+        }
+        self.go_on(id, out);
     }
 
     /// Calls a plan off, whether it waits or runs.

@@ -31,8 +31,19 @@ pub(crate) struct Case {
     pub(crate) undecided_since: Option<Timestamp>,
     /// When it is looked at again by itself; one alarm at a time.
     pub(crate) alarm: Option<Timestamp>,
+    /// When a plan of this rung first began, and one of the ladder.
+    pub(crate) rung_began: Option<Timestamp>,
+    pub(crate) ladder_began: Option<Timestamp>,
+    /// The time of its rung is over: what was called off for that is no person's word.
+    pub(crate) out_of_time: bool,
+    /// A plan of the ladder has interrupted something.
+    pub(crate) disrupted: bool,
     /// A person was told of it not long ago, at the end of the ladder.
     pub(crate) known_to_people: bool,
+    /// People were told of it since it opened: they are to know when it is over.
+    pub(crate) told: bool,
+    /// People were told, and nothing was done since.
+    pub(crate) told_last: bool,
     /// The finding has closed while a plan was in flight.
     pub(crate) closed: bool,
 }
@@ -51,12 +62,16 @@ pub(crate) enum Settled {
     CalledOff,
 }
 
-/// How far an event policy has climbed for a resource. An event that comes again soon after shows that what was done did not
-/// help, so that the ladder goes on where it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How far a policy has climbed for a resource. What comes again soon after shows that what was done did not help, so that the ladder
+/// goes on where it was: always of an event; of a condition when something was interrupted, or a person has taken over.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Climbed {
+    /// As it was then: the ladder of another one begins anew.
+    pub(crate) policy: Arc<Policy>,
     pub(crate) rung: usize,
     pub(crate) attempts: u16,
+    /// Something was interrupted.
+    pub(crate) disrupted: bool,
     /// A person knows of it.
     pub(crate) told: bool,
     /// Nothing more is to be done, of a finding that was open when homeostat last ended.
@@ -78,7 +93,13 @@ impl Case {
             passed: Vec::new(),
             undecided_since: None,
             alarm: None,
+            rung_began: None,
+            ladder_began: None,
+            out_of_time: false,
+            disrupted: false,
             known_to_people: false,
+            told: false,
+            told_last: false,
             closed: false,
         }
     }
@@ -93,6 +114,7 @@ impl Case {
             self.pursued.clear();
             self.hold = None;
             self.undecided_since = None;
+            (self.rung_began, self.ladder_began) = (None, None);
         }
     }
 
@@ -119,5 +141,6 @@ impl Case {
     pub(crate) fn next_rung(&mut self) {
         self.rung += 1;
         self.attempts = 0;
+        self.rung_began = None;
     }
 }

@@ -9,8 +9,9 @@ use std::{
 use homeostat_decide::{Change, CompileError, Decider, SampleRefused, Stopwatch, earliest};
 use homeostat_guard::{Guard, approval::hash_of};
 use homeostat_model::{
-    AdapterName, Capabilities, Duration, Entry, FindingRef, Generation, Hold, IdempotencyKey, InventoryChange,
-    Observation, Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity, Timestamp, Topology,
+    AdapterName, Capabilities, ChannelName, Duration, Entry, FindingRef, Generation, Hold, IdempotencyKey,
+    InventoryChange, Notices, Observation, Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity,
+    Timestamp, Topology,
 };
 use homeostat_plan::{Lanes, Run};
 use homeostat_policy::{Policy, Safeguard};
@@ -18,6 +19,7 @@ use homeostat_policy::{Policy, Safeguard};
 use crate::{
     CommandRefused, Input, OperatorCommand, Output,
     case::{Case, Climbed},
+    quarantine::Quarantined,
     recent::Recent,
 };
 
@@ -26,6 +28,10 @@ use crate::{
 pub(crate) enum Alarm {
     /// An open breaker of this guard may have been open for long enough. Before what it holds back is considered.
     Breaker(PolicyName),
+    /// The time of this rung of a ladder is over, counted from this moment. Before anything more of it begins.
+    RungOver(FindingRef, usize, Timestamp),
+    /// The time of a whole ladder is over, counted from this moment.
+    LadderOver(FindingRef, Timestamp),
     /// A finding that was held back is to be considered again.
     Reconsider(FindingRef),
     /// The time of a plan that waits for people is over.
@@ -36,6 +42,8 @@ pub(crate) enum Alarm {
     TryAgain(PlanId),
     /// It is looked whether a plan has helped.
     Look(PlanId),
+    /// A resource may have been in quarantine for long enough.
+    Release(ResourceId),
     /// Resources that only samples and events speak of may have fallen silent.
     Forget,
 }
@@ -87,6 +95,13 @@ pub struct Engine {
     pub(crate) paused: bool,
     /// The program ends: no plan begins any more.
     pub(crate) stopping: bool,
+    /// The channels by which people can be told, and the least urgent that they want to know of.
+    pub(crate) channels: BTreeMap<ChannelName, Severity>,
+    /// What has not reached people yet.
+    pub(crate) notices: Notices,
+    pub(crate) notices_made: u64,
+    /// Resources that are left alone since a ladder has come to its end there.
+    pub(crate) quarantined: BTreeMap<ResourceId, Quarantined>,
     /// How often each rung was tried, if somebody looks.
     pub(crate) rungs_tried: Option<BTreeMap<(PolicyName, usize), u64>>,
     /// Whether it will be looked for resources that have fallen silent.
@@ -125,6 +140,10 @@ impl Engine {
             recent: Recent::default(),
             paused: false,
             stopping: false,
+            channels: BTreeMap::new(),
+            notices: Notices::default(),
+            notices_made: 0,
+            quarantined: BTreeMap::new(),
             rungs_tried: None,
             forgetting: false,
             labels: BTreeMap::new(),
@@ -186,6 +205,9 @@ impl Engine {
             Input::Observed(observation) => self.observe(observation, out),
             Input::Recalled { past, since } => self.recall(*past, &since, out),
             Input::Recovered(open) => self.recover(&open, out),
+            Input::Channels(channels) => self.channels_are(channels),
+            Input::Undelivered(notification) => self.undelivered(*notification, out),
+            Input::Delivered(delivery) => self.delivered(delivery, out),
             Input::Report(report) => self.reported(&report, out),
             // What is refused is recorded, which is all that whoever replays it needs.
             Input::Operator(command) => drop(self.command(command, out)),
@@ -388,6 +410,7 @@ impl Engine {
                 self.vote(plan, &by, approve, hash.as_deref(), out)?;
             }
             OperatorCommand::Cancel { plan, by } => self.call_off(plan, &format!("cancelled by {by}"), out)?,
+            OperatorCommand::Release { resource, by } => self.release_by(&resource, &by, out)?,
             OperatorCommand::Quarantine { policy, reason } => {
                 let mut changes = Vec::new();
                 self.decider.quarantine_policy(&policy, reason, &mut changes);
@@ -409,6 +432,9 @@ impl Engine {
             Alarm::Overdue(plan, step, key) => self.overdue(plan, step, key, out),
             Alarm::TryAgain(plan) => self.go_on(plan, out),
             Alarm::Look(plan) => self.look(plan, out),
+            Alarm::RungOver(finding, rung, since) => self.rung_over(&finding, rung, since, out),
+            Alarm::LadderOver(finding, since) => self.ladder_over(&finding, since, out),
+            Alarm::Release(resource) => self.release_due(&resource, out),
             Alarm::Breaker(guard) => self.breaker_due(&guard, out),
             Alarm::Forget => self.forget_silent(out),
         }
@@ -437,6 +463,7 @@ impl Engine {
                     if let Some(flap) = policy.limits.flap {
                         self.guard.opened(self.now, &finding, &flap);
                     }
+                    self.quarantine_sees(&finding, false);
                     self.remember(&finding);
                     self.take_up(&finding);
                     opened.push(finding);
@@ -448,13 +475,17 @@ impl Engine {
                 }
                 Change::Blind { finding, evidence } => {
                     let message = format!("policy {} cannot see {}: {evidence}", finding.policy, finding.resource);
-                    self.tell(&finding, None, Severity::Warning, &message, out);
+                    self.tell(&finding, None, Severity::Warning, &message, &BTreeSet::new(), out);
                 }
                 Change::Quarantined { policy, reason } => self.record(out, Entry::PolicyQuarantined { policy, reason }),
                 Change::Overran { policy, took } => out.push(Output::Overran { policy, took }),
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
+                    if self.cases.get(&finding).is_some_and(|case| case.told) {
+                        out.push(Output::Resolved(finding.clone()));
+                    }
                     self.close(&finding, out);
+                    self.quarantine_sees(&finding, true);
                     closed.insert(finding);
                 }
             }

@@ -1,6 +1,9 @@
 //! What the engine is told.
 
-use homeostat_model::{Capabilities, Observation, OpenPlan, PlanId, PolicyName, Record, StepReport};
+use homeostat_model::{
+    Capabilities, Channel, Delivery, Notification, Observation, OpenPlan, PlanId, PolicyName, Record, ResourceId,
+    StepReport,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Past;
@@ -24,6 +27,12 @@ pub enum Input {
     /// A plan of an earlier generation was in flight when its engine ended. Said after the policies were loaded and before anything
     /// is observed.
     Recovered(Box<OpenPlan>),
+    /// The channels by which people can be told; replaces those before.
+    Channels(Vec<Channel>),
+    /// A notification of an earlier generation has not been delivered everywhere: it names the channels that are left.
+    Undelivered(Box<Notification>),
+    /// A channel has delivered a notification, or has given up.
+    Delivered(Delivery),
     /// A dispatched or probed step has ended.
     Report(StepReport),
     /// A person wants something.
@@ -66,6 +75,13 @@ pub enum OperatorCommand {
     Cancel {
         /// The plan.
         plan: PlanId,
+        /// Who says so.
+        by: String,
+    },
+    /// Let policies act again on a resource that is in quarantine since a ladder came to its end there.
+    Release {
+        /// The resource.
+        resource: ResourceId,
         /// Who says so.
         by: String,
     },

@@ -2,8 +2,8 @@
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Cost, Duration, Entry, FindingRef, Hold, Mode, Notification, Plan, PlanId, PlanResult, Reach, ResourceId, Response,
-    Severity, Timestamp, Truth,
+    Cost, Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, ResourceId, Response, Timestamp,
+    Truth,
 };
 use homeostat_plan::{Draft, Infeasible, Projection, Run, Surroundings, lint};
 use homeostat_policy::{Policy, Rung};
@@ -60,11 +60,12 @@ impl Engine {
             Verdict::Settle(settled) => {
                 let Some(case) = self.cases.get_mut(finding) else { return };
                 case.settled = Some(settled.clone());
+                let disrupted = case.disrupted;
                 if settled == Settled::HandedOver {
                     let responses: Vec<String> =
                         case.policy.then.iter().map(|rung| rung.response.to_string()).collect();
                     let reason = format!("the ladder is at its end: {}", responses.join(", "));
-                    self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
+                    self.hand_over(finding, reason, disrupted, out);
                 }
                 self.decider.answered(self.now, finding, "everything was tried", changes);
             }
@@ -116,9 +117,7 @@ impl Engine {
                 }
             }
             None => {
-                if case.policy.answers_events() {
-                    self.keep_climbed(finding);
-                }
+                self.keep_climbed(finding, false);
                 self.cases.remove(finding);
             }
         }
@@ -153,7 +152,9 @@ impl Engine {
         if self.paused || self.stopping {
             return Verdict::Hold(Hold::Paused);
         }
-        if let Err(hold) = self.left_alone(&finding.resource) {
+        let at_its_end = self.cases.get(finding).is_some_and(|case| case.rung >= policy.then.len());
+        // What is done no more needs no leave.
+        if let (Err(hold), false) = (self.left_alone(&finding.resource), at_its_end) {
             return Verdict::Hold(hold);
         }
         if let Err(hold) = self.guard.rested(self.now, finding) {
@@ -195,10 +196,10 @@ impl Engine {
                     guarded = true;
                     Some(reason)
                 }
-                Some(Prescribed::Do(Response::Notify { severity, message })) => {
+                Some(Prescribed::Do(Response::Notify { severity, message, to })) => {
                     told = true;
                     let number = u16::try_from(index + 1).unwrap_or(u16::MAX);
-                    self.tell(finding, Some(number), severity, &message, out);
+                    self.tell(finding, Some(number), severity, &message, &to, out);
                     self.guard.rest(self.now, finding, rung.cooldown.unwrap_or(policy.cooldown));
                     None
                 }
@@ -260,22 +261,6 @@ impl Engine {
         let Some(case) = self.cases.get_mut(finding) else { return Verdict::Nothing };
         (case.rung, case.attempts) = (0, 0);
         Verdict::Wait(Hold::Undecided { what: "no response of the ladder is meant now".into() })
-    }
-
-    /// Tells people of a finding; `rung` is that of the ladder, from 1, if it is one.
-    pub(crate) fn tell(
-        &self,
-        finding: &FindingRef,
-        rung: Option<u16>,
-        severity: Severity,
-        message: &str,
-        out: &mut Vec<Output>,
-    ) {
-        let message =
-            message.replace("${resource}", finding.resource.as_str()).replace("${policy}", finding.policy.as_str());
-        let notification = Notification { finding: finding.clone(), rung, severity, message };
-        self.record(out, Entry::Notified(notification.clone()));
-        out.push(Output::Notify(notification));
     }
 
     /// Makes a plan of a draft and, as far as the policy's mode goes, begins it.
@@ -385,13 +370,23 @@ impl Engine {
         self.alarms.insert((at, Alarm::Reconsider(finding.clone())));
     }
 
-    /// Keeps how far the ladder was climbed, before its case ends.
-    fn keep_climbed(&mut self, finding: &FindingRef) {
-        let Some(case) = self.cases.get(finding) else { return };
+    /// Keeps how far a ladder was climbed, before its case ends; `failed`: with a plan that failed, which closed the finding while it was
+    /// at work.
+    fn keep_climbed(&mut self, finding: &FindingRef, failed: bool) {
+        let handed_over = |case: &Case| case.settled == Some(Settled::HandedOver);
+        let counts = |case: &&Case| failed || case.policy.answers_events() || case.disrupted || handed_over(case);
+        let Some(case) = self.cases.get(finding).filter(counts) else { return };
         let within = case.policy.recurs_within().max(RECURS_WITHIN);
         let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));
-        let climbed =
-            Climbed { rung: case.rung, attempts: case.attempts, told, settled: None, until: self.now + within };
+        let climbed = Climbed {
+            policy: case.policy.clone(),
+            rung: case.rung,
+            attempts: case.attempts,
+            disrupted: case.disrupted,
+            told,
+            settled: None,
+            until: self.now + within,
+        };
         let now = self.now;
         self.climbed.retain(|_, climbed| climbed.until > now);
         if climbed.rung > 0 || climbed.attempts > 0 {
@@ -402,8 +397,10 @@ impl Engine {
     /// Goes on where the ladder was, if the finding was open not long ago.
     pub(crate) fn remember(&mut self, finding: &FindingRef) {
         let Some(climbed) = self.climbed.remove(finding).filter(|climbed| climbed.until > self.now) else { return };
-        if let Some(case) = self.cases.get_mut(finding).filter(|case| case.plan.is_none()) {
+        let as_it_was = |case: &&mut Case| case.plan.is_none() && case.policy == climbed.policy;
+        if let Some(case) = self.cases.get_mut(finding).filter(as_it_was) {
             (case.rung, case.attempts) = (climbed.rung, climbed.attempts);
+            case.disrupted = climbed.disrupted;
             case.known_to_people = climbed.told;
             case.settled = climbed.settled;
         }
@@ -413,13 +410,14 @@ impl Engine {
     pub(crate) fn plan_in_doubt(&mut self, finding: &FindingRef, plan: PlanId, out: &mut Vec<Output>) {
         let reason =
             format!("what became of a step of plan {plan} is not known; look at its system, then cancel the plan");
-        self.record(out, Entry::HandedOver { finding: finding.clone(), reason });
+        self.hand_over(finding, reason, false, out);
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = None;
         case.settled = Some(Settled::HandedOver);
         let closed = case.closed;
         let mut changes = Vec::new();
         if closed {
+            self.keep_climbed(finding, false);
             self.cases.remove(finding);
         } else {
             self.decider.answered(self.now, finding, "a person has to look", &mut changes);
@@ -447,9 +445,16 @@ impl Engine {
         let policy = case.policy.clone();
         let rung = u16::try_from(case.rung.saturating_add(1)).unwrap_or(u16::MAX);
         let pause = pause_after(&policy, rung, result);
-        // What was called off was not tried.
-        let escalated = !matches!(result, PlanResult::Cancelled { .. }) && case.attempted();
+        let out_of_time = std::mem::take(&mut case.out_of_time);
+        // What was called off was not tried, unless its time was over.
+        let tried = out_of_time || !matches!(result, PlanResult::Cancelled { .. });
+        let mut escalated = tried && case.attempted();
+        if out_of_time && !escalated {
+            case.next_rung();
+            escalated = true;
+        }
         match (result, pause) {
+            (PlanResult::Cancelled { .. }, _) if out_of_time => self.wake(finding, now),
             (PlanResult::Cancelled { .. }, _) => {
                 case.settled = Some(Settled::CalledOff);
                 // An event is over with that.
@@ -473,12 +478,11 @@ impl Engine {
         match result {
             _ if closed => {
                 // What closed it was the plan at work, not its success: opened again soon, it goes on where it was.
-                if matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. }) {
-                    self.keep_climbed(finding);
-                }
+                self.keep_climbed(finding, matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. }));
                 self.cases.remove(finding);
             }
             PlanResult::Succeeded => self.decider.answered(now, finding, "the plan succeeded", &mut changes),
+            PlanResult::Cancelled { .. } if out_of_time => {}
             PlanResult::Cancelled { .. } => {
                 self.decider.answered(now, finding, "the plan was called off", &mut changes)
             }

@@ -33,6 +33,8 @@
 //! - **After a crash.** What was in flight is told with [`Input::Recovered`], after the policies and before anything is observed. Of what
 //!   was dispatched and never reported, [`Output::Probe`] asks; only when the adapters have described what there is does a plan
 //!   go on.
+//! - **Notifications.** What [`Output::Notify`] hands out is delivered at least once by every channel that it names, and each says so with
+//!   [`Input::Delivered`]. What was not delivered before a crash is told with [`Input::Undelivered`], after [`Input::Channels`].
 //! - **Generation.** Each start of a driver that acts uses a greater [`Generation`] than every start before. Plans and
 //!   keys contain it, adapters refuse an older one.
 //! - **Explanations** are questions, not inputs: they change no decision.
@@ -57,13 +59,16 @@ mod ladder;
 mod mark;
 mod output;
 mod past;
+mod patience;
 mod progress;
+mod quarantine;
 mod reach;
 mod recall;
 mod recent;
 mod recover;
 mod refusal;
 mod storm;
+mod tell;
 
 pub use coverage::PolicyCoverage;
 pub use engine::Engine;
@@ -75,3 +80,4 @@ pub use output::Output;
 pub use past::Past;
 pub use progress::{Overview, PlanState, PlanView, StepView};
 pub use refusal::CommandRefused;
+pub use tell::MAX_UNDELIVERED;

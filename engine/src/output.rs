@@ -1,6 +1,6 @@
 //! What the engine wants done.
 
-use homeostat_model::{IdempotencyKey, Notification, PolicyName, Record, ResourceId, StepCommand};
+use homeostat_model::{FindingRef, IdempotencyKey, Notification, PolicyName, Record, ResourceId, StepCommand};
 
 /// One thing to do. See the contract in the head of the crate.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,8 +14,10 @@ pub enum Output {
     Probe(StepCommand),
     /// Call off the step that was dispatched under this key, if it still can be.
     Cancel(IdempotencyKey),
-    /// Tell people.
+    /// Tell people, through the channels that it names.
     Notify(Notification),
+    /// What people were told about this finding is over. Not a decision, so not a record.
+    Resolved(FindingRef),
     /// A script of this policy has taken longer than it may by the driver's clock; its result counts all the same, so that a recording
     /// replays. A driver answers with [`OperatorCommand::Quarantine`](crate::OperatorCommand), which is recorded. Not a decision,
     /// so not a record.

@@ -15,13 +15,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_guard::{Guard, approval::hash_of};
-use homeostat_model::{Counting, Entry, FindingRef, Generation, Plan, PlanId, PolicyName, Record, Timestamp};
+use homeostat_model::{
+    Counting, Entry, FindingRef, Generation, Plan, PlanId, PolicyName, Record, ResourceId, Timestamp,
+};
 use homeostat_plan::Run;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Engine,
     case::{Climbed, Settled},
+    quarantine::Quarantined,
 };
 
 /// Most that is said in one record of what counts: a hundred kilobytes, far below what a journal takes.
@@ -54,6 +57,9 @@ pub struct Past {
     /// The findings besides their own for which those plans are.
     pub(crate) joined: Vec<(PlanId, BTreeSet<FindingRef>)>,
     pub(crate) counting: Vec<Counting>,
+    /// Resources that are left alone.
+    #[serde(default)]
+    pub(crate) left_alone: Vec<(ResourceId, Quarantined)>,
 }
 
 impl Default for Past {
@@ -71,6 +77,7 @@ impl Default for Past {
             begun: Vec::new(),
             joined: Vec::new(),
             counting: Vec::new(),
+            left_alone: Vec::new(),
         }
     }
 }
@@ -81,6 +88,9 @@ impl Default for Past {
 pub(crate) struct Ladder {
     pub(crate) rung: usize,
     pub(crate) attempts: u16,
+    /// A plan of it has interrupted something.
+    #[serde(default)]
+    pub(crate) disrupted: bool,
     /// A person knows of it since an earlier time that it was open.
     #[serde(default)]
     pub(crate) known: bool,
@@ -110,6 +120,7 @@ impl Engine {
             let ladder = Ladder {
                 rung: case.rung,
                 attempts: case.attempts,
+                disrupted: case.disrupted,
                 known: case.known_to_people,
                 told: case.settled == Some(Settled::Told),
                 settled: case.settled.clone().filter(|settled| *settled != Settled::Told),
@@ -118,8 +129,8 @@ impl Engine {
             (finding.clone(), ladder)
         });
         let climbed = self.climbed.iter().filter(|(_, climbed)| climbed.until > self.now).map(|(finding, climbed)| {
-            let Climbed { rung, attempts, told: known, settled, until } = climbed.clone();
-            (finding.clone(), Ladder { rung, attempts, known, told: false, settled, until: Some(until) })
+            let Climbed { rung, attempts, disrupted, told: known, settled, until, .. } = climbed.clone();
+            (finding.clone(), Ladder { rung, attempts, disrupted, known, told: false, settled, until: Some(until) })
         });
         Past {
             at: self.now,
@@ -138,6 +149,7 @@ impl Engine {
             begun: self.runs.values().map(Run::plan).cloned().collect(),
             joined: self.joined.iter().map(|(id, joined)| (*id, joined.clone())).collect(),
             counting: self.decider.counting(),
+            left_alone: self.quarantined.iter().map(|(id, of)| (id.clone(), of.clone())).collect(),
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_guard::{Shock, approval::hash_of};
 use homeostat_model::{
-    BreakerState, Counting, Duration, Entry, FindingRef, Generation, Hold, Mode, Plan, PlanId, PlanResult, PolicyName,
-    Record, StepResult, Timestamp,
+    BreakerState, Counting, Duration, Entry, FindingRef, Generation, Hold, Impact, Mode, Plan, PlanId, PlanResult,
+    PolicyName, Record, StepResult, Timestamp,
 };
 use homeostat_policy::Policy;
 
@@ -15,6 +15,7 @@ use crate::{
     engine::Alarm,
     ladder::{RECURS_WITHIN, pause_after},
     past::Ladder,
+    quarantine::Quarantined,
 };
 
 /// How long after a start a resource may appear, and what had counted for it goes on: adapters and sources that take longer to come
@@ -67,6 +68,7 @@ impl Engine {
             begun,
             joined,
             counting,
+            left_alone,
         } = past;
         let mut memory = Memory {
             at,
@@ -82,6 +84,7 @@ impl Engine {
         };
         self.guard = guard.lasting();
         self.paused = paused;
+        self.quarantined = left_alone.into_iter().collect();
         self.recommended = recommended.into_iter().collect();
         for record in since {
             self.recall_one(&mut memory, record);
@@ -120,6 +123,13 @@ impl Engine {
                 }
             }
             Entry::PlanMade(plan) => self.recall_made(memory, plan, at),
+            Entry::ResourceQuarantined { finding, lasts } => {
+                let quarantined = Quarantined { since: at, by: finding.clone(), lasts: *lasts, closed: None };
+                self.quarantined.insert(finding.resource.clone(), quarantined);
+            }
+            Entry::ResourceReleased { resource, .. } => {
+                self.quarantined.remove(resource);
+            }
             Entry::Paused { .. } => self.paused = true,
             Entry::Resumed { .. } => self.paused = false,
             Entry::Joined { finding, plan } => {
@@ -152,6 +162,7 @@ impl Engine {
 
     fn recall_opened(&mut self, memory: &mut Memory, finding: &FindingRef, at: Timestamp) {
         memory.counting.remove(finding);
+        self.quarantine_recalls(finding, None);
         let going_on = memory.in_flight(finding);
         let ladder = memory.ladders.entry(finding.clone()).or_default();
         if ladder.until.is_some_and(|until| until <= at) && !going_on {
@@ -163,12 +174,21 @@ impl Engine {
         }
     }
 
+    /// The finding whose ladder has ended is open, or has closed.
+    fn quarantine_recalls(&mut self, finding: &FindingRef, closed: Option<Timestamp>) {
+        if let Some(found) = self.quarantined.get_mut(&finding.resource).filter(|one| one.by == *finding) {
+            found.closed = closed;
+        }
+    }
+
     fn recall_closed(&mut self, memory: &mut Memory, finding: &FindingRef, at: Timestamp) {
+        self.quarantine_recalls(finding, Some(at));
         let goes_on = memory.in_flight(finding);
         let policy = self.policy(&finding.policy);
         let Some(ladder) = memory.ladders.get_mut(finding) else { return };
-        let events = policy.filter(|policy| policy.answers_events());
-        match events.filter(|_| ladder.rung > 0 || ladder.attempts > 0) {
+        let handed_over = ladder.settled == Some(Settled::HandedOver);
+        let counts = policy.filter(|policy| policy.answers_events() || ladder.disrupted || handed_over);
+        match counts.filter(|_| ladder.rung > 0 || ladder.attempts > 0) {
             // Whatever it does is not continued when it opens again: see `close`.
             _ if goes_on => ladder.until = Some(at),
             Some(policy) => {
@@ -219,6 +239,12 @@ impl Engine {
     fn recall_begun(&mut self, memory: &mut Memory, plan: PlanId, at: Timestamp) {
         let Some(plan) = memory.plans.get(&plan).filter(|plan| memory.begun.insert(plan.id)) else { return };
         self.guard.count(at, plan);
+        let finding = plan.finding();
+        if plan.reach.impact >= Impact::Restart
+            && let Some(ladder) = memory.ladders.get_mut(&finding)
+        {
+            ladder.disrupted = true;
+        }
         // A plan that waited and began was agreed with.
         if plan.mode == Mode::Approve
             && let Some(policy) = self.same(memory, &plan.policy)
@@ -273,7 +299,9 @@ impl Engine {
             return;
         }
         // It has closed meanwhile. What closed it was the plan at work, not its success: see `plan_ended`.
-        if counts && *result != PlanResult::Succeeded {
+        let failed = counts && *result != PlanResult::Succeeded;
+        let handed_over = ladder.settled == Some(Settled::HandedOver);
+        if failed || ladder.disrupted || handed_over || policy.answers_events() {
             ladder.known |= ladder.told || ladder.settled == Some(Settled::HandedOver);
             (ladder.told, ladder.settled) = (false, None);
             ladder.until = Some(at + recurs_within(&policy));
@@ -286,7 +314,7 @@ impl Engine {
     fn recall_failure(&mut self, plan: &Plan, at: Timestamp) {
         let guards: Vec<_> =
             self.guards_of(plan).filter_map(|guard| Some((guard.name.clone(), guard.breaker?))).collect();
-        if plan.reach.impact != homeostat_model::Impact::Restoring {
+        if plan.reach.impact != Impact::Restoring {
             for (guard, fuse) in guards {
                 self.guard.feel(at, guard.as_str(), Shock::Failed(plan.id), &fuse);
             }
@@ -348,11 +376,17 @@ impl Engine {
                 self.decider.quarantine_policy(policy, reason.clone(), &mut changes);
             }
         }
-        for (finding, ladder) in memory.ladders {
-            let Ladder { rung, attempts, known: told, settled, until, .. } = ladder;
+        for (finding, ladder) in std::mem::take(&mut memory.ladders) {
+            let Some(policy) = self.same(&memory, &finding.policy) else { continue };
+            let Ladder { rung, attempts, disrupted, known: told, settled, until, .. } = ladder;
             if let Some(until) = until.filter(|until| *until > now) {
-                self.climbed.insert(finding, Climbed { rung, attempts, told, settled, until });
+                self.climbed.insert(finding, Climbed { policy, rung, attempts, disrupted, told, settled, until });
             }
+        }
+        for (resource, quarantined) in &mut self.quarantined {
+            // Closed, as far as is known: it is open again when it opens again.
+            let closed = *quarantined.closed.get_or_insert(now);
+            self.alarms.insert((closed + quarantined.lasts, Alarm::Release(resource.clone())));
         }
         self.decider.resume(held, now + APPEARS_WITHIN);
         let tripped: Vec<(String, BreakerState)> =

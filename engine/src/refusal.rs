@@ -1,6 +1,6 @@
 //! Why what a person wants is not done.
 
-use homeostat_model::{Hold, PlanId};
+use homeostat_model::{Hold, PlanId, ResourceId};
 use thiserror::Error;
 
 use crate::PlanState;
@@ -48,6 +48,12 @@ pub enum CommandRefused {
     NotUnderWay {
         /// The plan.
         plan: PlanId,
+    },
+    /// The resource that was to be released is in no quarantine.
+    #[error("{resource} is not in quarantine")]
+    AtLarge {
+        /// The resource.
+        resource: ResourceId,
     },
     /// The plan that was to be called off is over.
     #[error("plan {plan} neither waits nor runs: it is {state}")]

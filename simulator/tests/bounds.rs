@@ -17,26 +17,26 @@ use homeostat_simulator::Assumption;
 
 #[test]
 fn a_ladder_does_not_go_above_its_ceiling() {
-    let hot = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1h\nceiling: live\ncooldown: 10s\nthen:\n  - resize: {vcpus: +1, maxVcpus: 2}\n  - restart\n  - notify: {message: \"somebody has to look at ${resource}\"}\n";
+    let hot = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1h\nceiling: live\ncooldown: 10s\nthen:\n  - resize: {vcpus: +1, maxVcpus: 2}\n  - script: '\"restart\"'\n  - notify: {message: \"somebody has to look at ${resource}\"}\n";
     let calm = guard("calm", "select: {kind: vm, name: b0}\nceiling: none");
     let mut bench = Bench::new(&[policy("hot", hot), calm].concat(), centre(1), vec![]);
     bench.sample(1, "vm/a0", "cpu", 0.9).sample(1, "vm/b0", "cpu", 0.9);
     bench.until(
         20,
         expect![[r#"
-        1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s plan p1-1 resize for hot: vm/a0 resize to 2 vcpus
-        1s begins p1-1/1
-        1s ended p1-1/1: Done { observed: "assumed" }
-        1s plan p1-1: Succeeded
-        1s held hot on vm/a0: cooldown: the policy acted here not long ago
-        1s opened hot on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s skipped resize of hot on vm/b0: it changes what runs, and the ceiling of guard calm is none
-        1s skipped restart of hot on vm/b0: it interrupts what runs, and the ceiling of policy hot is live
-        1s told: somebody has to look at vm/b0
-        11s skipped restart of hot on vm/a0: it interrupts what runs, and the ceiling of policy hot is live
-        11s told: somebody has to look at vm/a0
-    "#]],
+            1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s plan p1-1 resize for hot: vm/a0 resize to 2 vcpus
+            1s begins p1-1/1
+            1s ended p1-1/1: Done { observed: "assumed" }
+            1s plan p1-1: Succeeded
+            1s held hot on vm/a0: cooldown: the policy acted here not long ago
+            1s opened hot on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s skipped resize of hot on vm/b0: it changes what runs, and the ceiling of guard calm is none
+            1s skipped script of hot on vm/b0: it interrupts what runs, and the ceiling of policy hot is live
+            1s told: somebody has to look at vm/b0
+            11s skipped script of hot on vm/a0: it interrupts what runs, and the ceiling of policy hot is live
+            11s told: somebody has to look at vm/a0
+        "#]],
     );
 }
 
@@ -50,31 +50,23 @@ fn what_flaps_is_left_alone_until_it_is_quiet() {
     bench.sample(55, "vm/a0", "cpu", 0.9).until(
         100,
         expect![[r#"
-        0s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        0s plan p1-1 restart for hot: vm/a0 restart
-        0s begins p1-1/1
-        0s ended p1-1/1: Done { observed: "assumed" }
-        0s plan p1-1: Succeeded
-        0s handed over hot on vm/a0: the ladder is at its end: restart
-        10s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
-        20s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        20s plan p1-2 restart for hot: vm/a0 restart
-        20s begins p1-2/1
-        20s ended p1-2/1: Done { observed: "assumed" }
-        20s plan p1-2: Succeeded
-        20s handed over hot on vm/a0: the ladder is at its end: restart
-        30s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
-        40s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        40s held hot on vm/a0: flapping: it has opened 3 times within 1m
-        50s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
-        55s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        55s held hot on vm/a0: flapping: it has opened 3 times within 1m
-        80s plan p1-3 restart for hot: vm/a0 restart
-        80s begins p1-3/1
-        80s ended p1-3/1: Done { observed: "assumed" }
-        80s plan p1-3: Succeeded
-        80s handed over hot on vm/a0: the ladder is at its end: restart
-    "#]],
+            0s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            0s plan p1-1 restart for hot: vm/a0 restart
+            0s begins p1-1/1
+            0s ended p1-1/1: Done { observed: "assumed" }
+            0s plan p1-1: Succeeded
+            0s handed over hot on vm/a0: the ladder is at its end: restart
+            0s told: a person has to go on with vm/a0: the ladder is at its end: restart
+            0s quarantine of vm/a0 by hot on vm/a0, 10m
+            10s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
+            20s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            30s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
+            40s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            40s held hot on vm/a0: flapping: it has opened 3 times within 1m
+            50s closed hot on vm/a0: last("cpu") > 80% is false (last(cpu) = 0.1)
+            55s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            55s held hot on vm/a0: flapping: it has opened 3 times within 1m
+        "#]],
     );
 }
 
@@ -119,11 +111,12 @@ fn nothing_is_sent_back_where_it_came_from_nor_moved_for_little() {
     bench.until(
         221,
         expect![[r#"
-        220s opened move on vm/two: event vm.move is true
-        220s skipped migrate of move on vm/two: it would gain 10% of room on host/b, and minGain is 20%
-        220s handed over move on vm/two: the ladder is at its end: migrate
-        220s closed move on vm/two: everything was tried
-    "#]],
+            220s opened move on vm/two: event vm.move is true
+            220s skipped migrate of move on vm/two: it would gain 10% of room on host/b, and minGain is 20%
+            220s handed over move on vm/two: the ladder is at its end: migrate
+            220s told: a person has to go on with vm/two: the ladder is at its end: migrate
+            220s closed move on vm/two: everything was tried
+        "#]],
     );
 }
 
@@ -248,24 +241,26 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
     bench.event(13, "vm/b0", "vm.crashed", &[]).until(
         20,
         expect![[r#"
-        11s opened crash on vm/a1: event vm.crashed is true
-        11s plan p1-5 restart for crash: vm/a1 restart
-        11s begins p1-5/1
-        11s ended p1-5/1: Done { observed: "assumed" }
-        11s plan p1-5: Succeeded
-        11s closed crash on vm/a1: the plan succeeded
-        12s opened crash on vm/b1: event vm.crashed is true
-        12s plan p1-6 restart for crash: vm/b1 restart
-        12s begins p1-6/1
-        12s ended p1-6/1: Failed { reason: "no" }
-        12s plan p1-6: Failed { step: StepId(1), reason: "no" }
-        12s crash may recommend: plan p1-6 did not succeed
-        12s handed over crash on vm/b1: the ladder is at its end: restart
-        12s closed crash on vm/b1: everything was tried
-        13s opened crash on vm/b0: event vm.crashed is true
-        13s plan p1-7 restart for crash: vm/b0 restart
-        13s held crash on vm/b0: mode recommend: the plan is shown, not run
-        13s closed crash on vm/b0: a plan was recommended
-    "#]],
+            11s opened crash on vm/a1: event vm.crashed is true
+            11s plan p1-5 restart for crash: vm/a1 restart
+            11s begins p1-5/1
+            11s ended p1-5/1: Done { observed: "assumed" }
+            11s plan p1-5: Succeeded
+            11s closed crash on vm/a1: the plan succeeded
+            12s opened crash on vm/b1: event vm.crashed is true
+            12s plan p1-6 restart for crash: vm/b1 restart
+            12s begins p1-6/1
+            12s ended p1-6/1: Failed { reason: "no" }
+            12s plan p1-6: Failed { step: StepId(1), reason: "no" }
+            12s crash may recommend: plan p1-6 did not succeed
+            12s handed over crash on vm/b1: the ladder is at its end: restart
+            12s told: a person has to go on with vm/b1: the ladder is at its end: restart
+            12s quarantine of vm/b1 by crash on vm/b1, 10m
+            12s closed crash on vm/b1: everything was tried
+            13s opened crash on vm/b0: event vm.crashed is true
+            13s plan p1-7 restart for crash: vm/b0 restart
+            13s held crash on vm/b0: mode recommend: the plan is shown, not run
+            13s closed crash on vm/b0: a plan was recommended
+        "#]],
     );
 }

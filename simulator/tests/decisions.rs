@@ -92,6 +92,7 @@ fn a_hot_vm_grows_and_then_moves() {
             150s plan p1-2: Succeeded
             150s held hot on vm/hot: cooldown: the policy acted here not long ago
             270s handed over hot on vm/hot: the ladder is at its end: resize, migrate
+            270s told: a person has to go on with vm/hot: the ladder is at its end: resize, migrate
         "#]],
     );
     bench.samples(310..=400, "vm/hot", "cpu", 0.1).until(
@@ -209,6 +210,8 @@ fn what_cannot_be_fenced_is_not_started_elsewhere() {
             9.725s ended p1-1/1: Failed { reason: "no answer from the power switch" }
             9.725s plan p1-1: Failed { step: StepId(1), reason: "no answer from the power switch" }
             9.725s handed over down on host/a: the ladder is at its end: evacuate
+            9.725s told: a person has to go on with host/a: the ladder is at its end: evacuate
+            9.725s quarantine of host/a by down on host/a, 10m
             9.725s closed down on host/a: everything was tried
         "#]],
     );
@@ -273,6 +276,8 @@ fn a_failed_response_is_retried_then_passed_by_then_handed_over() {
             13s plan p1-2: Failed { step: StepId(1), reason: "no disk" }
             13s skipped migrate of crash on vm/one: no other host that is up takes workloads of host/a
             13s handed over crash on vm/one: the ladder is at its end: restart, migrate
+            13s told: a person has to go on with vm/one: the ladder is at its end: restart, migrate
+            13s quarantine of vm/one by crash on vm/one, 10m
             13s closed crash on vm/one: everything was tried
         "#]],
     );

@@ -34,6 +34,7 @@ fn an_unknown_outcome_is_neither_repeated_nor_passed_by() {
         361s ended p1-1/2: Unknown { reason: "no report came" }
         361s plan p1-1: Failed { step: StepId(2), reason: "outcome not known: no report came" }
         361s handed over down on host/a: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+        361s told: a person has to go on with host/a: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
         361s closed down on host/a: a person has to look
     "#]]);
     // Nobody else touches it either, until a person has looked.
@@ -184,10 +185,12 @@ fn a_host_of_unknown_state_is_not_fenced_and_what_was_stopped_stays_so() {
             1s opened down on host/odd: event host.down is true
             1s skipped evacuate of down on host/odd: it is not known whether host/odd is up
             1s handed over down on host/odd: the ladder is at its end: evacuate
+            1s told: a person has to go on with host/odd: the ladder is at its end: evacuate
             1s closed down on host/odd: everything was tried
             2s opened down on host/dead: event host.down is true
             2s skipped evacuate of down on host/dead: nothing on host/dead can be moved
             2s handed over down on host/dead: the ladder is at its end: evacuate
+            2s told: a person has to go on with host/dead: the ladder is at its end: evacuate
             2s closed down on host/dead: everything was tried
         "#]],
     );
@@ -231,6 +234,7 @@ fn an_approved_plan_has_to_be_right_still() {
             5s plan p1-2: Cancelled { reason: "the situation has changed since it was made" }
             5s skipped migrate of move on vm/two: the only other host has no room for 3 vcpus and 8192 MiB
             5s handed over move on vm/two: the ladder is at its end: migrate
+            5s told: a person has to go on with vm/two: the ladder is at its end: migrate
             5s closed move on vm/two: everything was tried
         "#]],
     );
@@ -275,13 +279,14 @@ fn room_is_given_away_once_while_a_plan_is_in_flight() {
     bench.event(2, "vm/two", "alarm", &[]).until(
         3,
         expect![[r#"
-        1s opened grow on vm/one: event alarm is true
-        1s plan p1-1 resize for grow: vm/one resize to 5 vcpus
-        1s begins p1-1/1
-        2s opened grow on vm/two: event alarm is true
-        2s skipped resize of grow on vm/two: host/a has 3 vcpus left to give out, 5 are needed
-        2s handed over grow on vm/two: the ladder is at its end: resize
-        2s closed grow on vm/two: everything was tried
-    "#]],
+            1s opened grow on vm/one: event alarm is true
+            1s plan p1-1 resize for grow: vm/one resize to 5 vcpus
+            1s begins p1-1/1
+            2s opened grow on vm/two: event alarm is true
+            2s skipped resize of grow on vm/two: host/a has 3 vcpus left to give out, 5 are needed
+            2s handed over grow on vm/two: the ladder is at its end: resize
+            2s told: a person has to go on with vm/two: the ladder is at its end: resize
+            2s closed grow on vm/two: everything was tried
+        "#]],
     );
 }

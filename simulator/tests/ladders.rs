@@ -95,23 +95,26 @@ fn a_ladder_of_one_rung_ends_a_crash_loop_with_a_hand_over() {
     bench.until(
         1000,
         expect![[r#"
-        30s opened crash on vm/one: event vm.crashed is true
-        30s plan p1-1 restart for crash: vm/one restart
-        30s begins p1-1/1
-        30s ended p1-1/1: Done { observed: "assumed" }
-        30s plan p1-1: Succeeded
-        30s closed crash on vm/one: the plan succeeded
-        60s opened crash on vm/one: event vm.crashed is true
-        60s held crash on vm/one: cooldown: the policy acted here not long ago
-        90s handed over crash on vm/one: the ladder is at its end: restart
-        90s closed crash on vm/one: everything was tried
-        90s opened crash on vm/one: event vm.crashed is true
-        90s closed crash on vm/one: everything was tried
-        120s opened crash on vm/one: event vm.crashed is true
-        120s closed crash on vm/one: everything was tried
-        150s opened crash on vm/one: event vm.crashed is true
-        150s closed crash on vm/one: everything was tried
-    "#]],
+            30s opened crash on vm/one: event vm.crashed is true
+            30s plan p1-1 restart for crash: vm/one restart
+            30s begins p1-1/1
+            30s ended p1-1/1: Done { observed: "assumed" }
+            30s plan p1-1: Succeeded
+            30s closed crash on vm/one: the plan succeeded
+            60s opened crash on vm/one: event vm.crashed is true
+            60s held crash on vm/one: cooldown: the policy acted here not long ago
+            90s handed over crash on vm/one: the ladder is at its end: restart
+            90s told: a person has to go on with vm/one: the ladder is at its end: restart
+            90s quarantine of vm/one by crash on vm/one, 10m
+            90s closed crash on vm/one: everything was tried
+            90s opened crash on vm/one: event vm.crashed is true
+            90s closed crash on vm/one: everything was tried
+            120s opened crash on vm/one: event vm.crashed is true
+            120s closed crash on vm/one: everything was tried
+            150s opened crash on vm/one: event vm.crashed is true
+            150s closed crash on vm/one: everything was tried
+            750s released vm/one: its finding has been closed for 10m
+        "#]],
     );
     // After a quiet time a crash is an ordinary one again.
     bench.event(2000, "vm/one", "vm.crashed", &[]).until(
@@ -160,23 +163,25 @@ fn an_edit_keeps_the_cooldown_and_begins_the_ladder_anew() {
     bench.samples(30..=1300, "vm/one", "cpu", 0.9).until(
         1300,
         expect![[r#"
-        10s opened hot on vm/one: last("cpu") > 50% is true (last(cpu) = 0.9)
-        10s plan p1-1 restart for hot: vm/one restart
-        10s begins p1-1/1
-        10s ended p1-1/1: Done { observed: "assumed" }
-        10s plan p1-1: Succeeded
-        10s held hot on vm/one: cooldown: the policy acted here not long ago
-        20s loaded ["hot"]
-        20s closed hot on vm/one: the policy was changed or removed
-        20s opened hot on vm/one: last("cpu") > 60% is true (last(cpu) = 0.9)
-        20s held hot on vm/one: cooldown: the policy acted here not long ago
-        610s plan p1-2 restart for hot: vm/one restart
-        610s begins p1-2/1
-        610s ended p1-2/1: Done { observed: "assumed" }
-        610s plan p1-2: Succeeded
-        610s held hot on vm/one: cooldown: the policy acted here not long ago
-        1210s handed over hot on vm/one: the ladder is at its end: restart
-    "#]],
+            10s opened hot on vm/one: last("cpu") > 50% is true (last(cpu) = 0.9)
+            10s plan p1-1 restart for hot: vm/one restart
+            10s begins p1-1/1
+            10s ended p1-1/1: Done { observed: "assumed" }
+            10s plan p1-1: Succeeded
+            10s held hot on vm/one: cooldown: the policy acted here not long ago
+            20s loaded ["hot"]
+            20s closed hot on vm/one: the policy was changed or removed
+            20s opened hot on vm/one: last("cpu") > 60% is true (last(cpu) = 0.9)
+            20s held hot on vm/one: cooldown: the policy acted here not long ago
+            610s plan p1-2 restart for hot: vm/one restart
+            610s begins p1-2/1
+            610s ended p1-2/1: Done { observed: "assumed" }
+            610s plan p1-2: Succeeded
+            610s held hot on vm/one: cooldown: the policy acted here not long ago
+            1210s handed over hot on vm/one: the ladder is at its end: restart
+            1210s told: a person has to go on with vm/one: the ladder is at its end: restart
+            1210s quarantine of vm/one by hot on vm/one, 10m
+        "#]],
     );
 }
 

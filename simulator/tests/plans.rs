@@ -62,24 +62,26 @@ fn an_unknown_outcome_and_a_refusal_are_not_tried_again() {
         (
             StepResult::Unknown { reason: "no answer".into() },
             expect![[r#"
-            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-            10s plan p1-1 migrate for hot: vm/one migrate to host/b
-            10s begins p1-1/1
-            10s ended p1-1/1: Unknown { reason: "no answer" }
-            10s plan p1-1: Failed { step: StepId(1), reason: "outcome not known: no answer" }
-            10s handed over hot on vm/one: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
-        "#]],
+                10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+                10s plan p1-1 migrate for hot: vm/one migrate to host/b
+                10s begins p1-1/1
+                10s ended p1-1/1: Unknown { reason: "no answer" }
+                10s plan p1-1: Failed { step: StepId(1), reason: "outcome not known: no answer" }
+                10s handed over hot on vm/one: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+                10s told: a person has to go on with vm/one: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+            "#]],
         ),
         (
             StepResult::Refused { reason: "locked".into() },
             expect![[r#"
-            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-            10s plan p1-1 migrate for hot: vm/one migrate to host/b
-            10s begins p1-1/1
-            10s ended p1-1/1: Refused { reason: "locked" }
-            10s plan p1-1: Failed { step: StepId(1), reason: "refused: locked" }
-            10s handed over hot on vm/one: the ladder is at its end: migrate
-        "#]],
+                10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+                10s plan p1-1 migrate for hot: vm/one migrate to host/b
+                10s begins p1-1/1
+                10s ended p1-1/1: Refused { reason: "locked" }
+                10s plan p1-1: Failed { step: StepId(1), reason: "refused: locked" }
+                10s handed over hot on vm/one: the ladder is at its end: migrate
+                10s told: a person has to go on with vm/one: the ladder is at its end: migrate
+            "#]],
         ),
     ] {
         let assumption = Assumption { ends: Some(ends), ..Assumption::default() };
@@ -140,14 +142,15 @@ fn what_is_not_known_has_not_helped_and_what_is_meant_for_good_is_not_undone() {
     bench.sample(10, "vm/one", "cpu", 0.9).until(
         60,
         expect![[r#"
-        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
-        10s begins p1-1/1
-        10s ended p1-1/1: Done { observed: "assumed" }
-        10s verifies p1-1: last("latency") < 1, until 20s
-        20s plan p1-1: Unverified { reason: "`last(\"latency\") < 1` is not known within 10s" }
-        20s handed over hot on vm/one: the ladder is at its end: resize
-    "#]],
+            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
+            10s begins p1-1/1
+            10s ended p1-1/1: Done { observed: "assumed" }
+            10s verifies p1-1: last("latency") < 1, until 20s
+            20s plan p1-1: Unverified { reason: "`last(\"latency\") < 1` is not known within 10s" }
+            20s handed over hot on vm/one: the ladder is at its end: resize
+            20s told: a person has to go on with vm/one: the ladder is at its end: resize
+        "#]],
     );
 }
 
@@ -218,6 +221,7 @@ fn a_machine_that_was_switched_on_in_vain_is_switched_off_again() {
         18.761s ended p1-1/1: Done { observed: "assumed" }
         18.761s plan p1-1: Failed { step: StepId(2), reason: "the API hiccuped" }
         18.761s handed over hot on vm/one: the ladder is at its end: fisicalize
+        18.761s told: a person has to go on with vm/one: the ladder is at its end: fisicalize
     "#]]);
 }
 
@@ -242,6 +246,7 @@ fn a_step_is_refused_when_its_resource_is_no_longer_where_its_plan_saw_it() {
         40s ended p1-1/2: Done { observed: "assumed" }
         40s plan p1-1: Failed { step: StepId(3), reason: "refused: it is on host/b by now, no longer on host/a" }
         40s handed over full on host/a: the ladder is at its end: evacuate
+        40s told: a person has to go on with host/a: the ladder is at its end: evacuate
         40s closed full on host/a: everything was tried
     "#]]);
 }

@@ -33,11 +33,12 @@ fn if_and_else_choose_a_response() {
     bench.sample(10, "host/a", "cpu", 0.9).sample(11, "vm/one", "cpu", 0.9).until(
         12,
         expect![[r#"
-        11s opened either on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        11s skipped resize of either on vm/one: `if: host.avg("cpu", 1m) < 70%` is false
-        11s skipped migrate of either on vm/one: it would gain nothing: host/b would have 75% left, host/a has 75%
-        11s handed over either on vm/one: the ladder is at its end: resize, migrate
-    "#]],
+            11s opened either on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            11s skipped resize of either on vm/one: `if: host.avg("cpu", 1m) < 70%` is false
+            11s skipped migrate of either on vm/one: it would gain nothing: host/b would have 75% left, host/a has 75%
+            11s handed over either on vm/one: the ladder is at its end: resize, migrate
+            11s told: a person has to go on with vm/one: the ladder is at its end: resize, migrate
+        "#]],
     );
     let mut bench = Bench::new(&policy("either", EITHER), small(), vec![]);
     bench.sample(10, "host/a", "cpu", 0.5).sample(11, "vm/one", "cpu", 0.9).until(
@@ -138,6 +139,7 @@ fn scripts_decide_and_prescribe() {
         431s skipped script of scripted on vm/one: its script asks for nothing
         431s skipped script of scripted on vm/one: its script gave {"resize": {"vcpu": 9}}: `resize` changes neither `vcpus` nor `memory` (add `vcpus: +2`, `memory: +25%`, or both); `resize` has no field `vcpu` (did you mean `vcpus`?)
         431s handed over scripted on vm/one: the ladder is at its end: script, script, script
+        431s told: a person has to go on with vm/one: the ladder is at its end: script, script, script
     "#]]);
 }
 

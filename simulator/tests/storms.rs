@@ -31,30 +31,34 @@ fn a_breaker_stops_what_disrupts_tries_again_and_lets_restore() {
     bench.until(
         100,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s begins p1-1/1
-        1s ended p1-1/1: Failed { reason: "no" }
-        1s plan p1-1: Failed { step: StepId(1), reason: "no" }
-        1s handed over crash on vm/a0: the ladder is at its end: restart
-        1s closed crash on vm/a0: everything was tried
-        2s opened crash on vm/a1: event vm.crashed is true
-        2s plan p1-2 restart for crash: vm/a1 restart
-        2s begins p1-2/1
-        2s ended p1-2/1: Failed { reason: "no" }
-        2s plan p1-2: Failed { step: StepId(1), reason: "no" }
-        2s breaker of site is open: plan p1-2 failed: no
-        2s handed over crash on vm/a1: the ladder is at its end: restart
-        2s closed crash on vm/a1: everything was tried
-        3s opened crash on vm/b0: event vm.crashed is true
-        3s held crash on vm/b0: the breaker of guard site is open
-        4s opened stopped on vm/a2: event vm.stopped is true
-        4s plan p1-3 start for stopped: vm/a2 start
-        4s begins p1-3/1
-        4s ended p1-3/1: Done { observed: "assumed" }
-        4s plan p1-3: Succeeded
-        4s closed stopped on vm/a2: the plan succeeded
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s begins p1-1/1
+            1s ended p1-1/1: Failed { reason: "no" }
+            1s plan p1-1: Failed { step: StepId(1), reason: "no" }
+            1s handed over crash on vm/a0: the ladder is at its end: restart
+            1s told: a person has to go on with vm/a0: the ladder is at its end: restart
+            1s quarantine of vm/a0 by crash on vm/a0, 10m
+            1s closed crash on vm/a0: everything was tried
+            2s opened crash on vm/a1: event vm.crashed is true
+            2s plan p1-2 restart for crash: vm/a1 restart
+            2s begins p1-2/1
+            2s ended p1-2/1: Failed { reason: "no" }
+            2s plan p1-2: Failed { step: StepId(1), reason: "no" }
+            2s breaker of site is open: plan p1-2 failed: no
+            2s handed over crash on vm/a1: the ladder is at its end: restart
+            2s told: a person has to go on with vm/a1: the ladder is at its end: restart
+            2s quarantine of vm/a1 by crash on vm/a1, 10m
+            2s closed crash on vm/a1: everything was tried
+            3s opened crash on vm/b0: event vm.crashed is true
+            3s held crash on vm/b0: the breaker of guard site is open
+            4s opened stopped on vm/a2: event vm.stopped is true
+            4s plan p1-3 start for stopped: vm/a2 start
+            4s begins p1-3/1
+            4s ended p1-3/1: Done { observed: "assumed" }
+            4s plan p1-3: Succeeded
+            4s closed stopped on vm/a2: the plan succeeded
+        "#]],
     );
     bench.event(110, "vm/b1", "vm.crashed", &[]).until(
         230,
@@ -69,6 +73,8 @@ fn a_breaker_stops_what_disrupts_tries_again_and_lets_restore() {
             122s plan p1-4: Failed { step: StepId(1), reason: "no" }
             122s breaker of site is open: plan p1-4 failed: no
             122s handed over crash on vm/b0: the ladder is at its end: restart
+            122s told: a person has to go on with vm/b0: the ladder is at its end: restart
+            122s quarantine of vm/b0 by crash on vm/b0, 10m
             122s closed crash on vm/b0: everything was tried
         "#]],
     );
@@ -159,8 +165,10 @@ fn nothing_is_disrupted_while_nothing_is_heard_of_too_many_hosts() {
         180s held down on host/a: silentHosts of guard site: nothing was heard of 3 of 3 hosts for 1m, and 1 may be silent
         180s skipped evacuate of down on host/b: nothing on host/b can be moved
         180s handed over down on host/b: the ladder is at its end: evacuate
+        180s told: a person has to go on with host/b: the ladder is at its end: evacuate
         180s skipped evacuate of down on host/c: nothing on host/c can be moved
         180s handed over down on host/c: the ladder is at its end: evacuate
+        180s told: a person has to go on with host/c: the ladder is at its end: evacuate
     "#]]);
     bench.sample(200, "host/b", "load", 1.0);
     bench.sample(201, "host/c", "load", 1.0).until(
@@ -174,8 +182,6 @@ fn nothing_is_disrupted_while_nothing_is_heard_of_too_many_hosts() {
     bench.samples(210..=400, "host/b", "load", 1.0);
     bench.until(400, expect![[r#"
         321s opened down on host/c: absent("load", 2m) is true (absent(load, 2m) = true)
-        321s skipped evacuate of down on host/c: nothing on host/c can be moved
-        321s handed over down on host/c: the ladder is at its end: evacuate
         360s breaker of site is half open: it was open for as long as it is to be
         360s breaker of site is open: silentHosts of guard site: nothing was heard of 2 of 3 hosts for 1m, and 1 may be silent
         360s held down on host/a: silentHosts of guard site: nothing was heard of 2 of 3 hosts for 1m, and 1 may be silent

@@ -67,6 +67,11 @@ impl Refusal {
                 format!("it cannot begin now: {why}"),
                 "the plan goes on waiting: approve of it again when that is over, or reject it",
             ),
+            CommandRefused::AtLarge { resource } => Self::new(
+                StatusCode::CONFLICT,
+                why,
+                format!("`homeostat explain {resource}` says what holds policies back"),
+            ),
             CommandRefused::Outdated { .. } => Self::new(
                 StatusCode::CONFLICT,
                 format!("{why}; it was withdrawn"),

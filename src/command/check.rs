@@ -112,6 +112,7 @@ pub(crate) fn catalogue(configuration: &Configuration, unknown: UnknownMetrics) 
         let description = homeostat_model::MetricDescription { unit: metric.unit, help: String::new() };
         catalogue = catalogue.with_metric(metric.name.clone(), description);
     }
+    let catalogue = catalogue.with_channels(configuration.notifications.iter().map(|channel| channel.name().clone()));
     configuration.events.iter().cloned().fold(catalogue, Catalogue::with_event)
 }
 

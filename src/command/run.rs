@@ -15,7 +15,7 @@ use axum::Router;
 use homeostat_container::ContainerAdapter;
 use homeostat_engine::{Engine, Generation, Past};
 use homeostat_journal::{Journal, Options, Replayed};
-use homeostat_model::OpenPlan;
+use homeostat_model::{Notification, OpenPlan};
 use homeostat_policy::UnknownMetrics;
 use homeostat_port::{Adapter, Clock, ObservationSink, Source};
 use homeostat_simulator::{DataCentre, RemoteCentre, Scenario, SimAdapter};
@@ -34,8 +34,8 @@ use crate::{
     command::{check, demonstration},
     config::{AdapterConfig, Configuration, Loaded, SourceConfig},
     live::{
-        Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, People, PolicyFiles, QUEUE, Reader,
-        Sources, observe, reload,
+        Channels, Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, People, PolicyFiles, QUEUE,
+        Reader, Sources, observe, reload,
     },
     metrics::Metrics,
     recording::Recorder,
@@ -85,14 +85,17 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     let certificate = loaded.certificate().map_err(|flaw| Failure::of("the configuration", &[*flaw]))?.map(Arc::new);
     let tls = certificate.clone().map(server_config).transpose();
     let tls = tls.map_err(|error| Failure::new(format!("TLS is not possible: {error}")))?;
-    let Opened { outlets, generation, recalled, open, temporary } = outlets(&loaded, args, metrics.clone())?;
+    let (messages, inbox) = mpsc::channel(QUEUE);
+    let channels = Arc::new(Channels::new(clock, metrics.clone(), messages.clone()));
+    let Opened { outlets, generation, recalled, open, undelivered, temporary } =
+        outlets(&loaded, args, metrics.clone(), channels.clone())?;
     let socket = socket(&loaded).await?;
 
     let stop = CancellationToken::new();
-    let (messages, inbox) = mpsc::channel(QUEUE);
     let (sink, observations) = ObservationSink::bounded(OBSERVATIONS);
     // In this order, and before anything is observed: what is in flight belongs to its plan from the first moment.
-    for message in [first, recalled, Message::Recovered(open)] {
+    let told = Message::Input(Box::new(channels.replace(&loaded)));
+    for message in [told, first, recalled, Message::Recovered(open), Message::Undelivered(undelivered)] {
         messages.send(message).await.map_err(|_| Failure::new("the engine is gone"))?;
     }
     let awaited = Arc::new(AtomicUsize::new(adapters.len()));
@@ -130,7 +133,7 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     metrics.configured();
     let (listen, until) = (configuration.listen, configuration.until);
     let reader = Reader::new(loaded, only_virtual, policies, texts);
-    tasks.spawn(reload(reader, sources, people, messages.clone(), metrics, stop.clone()));
+    tasks.spawn(reload(reader, sources, people, channels.clone(), messages.clone(), metrics, stop.clone()));
     tasks.spawn(signals(stop.clone(), until.map(|until| (clock, clock.now() + until))));
     let dispatcher = Dispatcher::new(adapters, clock, messages);
     let live =
@@ -139,6 +142,7 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     let engine = tokio::spawn(live.run(inbox, observations, stop.clone()));
     let outcome = supervise(engine, &mut tasks, &stop).await;
     stop.cancel();
+    channels.end().await;
     // What has not ended a moment after it was told to stop does not keep the program.
     let _ =
         tokio::time::timeout(std::time::Duration::from_secs(2), async { while tasks.join_next().await.is_some() {} })
@@ -288,17 +292,19 @@ fn warn_of_clear_tokens(configuration: &Configuration) {
     }
 }
 
-/// What was found in the journal, and where decisions go.
+/// What decisions go to, and what those before have left.
 struct Opened {
     outlets: Outlets,
     generation: Generation,
     recalled: Message,
     open: Vec<OpenPlan>,
+    undelivered: Vec<Notification>,
+    /// The journal's folder when it ends with the program.
     temporary: Option<tempfile::TempDir>,
 }
 
 /// Opens the journal and the files that decisions and inputs go to.
-fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Opened, Failure> {
+fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>, channels: Arc<Channels>) -> Result<Opened, Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::new(format!("the journal cannot be used: {error}"));
     let (folder, options, temporary) = match &loaded.configuration.journal {
         Some(journal) => (loaded.resolve(&journal.path), journal.options, None),
@@ -339,11 +345,13 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>) -> Result<Ope
         recorder: args.record.as_deref().map(|path| Recorder::create(path, generation)).transpose()?,
         story: Story::new(),
         narrator: Narrator::start(std::io::stdout())?,
+        channels,
         traces: Traces::start(loaded.configuration.traces.as_ref())?,
         metrics,
     };
     let recalled = Message::Recalled(Box::new(past), since);
-    Ok(Opened { outlets, generation, recalled, open: recovered.open.into_plans(), temporary })
+    let (open, undelivered) = (recovered.open.into_plans(), recovered.notices.into());
+    Ok(Opened { outlets, generation, recalled, open, undelivered, temporary })
 }
 
 /// Ends the program at a signal, or at the configured time.

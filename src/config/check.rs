@@ -54,6 +54,10 @@ pub(super) fn check(configuration: &Configuration, origins: &Origins, complete: 
     let help =
         "give each a `name` of its own: by it metrics tell them apart, and each goes on where it was after a change";
     problems.each_once(names, "duplicate_source", "two sources are called", help);
+    let names = configuration.notifications.iter().enumerate();
+    let names = names.map(|(number, one)| (named(origins, "notifications", number, "name"), one.name().as_str()));
+    let help = "give each a `name` of its own: by it policies say through which one people are told";
+    problems.each_once(names, "duplicate_channel", "two channels of notifications are called", help);
     let routes = sources.iter().enumerate();
     let routes =
         routes.filter_map(|(number, source)| Some((named(origins, "sources", number, "path"), source.route()?)));

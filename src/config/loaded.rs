@@ -133,9 +133,18 @@ impl Loaded {
     /// What the source of that number was configured by: its values as they are written, and what its secrets are now, as
     /// numbers that tell nothing about them.
     pub(crate) fn source_identity(&self, number: usize) -> Value {
-        let own = format!("spec.sources[{number}].");
+        self.identity("sources", number)
+    }
+
+    /// The same of the channel of that number.
+    pub(crate) fn channel_identity(&self, number: usize) -> Value {
+        self.identity("notifications", number)
+    }
+
+    fn identity(&self, list: &str, number: usize) -> Value {
+        let own = format!("spec.{list}[{number}].");
         let secrets = self.secrets.iter().filter(|found| found.path.starts_with(&own)).map(fingerprint);
-        let written = self.origins.value().get("sources").and_then(|sources| sources.get(number));
+        let written = self.origins.value().get(list).and_then(|entries| entries.get(number));
         json!({"written": written, "secrets": secrets.collect::<Vec<_>>()})
     }
 

@@ -10,7 +10,7 @@ use super::{Configuration, journal};
 const ID: &str = "https://homeostat.dev/schema/configuration/v1alpha1.json";
 
 /// What the fields are for; their form is asked of the types.
-const DESCRIPTIONS: [(&str, &str); 12] = [
+const DESCRIPTIONS: [(&str, &str); 13] = [
     ("policies", "Policy files and folders of them, seen from the main file's folder"),
     ("listen", "Where to listen for HTTP: an IP address and a port; 127.0.0.1:9393 unless given"),
     (
@@ -26,6 +26,7 @@ const DESCRIPTIONS: [(&str, &str); 12] = [
     ("events", "Types of events that no adapter brings but a source does; those of alerts are known"),
     ("adapters", "What to act on"),
     ("sources", "What else to listen to"),
+    ("notifications", "How people are told: CloudEvents over HTTP, alerts for an Alertmanager, a command"),
 ];
 
 /// The schema, in JSON Schema 2020-12.

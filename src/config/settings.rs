@@ -4,7 +4,7 @@ use homeostat_configuration::Place;
 use homeostat_container::HostConfig;
 use serde_json::{Map, Value as Json, json};
 
-use super::{AdapterConfig, Configuration, Loaded, SourceConfig};
+use super::{AdapterConfig, ChannelConfig, Configuration, Loaded, SourceConfig};
 
 /// The variable that tells where Docker listens, when the configuration does not.
 const DOCKER_HOST: &str = "DOCKER_HOST";
@@ -45,6 +45,7 @@ impl Settings {
         let lists = [
             ("adapters", loaded.configuration.adapters.iter().map(AdapterConfig::in_force).collect::<Vec<_>>()),
             ("sources", loaded.configuration.sources.iter().map(SourceConfig::in_force).collect()),
+            ("notifications", loaded.configuration.notifications.iter().map(ChannelConfig::in_force).collect()),
         ];
         for (list, entries) in lists {
             for (number, (sort, values)) in entries.iter().enumerate() {
@@ -159,6 +160,17 @@ impl SourceConfig {
             Self::RemoteWrite(config) => ("remoteWrite", json!({"name": config.name, "path": config.path.as_str()})),
             Self::Scrape(config) => ("scrape", config.defaults()),
             Self::Promql(config) => ("promql", config.defaults()),
+        }
+    }
+}
+
+impl ChannelConfig {
+    /// The sort of channel, and what is in force of it; at least what is not given.
+    fn in_force(&self) -> (&'static str, Json) {
+        match self {
+            Self::CloudEvents(config) => ("cloudEvents", config.defaults()),
+            Self::Alertmanager(config) => ("alertmanager", config.defaults()),
+            Self::Command(config) => ("command", config.defaults()),
         }
     }
 }

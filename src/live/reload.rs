@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Message, PolicyFiles, Sources, watcher::Watcher};
+use super::{Channels, Message, PolicyFiles, Sources, watcher::Watcher};
 use crate::{
     api::{Access, Certificate},
     command::run::policy_files,
@@ -41,6 +41,7 @@ pub(crate) async fn reload(
     mut reader: Reader,
     mut sources: Sources,
     people: People,
+    channels: Arc<Channels>,
     messages: mpsc::Sender<Message>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
@@ -81,6 +82,12 @@ pub(crate) async fn reload(
                     }
                 }
                 metrics.configured();
+                if let Some((loaded, _)) = &configuration {
+                    let told = Message::Input(Box::new(channels.replace(loaded)));
+                    if messages.send(told).await.is_err() {
+                        return Ok(());
+                    }
+                }
                 if let Some((loaded, waiting)) = configuration
                     && let Err(failure) = configure(&mut sources, &people, &loaded, &waiting)
                 {

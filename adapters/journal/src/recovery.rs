@@ -14,7 +14,7 @@ use std::{
     path::Path,
 };
 
-use homeostat_model::{Generation, OpenPlans, Record};
+use homeostat_model::{Generation, Notices, OpenPlans, Record};
 
 use crate::{
     JournalError, Reader,
@@ -48,6 +48,8 @@ pub struct Recovered {
     pub last_generation: Option<Generation>,
     /// The plans that were being carried out, or of which nobody knows what became of a step.
     pub open: OpenPlans,
+    /// What people were to be told and have not been.
+    pub notices: Notices,
     /// What a crash had left of its last block, and was cut off.
     pub cut: Option<Cut>,
     /// Snapshots that were damaged, so that replay began at an older one; what is wrong with each.
@@ -117,10 +119,10 @@ pub(crate) fn recover(folder: &Path, mut replay: impl FnMut(Replayed)) -> Result
     let file = repair(&path, position.offset, torn, acknowledged)
         .map_err(|source| JournalError::io("repair", &path, source))?;
     let witness = Witness::open(folder)?;
-    let (last_generation, open) = (ledger.generation, ledger.open.clone());
+    let (last_generation, open, notices) = (ledger.generation, ledger.open.clone(), ledger.notices.clone());
     let cut = (torn > 0).then_some(Cut { offset: position.offset, bytes: torn });
     let last_record = position.next.saturating_sub(1);
-    let recovered = Recovered { last_record, replayed, last_generation, open, cut, passed_over };
+    let recovered = Recovered { last_record, replayed, last_generation, open, notices, cut, passed_over };
     Ok(Found { recovered, ledger, file, segment: newest, position, witness })
 }
 

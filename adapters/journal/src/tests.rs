@@ -7,11 +7,11 @@ mod history;
 mod recovery;
 mod rolling;
 
-use std::{fs, path::Path, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::Path, path::PathBuf};
 
 use homeostat_model::{
-    Clause, Entry, Evidence, FindingRef, Generation, IdempotencyKey, Mode, Notification, Plan, PlanId, Record,
-    Severity, Step, StepId, StepResult, Timestamp, Truth, Value,
+    Clause, Entry, Evidence, FindingRef, Generation, IdempotencyKey, Mode, NoticeId, Notification, Plan, PlanId,
+    Record, Severity, Step, StepId, StepResult, Timestamp, Truth, Value,
 };
 use tempfile::TempDir;
 
@@ -25,8 +25,10 @@ fn scratch() -> TempDir {
 fn note(message: &str) -> Record {
     let finding = FindingRef { policy: "p".parse().unwrap(), resource: "vm/v1".parse().unwrap() };
     let message = message.into();
-    let entry = Entry::Notified(Notification { finding, rung: None, severity: Severity::Info, message });
-    Record { at: Timestamp::from_millis(1_700_000_000_000), entry }
+    let (at, id) = (Timestamp::from_millis(1_700_000_000_000), NoticeId { generation: Generation(1), number: 1 });
+    let to = BTreeSet::new();
+    let notification = Notification { id, at, finding, rung: None, severity: Severity::Info, message, to };
+    Record { at, entry: Entry::Notified(notification) }
 }
 
 fn at(millis: i64, entry: Entry) -> Record {

@@ -85,7 +85,7 @@ impl Reader<'_> {
                     (Err(missing), _) | (_, Err(missing)) => Prescribed::Unknown(missing),
                 }
             }
-            Prescription::Notify { severity, message } => {
+            Prescription::Notify { severity, message, to } => {
                 let text = |part: &Part| match part {
                     Part::Text(text) => text.clone(),
                     Part::Resource => finding.resource.to_string(),
@@ -93,7 +93,7 @@ impl Reader<'_> {
                     Part::Formula(_) => terms.next().map_or_else(String::new, |term| term.shown(self).into_owned()),
                 };
                 let message = message.iter().map(text).collect();
-                Prescribed::Do(Response::Notify { severity: *severity, message })
+                Prescribed::Do(Response::Notify { severity: *severity, message, to: to.clone() })
             }
             Prescription::Script(_) => match terms.next() {
                 Some(term) => self.scripted(finding, term),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AdapterName, Duration, FindingRef, Otherwise, PlanId, ResourceId, Timestamp};
+use crate::{AdapterName, Duration, FindingRef, Otherwise, PlanId, PolicyName, ResourceId, Timestamp};
 
 /// Why something that could be done is not done now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +126,18 @@ pub enum Hold {
         /// The label or attribute.
         mark: String,
     },
+    /// A ladder has come to its end there, and a person has taken over.
+    Quarantined {
+        /// The resource.
+        resource: ResourceId,
+        /// Since when.
+        since: Timestamp,
+        /// The policy whose ladder it was.
+        by: PolicyName,
+        /// When it ends, if the policy's finding stays closed; `None`: it is open, or a person has to say so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
     /// The finding opens again and again.
     Flapping {
         /// How often.
@@ -210,6 +222,7 @@ impl Hold {
             Self::Flapping { until, .. } | Self::Return { until, .. } => Some(*until),
             Self::Breaker { state: BreakerState::Open { until }, .. } => Some(*until),
             Self::AwaitingQuorum { until, .. } => *until,
+            Self::Quarantined { until, .. } => *until,
             Self::Budget { until, .. } | Self::Outside { until, .. } | Self::Settling { until, .. } => *until,
             _ => None,
         }
@@ -227,6 +240,9 @@ impl Hold {
             | (Self::Breaker { of, .. }, Self::Breaker { of: other, .. }) => of == other,
             (Self::Contradicted { by, .. }, Self::Contradicted { by: other, .. })
             | (Self::Overruled { by, .. }, Self::Overruled { by: other, .. }) => by == other,
+            (Self::Quarantined { resource, since, .. }, Self::Quarantined { resource: r, since: s, .. }) => {
+                (resource, since) == (r, s)
+            }
             _ => self == other,
         }
     }
@@ -264,6 +280,7 @@ impl Hold {
             | Self::Maintenance { .. }
             | Self::Outside { .. }
             | Self::Marked { .. }
+            | Self::Quarantined { .. }
             | Self::Flapping { .. }
             | Self::Return { .. }
             | Self::Contradicted { .. }
@@ -322,6 +339,15 @@ impl fmt::Display for Hold {
             Self::Maintenance { of, .. } => write!(f, "maintenance, says {of}"),
             Self::Outside { of, .. } => write!(f, "outside of the times in which {of} lets anything be disrupted"),
             Self::Marked { resource, mark } => write!(f, "{resource} is marked `{mark}`"),
+            Self::Quarantined { resource, by, until: None, .. } => {
+                write!(
+                    f,
+                    "{resource} is in quarantine: the ladder of {by} has come to its end; a person has to release it"
+                )
+            }
+            Self::Quarantined { resource, by, .. } => {
+                write!(f, "{resource} is in quarantine: the ladder of {by} has come to its end")
+            }
             Self::Flapping { opened, within, .. } => {
                 write!(f, "flapping: it has opened {opened} times within {within}")
             }

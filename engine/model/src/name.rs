@@ -112,6 +112,10 @@ name!(
     AdapterName, "adapter name", "-._"
 );
 name!(
+    /// The name of a configured channel of notifications, such as `pager`.
+    ChannelName, "channel name", "-._"
+);
+name!(
     /// The type of an event, such as `container.died`: CloudEvents' `type`.
     EventType, "event type", "-._/:"
 );

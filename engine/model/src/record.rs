@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BreakerState, Counting, Evidence, Generation, Hold, IdempotencyKey, Mode, Plan, PlanId, PlanResult, PolicyName,
-    ResourceId, StepId, StepResult, Timestamp,
+    BreakerState, Counting, Delivery, Duration, Evidence, Generation, Hold, IdempotencyKey, Mode, Notification, Plan,
+    PlanId, PlanResult, PolicyName, ResourceId, StepId, StepResult, Timestamp,
 };
 
 /// A policy's condition on one resource.
@@ -22,33 +22,6 @@ impl fmt::Display for FindingRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.policy, self.resource)
     }
-}
-
-/// How urgent a notification is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// For the record.
-    #[default]
-    Info,
-    /// Somebody should look at it today.
-    Warning,
-    /// Somebody has to look at it now.
-    Critical,
-}
-
-/// Something to tell people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notification {
-    /// What it is about.
-    pub finding: FindingRef,
-    /// Which rung of the policy's ladder it is, from 1; none when it is about something else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rung: Option<u16>,
-    /// How urgent it is.
-    pub severity: Severity,
-    /// The message.
-    pub message: String,
 }
 
 /// What was decided.
@@ -147,11 +120,27 @@ pub enum Entry {
     },
     /// People are told.
     Notified(Notification),
+    /// A channel has delivered a notification, or has given up.
+    Delivered(Delivery),
     /// Nothing is left to try; a person has to.
     HandedOver {
         /// Of which policy, on which resource.
         finding: FindingRef,
         /// What was tried.
+        reason: String,
+    },
+    /// No policy acts on the resource of this finding any more: its ladder has come to its end.
+    ResourceQuarantined {
+        /// Of which policy, on which resource.
+        finding: FindingRef,
+        /// How long the finding has to stay closed until it ends by itself.
+        lasts: Duration,
+    },
+    /// Policies may act on a resource again.
+    ResourceReleased {
+        /// The resource.
+        resource: ResourceId,
+        /// Why.
         reason: String,
     },
     /// A script of a policy has exceeded its budget: what depends on its scripts is unknown until the policy is replaced.

@@ -1,10 +1,10 @@
 //! Responses: what a policy wants done about a finding, before a planner has made steps of it.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Severity;
+use crate::{ChannelName, Severity};
 
 /// A wanted change of an amount, as policies write it: `+2`, `-1`, `4`, `+25%`, `+512Mi`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -94,6 +94,9 @@ pub enum Response {
         severity: Severity,
         /// What to say.
         message: String,
+        /// Through which channels; none named: through all that want to know.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        to: BTreeSet<ChannelName>,
     },
 }
 

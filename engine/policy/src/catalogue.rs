@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Capabilities, EventType, Kind, KindCapability, MetricDescription, MetricName, Unit, Verb};
+use homeostat_model::{
+    Capabilities, ChannelName, EventType, Kind, KindCapability, MetricDescription, MetricName, Unit, Verb,
+};
 
 use crate::nearest::hint;
 
@@ -24,13 +26,21 @@ pub struct Catalogue {
     kinds: BTreeMap<Kind, KindCapability>,
     declared: BTreeMap<MetricName, MetricDescription>,
     declared_events: BTreeSet<EventType>,
+    /// `None`: nobody knows yet.
+    channels: Option<BTreeSet<ChannelName>>,
 }
 
 impl Catalogue {
     /// Nothing yet.
     #[must_use]
     pub fn new(unknown_metrics: UnknownMetrics) -> Self {
-        Self { unknown_metrics, kinds: BTreeMap::new(), declared: BTreeMap::new(), declared_events: BTreeSet::new() }
+        Self {
+            unknown_metrics,
+            kinds: BTreeMap::new(),
+            declared: BTreeMap::new(),
+            declared_events: BTreeSet::new(),
+            channels: None,
+        }
     }
 
     /// Adds what one adapter offers. Where two describe a metric with different units, its numbers compare with any.
@@ -63,6 +73,24 @@ impl Catalogue {
     pub fn with_event(mut self, event: EventType) -> Self {
         self.declared_events.insert(event);
         self
+    }
+
+    /// Says which channels of notifications there are; until then, any name may be one.
+    #[must_use]
+    pub fn with_channels(mut self, channels: impl IntoIterator<Item = ChannelName>) -> Self {
+        self.channels = Some(channels.into_iter().collect());
+        self
+    }
+
+    /// Whether there is a channel of that name; else, what may have been meant.
+    pub(crate) fn check_channel(&self, name: &str) -> Result<(), Option<String>> {
+        match &self.channels {
+            Some(known) if !known.contains(name) => {
+                let none = || Some("the configuration has none; add one under `spec.notifications`".to_owned());
+                Err(if known.is_empty() { none() } else { hint(name, known.iter().map(ChannelName::as_str)) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether names and units are taken as they come, because nobody knows them yet.

@@ -86,4 +86,5 @@ pub const CODES: &[&str] = &[
     "homeostat::policy::empty_guard",
     "homeostat::policy::no_promotion",
     "homeostat::policy::oscillation",
+    "homeostat::policy::above_ceiling",
 ];

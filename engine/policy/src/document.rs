@@ -175,7 +175,7 @@ fn spec(node: &Node, catalogue: &Catalogue, scripts: &Scripts, report: &mut Repo
     let select = fields.require("select", report).and_then(|node| select(node, catalogue, report));
     let kind = select.as_ref().map(|select| select.kind.as_str());
     let event = event_read(fields.take("on"));
-    let scope = Scope { catalogue, kind, metrics: &own, event, scripts, given: None, literal: false };
+    let scope = Scope { catalogue, kind, metrics: &own, event, scripts, given: None, literal: false, ceiling: None };
 
     let conditions = conditions(&mut fields, &scope, report);
     let times = times(&mut fields, report);
@@ -187,13 +187,13 @@ fn spec(node: &Node, catalogue: &Catalogue, scripts: &Scripts, report: &mut Repo
         .and_then(|node| integer(node, "priority", (-MAX_PRIORITY, MAX_PRIORITY), report))
         .unwrap_or_default();
     let limits_at = fields.key_at("promote");
-    let limits = limits(&mut fields, report);
+    let limits = limits(&mut fields, catalogue, report);
     if limits.promotion.is_some_and(|promotion| promotion.to <= mode.unwrap_or_default()) {
         report.add(limits_at, Mistake::NoPromotion { mode: mode.unwrap_or_default().to_string() });
     }
     // Before anything is done, the condition is asked again; unless the finding may outlive it.
     let lasting = conditions.clear.is_some() || !times.keep_firing_for.is_zero();
-    let scope = Scope { given: conditions.when.as_ref().filter(|_| !lasting), ..scope };
+    let scope = Scope { given: conditions.when.as_ref().filter(|_| !lasting), ceiling: limits.ceiling, ..scope };
     let then = fields.require("then", report).map(|node| ladder(node, &scope, report));
     fields.finish(report);
     let Conditions { on, when, clear, mut formulas } = conditions;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use homeostat_model::{MetricName, Unit};
+use homeostat_model::{Impact, MetricName, Unit};
 use miette::NamedSource;
 
 use crate::{
@@ -42,6 +42,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) given: Option<&'a Formula>,
     /// Whether only literals are read, because a script has computed them.
     pub(crate) literal: bool,
+    /// The greatest impact that anything may have; `None`: any.
+    pub(crate) ceiling: Option<Impact>,
 }
 
 /// Where the text of a formula stands.

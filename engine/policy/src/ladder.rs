@@ -8,6 +8,7 @@ use crate::{
     Formula, Guard, Prescription, Rung, Verify,
     fields::{Fields, duration, integer, items, parsed},
     formula::{Placed, Scope, Written, condition},
+    hand_over::LEAST,
     language::{MAX_WINDOW, overlap},
     mistake::Mistake,
     report::Report,
@@ -28,7 +29,7 @@ const MAX_NESTING: usize = 4;
 const MAX_RUNGS: usize = 32;
 
 /// The fields of an entry that are no response.
-pub(crate) const MODIFIERS: [&str; 6] = ["if", "attempts", "cooldown", "verify", "compensate", "else"];
+pub(crate) const MODIFIERS: [&str; 7] = ["if", "attempts", "within", "cooldown", "verify", "compensate", "else"];
 
 /// Reads `then`.
 pub(crate) fn ladder(node: &Node, scope: &Scope<'_>, report: &mut Report) -> Vec<Placed<Rung>> {
@@ -83,6 +84,7 @@ impl Reading<'_> {
 
     fn mapping(&mut self, mut fields: Fields<'_>, report: &mut Report) {
         let (guard, attempts, otherwise) = (fields.take("if"), fields.take("attempts"), fields.take("else"));
+        let limit = fields.take("within");
         let (pause, checked, undone) = (fields.take("cooldown"), fields.take("verify"), fields.take("compensate"));
         let (mut given, mut strangers) = (Vec::new(), Vec::new());
         for key in fields.keys().filter(|key| !MODIFIERS.contains(&key.text.as_str())) {
@@ -101,9 +103,10 @@ impl Reading<'_> {
         }
         let attempts = attempts.map_or(Some(1), |node| integer(node, "attempts", (1, MAX_ATTEMPTS), report));
         let cooldown = pause.and_then(|node| duration(node, "cooldown", (Duration::ZERO, MAX_WINDOW), report));
+        let within = limit.and_then(|node| duration(node, "within", (LEAST, MAX_WINDOW), report));
         let verify = checked.and_then(|node| verify(node, self.scope, report));
         let for_good = undone.is_some_and(|node| parsed(node, "compensate", report) == Some(false));
-        let beside = Beside { cooldown, verify, for_good };
+        let beside = Beside { within, cooldown, verify, for_good };
         let branch = guard.map(|node| condition(node, "if", self.scope, report));
         let guarded = self.enter(branch, true, &at, report);
         match given.as_slice() {
@@ -202,10 +205,10 @@ impl Reading<'_> {
         let mut places: Vec<Written> = self.branches.iter().map(|branch| branch.written.clone()).collect();
         places.extend(response.places);
         let guards = self.branches.iter().map(guard).collect();
-        let Beside { cooldown, verify, for_good } = beside;
+        let Beside { within, cooldown, verify, for_good } = beside;
         let (verify, written) = verify.unzip();
         places.extend(written);
-        let rung = Rung { guards, response: response.value, attempts, cooldown, verify, compensate: !for_good };
+        let rung = Rung { guards, response: response.value, attempts, within, cooldown, verify, compensate: !for_good };
         self.rungs.push(Placed { value: rung, places });
     }
 }
@@ -213,6 +216,7 @@ impl Reading<'_> {
 /// What stands beside a response.
 #[derive(Default)]
 struct Beside {
+    within: Option<Duration>,
     cooldown: Option<Duration>,
     verify: Option<(Verify, Written)>,
     for_good: bool,

@@ -25,6 +25,7 @@ mod document;
 mod expr;
 mod fields;
 mod formula;
+mod hand_over;
 mod ladder;
 mod language;
 mod limits;
@@ -58,6 +59,7 @@ pub use expr::{
     Aggregate, Arithmetic, Attribute, Clock, Comparison, Expr, Fold, Function, Input, Members, Millionths, Node, Of,
     Script, Signal,
 };
+pub use hand_over::{HandOver, Quarantine};
 pub use language::{
     ExprContext, ExprProblem, ExprType, MAX_AHEAD, MAX_EXPRESSION_BYTES, MAX_EXPRESSION_DEPTH, MAX_SCRIPT_BYTES,
     MAX_WINDOW, overlap, parse_condition, parse_expression, parse_script, parse_typed,

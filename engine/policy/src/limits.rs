@@ -3,7 +3,9 @@
 use homeostat_model::{Approval, Budget, Duration, Flap, Impact, Mode, Otherwise, Promotion, Quota, Scope};
 
 use crate::{
+    Catalogue, HandOver,
     fields::{Fields, duration, integer, items_up_to, parsed, text, word},
+    hand_over::hand_over,
     language::MAX_WINDOW,
     mistake::Mistake,
     nearest::hint,
@@ -64,10 +66,12 @@ pub struct Limits {
     pub approval: Option<Approval>,
     /// When it may do more by itself.
     pub promotion: Option<Promotion>,
+    /// How its ladder ends.
+    pub hand_over: HandOver,
 }
 
 /// Reads those among the fields of a policy's `spec`.
-pub(crate) fn limits(fields: &mut Fields<'_>, report: &mut Report) -> Limits {
+pub(crate) fn limits(fields: &mut Fields<'_>, catalogue: &Catalogue, report: &mut Report) -> Limits {
     Limits {
         budgets: budgets(fields.take("budgets"), Within::Policy, report),
         max_unhealthy: fields.take("maxUnhealthy").and_then(|node| parsed(node, "maxUnhealthy", report)),
@@ -79,6 +83,7 @@ pub(crate) fn limits(fields: &mut Fields<'_>, report: &mut Report) -> Limits {
         min_gain: fields.take("minGain").and_then(|node| share(node, "minGain", report)),
         approval: fields.take("approval").and_then(|node| approval(node, report)),
         promotion: fields.take("promote").and_then(|node| promotion(node, report)),
+        hand_over: fields.take("handOver").and_then(|node| hand_over(node, catalogue, report)).unwrap_or_default(),
     }
 }
 

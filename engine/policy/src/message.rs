@@ -1,12 +1,12 @@
 //! `notify`: messages with values in them.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
-use homeostat_model::{Response, Severity};
+use homeostat_model::{ChannelName, Response, Severity};
 
 use crate::{
-    Part, Prescription,
-    fields::{Fields, text, word},
+    Catalogue, Part, Prescription,
+    fields::{Fields, items_up_to, parsed, text, word},
     formula::{Placed, Scope, Written, typed},
     mistake::Mistake,
     nearest::nearest,
@@ -17,6 +17,9 @@ use crate::{
 
 /// Longest message: nobody reads a longer one, and systems that pass messages on cut them off there.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 4096;
+
+/// Most channels that are named together: whoever has more means all.
+pub(crate) const MAX_CHANNELS: usize = 32;
 
 /// What a message can always hold.
 const NAMES: [&str; 2] = ["resource", "policy"];
@@ -31,8 +34,10 @@ pub(crate) fn notify(
     scope: &Scope<'_>,
     report: &mut Report,
 ) -> Option<Placed<Prescription>> {
-    let (severity, message) = fields.map_or((None, None), |fields| (fields.take("severity"), fields.take("message")));
+    let (severity, message, to) = fields
+        .map_or((None, None, None), |fields| (fields.take("severity"), fields.take("message"), fields.take("to")));
     let severity = severity.map_or(Some(Severity::Warning), |node| severity_of(node, report));
+    let to = to.map_or(Some(BTreeSet::new()), |node| channels(node, scope.catalogue, report));
     let Some(message) = message else {
         missing("notify", "message", "write `notify: {message: \"..\"}`", at, report);
         return None;
@@ -47,11 +52,11 @@ pub(crate) fn notify(
         return None;
     }
     let Placed { value: parts, places } = parts(message, words, scope, report)?;
-    let severity = severity?;
+    let (severity, to) = (severity?, to?);
     let value = if places.is_empty() {
-        Prescription::Fixed(Response::Notify { severity, message: words.to_owned() })
+        Prescription::Fixed(Response::Notify { severity, message: words.to_owned(), to })
     } else {
-        Prescription::Notify { severity, message: parts }
+        Prescription::Notify { severity, message: parts, to }
     };
     Some(Placed { value, places })
 }
@@ -64,6 +69,20 @@ pub(crate) fn severity_of(node: &Node, report: &mut Report) -> Option<Severity> 
         "warning" => Severity::Warning,
         _ => Severity::Info,
     })
+}
+
+/// Reads `to`: channels that the configuration has.
+pub(crate) fn channels(node: &Node, catalogue: &Catalogue, report: &mut Report) -> Option<BTreeSet<ChannelName>> {
+    let before = report.found();
+    let mut channels = BTreeSet::new();
+    for item in items_up_to(node, "to", MAX_CHANNELS, report) {
+        let Some(name) = parsed::<ChannelName>(item, "a channel", report) else { continue };
+        if let Err(help) = catalogue.check_channel(name.as_str()) {
+            report.add(item.at.clone(), Mistake::UnknownWord { what: "a channel", given: name.to_string(), help });
+        }
+        channels.insert(name);
+    }
+    (report.found() == before).then_some(channels)
 }
 
 /// The parts of a message; `None` when one of them is wrong.

@@ -123,6 +123,13 @@ pub(crate) enum Mistake {
     )]
     NoPromotion { mode: String },
 
+    #[error("`{response}` {what}, and the ceiling of the policy is {ceiling}")]
+    #[diagnostic(
+        code(homeostat::policy::above_ceiling),
+        help("it would be passed over each time; remove it, or write `ceiling: {needed}`")
+    )]
+    AboveCeiling { response: String, what: &'static str, ceiling: String, needed: String },
+
     #[error("the guard forbids nothing")]
     #[diagnostic(
         code(homeostat::policy::empty_guard),

@@ -1,9 +1,12 @@
 //! A checked policy: everything in it is known to be well-formed and to exist.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use homeostat_model::{
-    Duration, EventType, Kind, Mode, PolicyName, Resource, Response, Severity, Topology, Verification,
+    ChannelName, Duration, EventType, Kind, Mode, PolicyName, Resource, Response, Severity, Topology, Verification,
 };
 
 use crate::{Expr, Limits, Safeguards};
@@ -153,6 +156,8 @@ pub struct Rung {
     pub response: Prescription,
     /// How often to try it before the next rung, at least 1.
     pub attempts: u16,
+    /// How long after it was first begun it is left, however often it was tried; `None`: when its attempts are used up.
+    pub within: Option<Duration>,
     /// The pause after it, whatever came of it, instead of the policy's: how a ladder backs off.
     pub cooldown: Option<Duration>,
     /// What has to come about for it to have helped; `None`: that it was done.
@@ -214,6 +219,8 @@ pub enum Prescription {
         severity: Severity,
         /// Its parts, in order.
         message: Vec<Part>,
+        /// The channels that are named.
+        to: BTreeSet<ChannelName>,
     },
     /// A script of the form of [`crate::Node::Script`] that gives a response, or nothing: `#{resize: #{vcpus: 4}}`, `"restart"`.
     Script(Formula),

@@ -44,6 +44,7 @@ pub fn prescribe(data: &Data, kind: &str) -> Result<Option<Response>, String> {
         scripts: &scripts,
         given: None,
         literal: true,
+        ceiling: None,
     };
     let mut report = Report::new(&SourceText { name: "what the script returned".into(), text: String::new() });
     let then = Node { value: Yaml::List(vec![node(data, false)]), at: NOWHERE };
@@ -127,7 +128,11 @@ mod tests {
             ),
             (
                 map([("notify", map([("severity", "info".into()), ("message", "see ${resource}".into())]))]),
-                Some(Response::Notify { severity: Severity::Info, message: "see ${resource}".into() }),
+                Some(Response::Notify {
+                    severity: Severity::Info,
+                    message: "see ${resource}".into(),
+                    to: Default::default(),
+                }),
             ),
         ] {
             assert_eq!(prescribe(&data, "vm"), Ok(expected), "{data}");

@@ -180,6 +180,13 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         }
         Entry::PlanFinished { plan, result } => format!("plan {plan}: {result:?}"),
         Entry::Notified(notification) => format!("told: {}", notification.message),
+        Entry::Delivered(delivery) => {
+            format!("{} delivered {}: {:?}", delivery.channel, delivery.notification, delivery.given_up)
+        }
+        Entry::ResourceQuarantined { finding, lasts } => {
+            format!("quarantine of {} by {finding}, {lasts}", finding.resource)
+        }
+        Entry::ResourceReleased { resource, reason } => format!("released {resource}: {reason}"),
         Entry::HandedOver { finding, reason } => format!("handed over {finding}: {reason}"),
         Entry::PolicyQuarantined { policy, reason } => format!("quarantine of {policy}: {reason}"),
         Entry::Voted { plan, by, approve } => {

@@ -69,7 +69,7 @@ fn the_file_is_readable_by_people() {
     assert!(lines[0].starts_with("#homeostat-journal 2 00000001 0000000000000001 00000000"), "{text}");
     assert_eq!(&lines[1..3], ["", ""], "nothing is carried over to the first segment");
     assert!(lines[3].starts_with("#r 0000000000000001 "), "{text}");
-    let json = r#" {"at":1700000000000,"entry":{"notified":{"finding":{"policy":"p","resource":"vm/v1"},"severity":"info","message":"one"}}}"#;
+    let json = r#" {"at":1700000000000,"entry":{"notified":{"id":"n1-1","at":1700000000000,"finding":{"policy":"p","resource":"vm/v1"},"severity":"info","message":"one"}}}"#;
     assert!(lines[4].ends_with(json), "{text}");
     assert_eq!(lines.len(), 6);
 }

@@ -73,3 +73,45 @@ fn a_plan_that_is_only_shown_is_not_carried_over() {
     let text = fs::read_to_string(segment::path(folder.path(), 2)).unwrap();
     assert!(text.contains("p3-2") && !text.contains("p3-1"), "{text}");
 }
+
+#[test]
+fn what_people_have_not_been_told_yet_is_known_wherever_a_segment_ends() {
+    let channel = |name: &str| homeostat_model::ChannelName::new(name).unwrap();
+    let notified = |number, to: &[&str]| {
+        let Entry::Notified(mut notification) = note("m").entry else { panic!() };
+        notification.id = NoticeId { generation: Generation(1), number };
+        notification.to = to.iter().map(|name| channel(name)).collect();
+        at(1, Entry::Notified(notification))
+    };
+    let delivered = |number, name: &str, given_up: Option<&str>| {
+        let notification = NoticeId { generation: Generation(1), number };
+        let given_up = given_up.map(Into::into);
+        at(2, Entry::Delivered(homeostat_model::Delivery { notification, channel: channel(name), given_up }))
+    };
+    let records = [
+        load(1),
+        notified(1, &["pager", "chat"]),
+        notified(2, &["chat"]),
+        delivered(1, "chat", None),
+        notified(3, &[]),
+        delivered(2, "chat", Some("a day is over")),
+        notified(4, &["pager"]),
+    ];
+    for end in 0..=records.len() {
+        let folder = scratch();
+        let (journal, _) = super::open(folder.path()).unwrap();
+        let (before, after) = records.split_at(end);
+        drop(journal.append(before).unwrap());
+        drop(journal.roll(vec![]).unwrap());
+        drop(journal.append(after).unwrap());
+        drop(journal);
+        let notices = opened(folder.path()).recovered.notices;
+        let left: Vec<_> = notices.iter().map(|one| (one.id.to_string(), one.to.clone())).collect();
+        let pager = BTreeSet::from([channel("pager")]);
+        assert_eq!(
+            left,
+            [("n1-1".to_owned(), pager.clone()), ("n1-4".to_owned(), pager)],
+            "a segment ends after {end}"
+        );
+    }
+}

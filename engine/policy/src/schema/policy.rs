@@ -8,7 +8,7 @@ use crate::{
     fields::UNITS,
     ladder::MAX_ATTEMPTS,
     limits::{MAX_AGREED, MAX_CHANGES, MAX_QUORUM, OTHERWISE, PROMOTED, SCOPES},
-    message::{MAX_MESSAGE_BYTES, SEVERITIES},
+    message::{MAX_CHANNELS, MAX_MESSAGE_BYTES, SEVERITIES},
     response::RESPONSES,
     selector::{MAX_REQUIREMENTS, MAX_VALUES, OPERATORS},
     trigger::{MAX_COUNT, MAX_PATTERN, MAX_TYPES},
@@ -60,6 +60,21 @@ fn spec() -> Value {
                 json!({
                     "after": {"description": "After people have agreed with so many of its plans, one after the other", "type": "integer", "minimum": 1, "maximum": MAX_AGREED},
                     "to": words("The mode that it has then", &PROMOTED),
+                }),
+            ),
+            "handOver": object(
+                "handOver",
+                "How the ladder ends: a person takes over",
+                &[],
+                json!({
+                    "to": channels(),
+                    "severity": words("How urgent that is; `critical` unless given", &SEVERITIES),
+                    "after": shared_as("duration", "How long after the first plan, however far the ladder is; when everything was tried unless given"),
+                    "quarantine": {
+                        "description": "How long the finding has to stay closed until policies act on the resource again, 10m unless given; or \
+                                        `false`: they go on. Unless given, there is a quarantine when something was interrupted",
+                        "anyOf": [shared("duration"), {"const": false}],
+                    },
                 }),
             ),
             "flap": object(
@@ -228,6 +243,7 @@ pub(super) fn entry() -> Value {
                 "description": "How often to try it before the next one; 1 unless given",
                 "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS,
             },
+            "within": shared_as("duration", "How long after it was first begun the next one is tried, however often it was tried"),
             "cooldown": shared_as("duration", "The pause after it, whatever came of it, instead of the policy's"),
             "verify": object(
                 "verify",
@@ -277,6 +293,7 @@ pub(super) fn entry() -> Value {
                         "description": "What to say; `${resource}`, `${policy}` and `${any expression}` are replaced",
                         "type": PLAIN, "maxLength": MAX_MESSAGE_BYTES,
                     },
+                    "to": channels(),
                 }),
             ),
             "script": {
@@ -305,6 +322,12 @@ pub(super) fn entry() -> Value {
     ]
     .into();
     json!({"anyOf": [words("A response without parameters", &plain), entry]})
+}
+
+/// Names of channels.
+fn channels() -> Value {
+    let name = shared_as("plain", "The name of a channel of the configuration");
+    list_up_to(MAX_CHANNELS, list("Through which channels; all that want to know unless given", 0, name))
 }
 
 /// A response without parameters.

@@ -40,11 +40,16 @@ fn a_whole_policy_is_read_field_by_field() {
         Response::Migrate,
         Response::Recreate { image: Some("web-2".into()) },
         Response::Fisicalize { pool: Some("microservers".into()) },
-        Response::Notify { severity: Severity::Warning, message: "no room for ${resource}".into() },
+        Response::Notify {
+            severity: Severity::Warning,
+            message: "no room for ${resource}".into(),
+            to: Default::default(),
+        },
         Response::Restart,
     ];
     let attempts = |index| if index == 0 { 2 } else { 1 };
     let rung = |(i, response)| Rung {
+        within: None,
         guards: Vec::new(),
         response: Prescription::Fixed(response),
         attempts: attempts(i),
@@ -222,7 +227,7 @@ fn show(rung: &Rung) -> String {
     };
     let response = match &rung.response {
         Prescription::Resize { vcpus, memory } => format!("{}; {}", sizing("vcpus", vcpus), sizing("memory", memory)),
-        Prescription::Notify { severity, message } => {
+        Prescription::Notify { severity, message, .. } => {
             format!("{severity:?}: {}", message.iter().map(part).collect::<String>())
         }
         Prescription::Script(formula) => format!("script {}", formula.text),

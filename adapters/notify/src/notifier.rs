@@ -1,0 +1,28 @@
+//! What a channel has to be able to do.
+
+use async_trait::async_trait;
+use homeostat_model::{FindingRef, Notification};
+use tokio_util::sync::CancellationToken;
+
+use crate::DeliveryError;
+
+/// One way to tell people. Every method may be called at any time and concurrently.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Delivers a notification once. It may be dropped at any moment, and what was begun ends with it.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when it is not known to have arrived; it is tried again then.
+    async fn deliver(&self, notification: &Notification) -> Result<(), DeliveryError>;
+
+    /// A notification waits to be delivered from now on: what is said about its finding after this is said about it, too.
+    fn handed(&self, _notification: &Notification) {}
+
+    /// What the notifications of this finding were about is over.
+    fn resolved(&self, _finding: &FindingRef) {}
+
+    /// What the channel does by itself, until `stop`.
+    async fn run(&self, stop: &CancellationToken) {
+        stop.cancelled().await;
+    }
+}

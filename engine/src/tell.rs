@@ -1,0 +1,88 @@
+//! Tells people, and keeps account of what has not reached them yet.
+//!
+//! ```text
+//!   notify, onUnknown, hand-over --> Notified {to: channels} --> Output::Notify
+//!                                         | waits, also over a restart (Input::Undelivered)
+//!                                         v
+//!                       Input::Delivered --> Delivered, or given up
+//! ```
+
+use std::collections::BTreeSet;
+
+use homeostat_model::{Channel, ChannelName, Delivery, Entry, FindingRef, NoticeId, Notification, Severity};
+
+use crate::{Engine, Output};
+
+/// Notifications that wait for one channel at most. Nobody reads more, and what is carried from one segment of the journal to the
+/// next stays small. Beyond that a new one is given up at once: those that wait longest tell how it began.
+pub const MAX_UNDELIVERED: usize = 1_000;
+
+impl Engine {
+    /// Takes note of the channels that there are, instead of those before.
+    pub(crate) fn channels_are(&mut self, channels: Vec<Channel>) {
+        self.channels = channels.into_iter().map(|channel| (channel.name, channel.from)).collect();
+    }
+
+    /// Tells people about a finding: through the channels that are named; if none is, through all that want to know of something so urgent.
+    /// `rung` is that of the ladder, from 1, if it is one.
+    pub(crate) fn tell(
+        &mut self,
+        finding: &FindingRef,
+        rung: Option<u16>,
+        severity: Severity,
+        message: &str,
+        named: &BTreeSet<ChannelName>,
+        out: &mut Vec<Output>,
+    ) {
+        let message =
+            message.replace("${resource}", finding.resource.as_str()).replace("${policy}", finding.policy.as_str());
+        let wanting = self.channels.iter().filter(|(_, from)| **from <= severity).map(|(name, _)| name.clone());
+        let to: BTreeSet<ChannelName> = if named.is_empty() { wanting.collect() } else { named.clone() };
+        self.notices_made += 1;
+        let id = NoticeId { generation: self.generation, number: self.notices_made };
+        let notification = Notification { id, at: self.now, finding: finding.clone(), rung, severity, message, to };
+        self.record(out, Entry::Notified(notification.clone()));
+        self.hand(notification, out);
+        match self.cases.get_mut(finding) {
+            Some(case) => (case.told, case.told_last) = (true, true),
+            // It is about no open finding, so that nothing will ever close it.
+            None => out.push(Output::Resolved(finding.clone())),
+        }
+    }
+
+    /// Hands a notification to its channels, as far as they have room.
+    fn hand(&mut self, mut notification: Notification, out: &mut Vec<Output>) {
+        let full = |channel: &ChannelName| self.notices.waiting_for(channel) >= MAX_UNDELIVERED;
+        let crowded: Vec<ChannelName> = notification.to.iter().filter(|channel| full(channel)).cloned().collect();
+        for channel in crowded {
+            notification.to.remove(&channel);
+            let given_up = Some(format!("{MAX_UNDELIVERED} others wait for this channel already"));
+            self.record(out, Entry::Delivered(Delivery { notification: notification.id, channel, given_up }));
+        }
+        self.notices.await_delivery(notification.clone());
+        out.push(Output::Notify(notification));
+    }
+
+    /// A channel has delivered something, or has given up.
+    pub(crate) fn delivered(&mut self, delivery: Delivery, out: &mut Vec<Output>) {
+        if self.notices.settle(&delivery) {
+            self.record(out, Entry::Delivered(delivery));
+        } else {
+            let input = format!("delivery of {} by {}", delivery.notification, delivery.channel);
+            self.record(out, Entry::InputRefused { input, reason: "it is not awaited".into() });
+        }
+    }
+
+    /// Something was not delivered when the program last ended: its channels are handed it again.
+    pub(crate) fn undelivered(&mut self, notification: Notification, out: &mut Vec<Output>) {
+        let id = notification.id;
+        if id.generation >= self.generation || notification.to.is_empty() || self.notices.awaits(id) {
+            let reason = "it is none of an earlier start, or waits already".into();
+            return self.record(out, Entry::InputRefused { input: format!("notification {id}"), reason });
+        }
+        let finding = notification.finding.clone();
+        self.hand(notification, out);
+        // Nothing is open yet. When its finding opens again, that is told anew.
+        out.push(Output::Resolved(finding));
+    }
+}

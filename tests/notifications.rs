@@ -1,0 +1,267 @@
+//! People are told, whatever becomes of who tells them: receivers that fail, hang and come back, a daemon that is killed.
+
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod testbed;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        io::{BufRead, BufReader, Read, Write},
+        net::{SocketAddr, TcpListener, TcpStream},
+        path::Path,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::Duration,
+    };
+
+    use serde_json::Value;
+
+    use crate::{
+        program::{PATIENCE, Program, homeostat, printed, scratch},
+        testbed::{Alertmanager, wait_for},
+    };
+
+    const LINE: &str = "{\"resource\":\"vm/a\",\"metrics\":{\"cpu\":VALUE}}\n";
+    /// Tells of every virtual machine that is hot.
+    const HOT: &str = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: hot}\nspec:\n  select: {kind: vm}\n  \
+                       when: last(\"cpu\") > 0.9\n  staleAfter: 1h\n  then: [{notify: {message: \"${resource} is hot\"TO}}]\n";
+
+    /// A receiver on a thread of its own. What it does not want, it refuses, or it hangs.
+    struct Receiver {
+        address: SocketAddr,
+        bodies: Arc<Mutex<Vec<Value>>>,
+        hangs: Arc<AtomicBool>,
+        refuses: Arc<AtomicBool>,
+    }
+
+    impl Receiver {
+        fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let receiver = Self { address, bodies: Arc::default(), hangs: Arc::default(), refuses: Arc::default() };
+            let (bodies, hangs, refuses) = (receiver.bodies.clone(), receiver.hangs.clone(), receiver.refuses.clone());
+            std::thread::spawn(move || {
+                for stream in listener.incoming() {
+                    let (bodies, hangs, refuses) = (bodies.clone(), hangs.clone(), refuses.clone());
+                    std::thread::spawn(move || serve(stream.unwrap(), &bodies, &hangs, &refuses));
+                }
+            });
+            receiver
+        }
+
+        fn url(&self) -> String {
+            format!("http://{}/", self.address)
+        }
+
+        fn bodies(&self) -> Vec<Value> {
+            self.bodies.lock().unwrap().clone()
+        }
+
+        fn ids(&self) -> Vec<String> {
+            self.bodies().iter().map(|body| body["id"].as_str().unwrap().to_owned()).collect()
+        }
+    }
+
+    /// Serves one request; the connection is closed after it.
+    fn serve(stream: TcpStream, bodies: &Mutex<Vec<Value>>, hangs: &AtomicBool, refuses: &AtomicBool) -> Option<()> {
+        let mut reader = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        bodies.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+        while hangs.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let status = if refuses.load(Ordering::Relaxed) { "503 Not Now" } else { "204 No Content" };
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        reader.get_mut().write_all(answer.as_bytes()).ok()
+    }
+
+    fn spec(notifications: &str) -> String {
+        format!(
+            "metrics: [{{name: cpu}}]\nsources: [{{jsonLines: {{path: lines.jsonl, follow: true}}}}]\nnotifications: [{notifications}]"
+        )
+    }
+
+    fn prepare(folder: &Path, to: &str) {
+        fs::create_dir_all(folder.join("policies")).unwrap();
+        fs::write(folder.join("policies/hot.yaml"), HOT.replace("TO", to)).unwrap();
+        fs::write(folder.join("lines.jsonl"), "").unwrap();
+    }
+
+    fn add(folder: &Path, vm: &str, value: f64) {
+        let line = LINE.replace("VALUE", &value.to_string()).replace("vm/a", vm);
+        let mut file = fs::File::options().append(true).open(folder.join("lines.jsonl")).unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn what_was_decided_before_a_crash_is_told_after_it_under_the_same_id() {
+        let folder = scratch();
+        prepare(folder.path(), "");
+        let receiver = Receiver::start();
+        let spec = spec(&format!("{{cloudEvents: {{name: pager, url: '{}'}}}}", receiver.url()));
+        receiver.hangs.store(true, Ordering::Relaxed);
+        let program = Program::start(folder.path(), &spec);
+        add(folder.path(), "vm/a", 0.95);
+        program.wait_for("request", || (receiver.ids().len() == 1).then_some(()));
+        // It is decided and durable; the receiver has it, but has never said so.
+        assert_eq!(program.entries("notified")[0]["id"], "n1-1");
+        assert_eq!(program.entries("delivered").len(), 0);
+        program.kill();
+        receiver.hangs.store(false, Ordering::Relaxed);
+        let program = Program::start(folder.path(), &spec);
+        program.wait_for("delivery", || {
+            program.entries("delivered").into_iter().find(|one| one["notification"] == "n1-1")
+        });
+        let ids = receiver.ids();
+        assert!(ids.len() >= 2 && ids[0].starts_with("n1-1.") && ids[1] == ids[0], "{ids:?}");
+        // The same receiver was told once more only: what is delivered is not told again by the next start.
+        let told = receiver.ids().iter().filter(|id| **id == ids[0]).count();
+        program.kill();
+        let program = Program::start(folder.path(), &spec);
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(receiver.ids().iter().filter(|id| **id == ids[0]).count(), told);
+        program.stop();
+    }
+
+    #[test]
+    fn while_a_receiver_is_down_everything_waits_and_others_are_told() {
+        let folder = scratch();
+        prepare(folder.path(), "");
+        let (down, up) = (Receiver::start(), Receiver::start());
+        down.refuses.store(true, Ordering::Relaxed);
+        let tell = folder.path().join("tell.sh");
+        fs::write(
+            &tell,
+            "#!/bin/sh\ncat >> told\necho >> told\n".replace("told", &folder.path().join("told").display().to_string()),
+        )
+        .unwrap();
+        fs::set_permissions(&tell, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let spec = spec(&format!(
+            "{{cloudEvents: {{name: down, url: '{}'}}}}, {{cloudEvents: {{name: up, url: '{}'}}}}, \
+             {{cloudEvents: {{name: calm, url: '{}', minSeverity: critical}}}}, {{command: {{name: shell, argv: [./tell.sh]}}}}",
+            down.url(),
+            up.url(),
+            up.url(),
+        ));
+        let program = Program::start(folder.path(), &spec);
+        let vms = ["vm/a", "vm/b", "vm/c"];
+        vms.iter().for_each(|vm| add(folder.path(), vm, 0.95));
+        program.wait_for("three at the other one", || (up.ids().len() == 3).then_some(()));
+        program.wait_for("three by command", || {
+            let told = fs::read_to_string(folder.path().join("told")).unwrap_or_default();
+            (told.matches("is hot").count() == 3).then_some(())
+        });
+        program.wait_for("failures", || {
+            (program.metric("homeostat_notifications_total{channel=\"down\",result=\"failed\"}") >= 3.0).then_some(())
+        });
+        assert_eq!(program.metric("homeostat_notifications_waiting{channel=\"down\"}"), 3.0);
+        down.refuses.store(false, Ordering::Relaxed);
+        program.wait_for("three deliveries", || {
+            (program.metric("homeostat_notifications_total{channel=\"down\",result=\"delivered\"}") == 3.0)
+                .then_some(())
+        });
+        assert_eq!(program.metric("homeostat_notifications_waiting{channel=\"down\"}"), 0.0);
+        let mut ids = down.ids();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 3, "each again under its own id");
+        program.wait_for("nine records", || (program.entries("delivered").len() == 9).then_some(()));
+        // What the recording says is decided again just so, deliveries included.
+        let decisions = fs::read(folder.path().join("decisions.jsonl")).unwrap();
+        program.stop();
+        let again = folder.path().join("again.jsonl");
+        let recording = folder.path().join("recording.jsonl");
+        let (status, said) = printed(&homeostat(&[
+            "backtest",
+            "--input",
+            recording.to_str().unwrap(),
+            "--decisions",
+            again.to_str().unwrap(),
+        ]));
+        assert_eq!(status, 0, "{said}");
+        assert!(fs::read(again).unwrap().starts_with(&decisions));
+    }
+
+    #[test]
+    fn a_policy_names_its_channels_and_one_that_is_not_there_is_an_error() {
+        let folder = scratch();
+        prepare(folder.path(), ", to: [chat]");
+        let (pager, chat) = (Receiver::start(), Receiver::start());
+        let both = format!(
+            "{{cloudEvents: {{name: pager, url: '{}'}}}}, {{cloudEvents: {{name: chat, url: '{}', minSeverity: critical}}}}",
+            pager.url(),
+            chat.url()
+        );
+        let program = Program::start(folder.path(), &spec(&both));
+        add(folder.path(), "vm/a", 0.95);
+        program.wait_for("chat", || (chat.ids().len() == 1).then_some(()));
+        assert!(pager.ids().is_empty());
+        // A channel that is taken out while a policy names it is refused, and nothing changes.
+        let file = folder.path().join("homeostat.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace("name: chat", "name: chta")).unwrap();
+        program.wait_for("refusal", || program.log().contains("is not a channel").then_some(()));
+        assert!(program.log().contains("did you mean `chta`?"), "{}", program.log());
+        // A channel that changes goes on with what waits.
+        chat.refuses.store(true, Ordering::Relaxed);
+        fs::write(&file, &text).unwrap();
+        program.hang_up();
+        add(folder.path(), "vm/b", 0.95);
+        program.wait_for("refused request", || (chat.ids().len() >= 2).then_some(()));
+        fs::write(&file, text.replace(&chat.url(), &pager.url())).unwrap();
+        program.wait_for("what waited at the new address", || {
+            pager.bodies().iter().find(|body| body["subject"] == "vm/b").map(|_| ())
+        });
+        program.stop();
+    }
+
+    #[test]
+    #[ignore = "needs the test bed: cargo xtask test"]
+    fn a_real_alertmanager_has_the_alert_while_its_finding_is_open_and_not_after() {
+        let folder = scratch();
+        prepare(folder.path(), "");
+        let receiver = Receiver::start();
+        let alertmanager = Alertmanager::start(&receiver.url());
+        let spec = spec(&format!(
+            "{{alertmanager: {{url: 'http://{}', resendEvery: 1s, keepFor: 1s, labels: {{site: dc1}}}}}}",
+            alertmanager.address()
+        ));
+        let program = Program::start(folder.path(), &spec);
+        add(folder.path(), "vm/a", 0.95);
+        let told = |status: &str| {
+            let bodies = receiver.bodies();
+            bodies
+                .into_iter()
+                .flat_map(|body| body["alerts"].as_array().cloned().unwrap())
+                .find(|alert| alert["status"] == status)
+        };
+        let alert = wait_for("alert", PATIENCE, || told("firing"));
+        for (label, value) in [("alertname", "hot"), ("resource", "vm/a"), ("severity", "warning"), ("site", "dc1")] {
+            assert_eq!(alert["labels"][label], value, "{alert}");
+        }
+        assert_eq!(alert["annotations"]["summary"], "vm/a is hot");
+        // It would end by itself four seconds after it was told of last.
+        std::thread::sleep(Duration::from_secs(8));
+        assert!(told("resolved").is_none(), "it is posted again while it is open");
+        add(folder.path(), "vm/a", 0.1);
+        wait_for("resolution", PATIENCE, || told("resolved"));
+        program.stop();
+    }
+}
