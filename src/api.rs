@@ -105,7 +105,8 @@ impl Api {
         let admin = Router::new()
             .route("/api/v1/plans/{id}/cancel", post(plans::cancel))
             .route("/api/v1/pause", post(control::pause))
-            .route("/api/v1/resume", post(control::resume));
+            .route("/api/v1/resume", post(control::resume))
+            .route("/api/v1/release/{*resource}", post(control::release));
         open.merge(self.for_role(view, Role::View, MAX_REQUEST))
             .merge(self.for_role(reading, Role::View, MAX_READING))
             .merge(self.for_role(approve, Role::Approve, MAX_REQUEST))

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 pub(crate) use datacentre::{DatacentreArgs, DatacentreCommand, InjectArgs, ServeArgs};
 pub(crate) use people::{
-    Credentials, PauseArgs, PlanArgs, PlanCancelArgs, PlanCommand, PlanListArgs, PlanShowArgs, PlanVoteArgs, Rendering,
-    ServerArgs, TokenArgs, TokenCommand, TokenCreateArgs,
+    Credentials, PauseArgs, PlanArgs, PlanCancelArgs, PlanCommand, PlanListArgs, PlanShowArgs, PlanVoteArgs,
+    ReleaseArgs, Rendering, ServerArgs, TokenArgs, TokenCommand, TokenCreateArgs,
 };
 
 /// A policy-driven autonomic orchestrator: watches resources, decides, plans, acts, and can say why.
@@ -93,6 +93,8 @@ pub(crate) enum Command {
     Pause(PauseArgs),
     /// Let a paused homeostat begin plans again.
     Resume(PauseArgs),
+    /// Let policies act again on a resource that is in quarantine since a ladder came to its end there.
+    Release(ReleaseArgs),
     /// Show how a running homeostat is: paused or not, what waits, what is in flight.
     Status(PauseArgs),
     /// Make a token for people or programs that use the API over HTTP.

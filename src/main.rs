@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => command::plan::run(&args),
         Command::Pause(args) => command::control::pause(&args),
         Command::Resume(args) => command::control::resume(&args),
+        Command::Release(args) => command::control::release(&args),
         Command::Status(args) => command::control::status(&args),
         Command::Token(args) => command::token::run(&args),
         Command::Explain(args) => command::explain::run(&args),

@@ -132,6 +132,8 @@ mod tests {
             22:15:40    step    p1-1/1 done: assumed
             22:15:40  plan      p1-1 restart vm/v1 succeeded
             22:16:40  handover  vm/v1 hot: a person has to go on; the ladder is at its end: restart
+            22:16:40  notice    vm/v1 (critical): a person has to go on with vm/v1: the ladder is at its end: restart
+            22:16:40  quarantine vm/v1: left alone until hot has been closed for 10m
             22:16:40  closed    vm/v1 hot: avg("cpu", 1m) > 90% is false (avg(cpu, 1m) = 0.825)
 
             policy  findings  plans  steps  skipped  held  handed over  plans/h

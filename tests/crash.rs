@@ -209,7 +209,7 @@ spec:
         victim.die_and_rise();
         fs::remove_file(policies.join("in-vain.yaml")).unwrap();
         victim.wait_until_ready();
-        victim.come_to_rest(Duration::from_secs(5), Duration::from_secs(150));
+        victim.come_to_rest(Duration::from_secs(5), Duration::from_secs(30));
         let (kills, moments) = (victim.kills, victim.moments);
         victim.stop();
 

@@ -238,7 +238,8 @@ mod tests {
                 .lines()
                 .map(|line| serde_json::from_str(line).unwrap())
                 .map(|record: Value| json!({"at": record["at"], "entry": record["entry"]}));
-            let mut audited: Vec<Value> = audited.collect();
+            // What counts towards its `for` is kept, and told to nobody.
+            let mut audited: Vec<Value> = audited.filter(|record| record["entry"]["counted"].is_null()).collect();
             assert!(audited.starts_with(&known), "{} records, {} were told", audited.len(), known.len());
             // Whatever else had become durable counts for the next round.
             std::mem::swap(&mut known, &mut audited);

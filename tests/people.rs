@@ -182,7 +182,7 @@ mod tests {
         let (id, hash) = plan(&program, "two");
         let body = format!("{{\"hash\": \"{hash}\"}}");
         // The least role, and what to send.
-        let routes: [(&str, String, usize, &str); 11] = [
+        let routes: [(&str, String, usize, &str); 12] = [
             ("view", "GET /api/v1/status".into(), 0, ""),
             ("view", "GET /api/v1/plans".into(), 0, ""),
             ("view", format!("GET /api/v1/plans/{id}"), 0, ""),
@@ -193,6 +193,7 @@ mod tests {
             ("admin", format!("POST /api/v1/plans/{id}/cancel"), 2, ""),
             ("admin", "POST /api/v1/pause".into(), 2, ""),
             ("admin", "POST /api/v1/resume".into(), 2, ""),
+            ("admin", "POST /api/v1/release/vm/web-1".into(), 2, ""),
             ("admin", "POST /api/v1/plans/p9-9/cancel".into(), 2, ""),
         ];
         let token = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap().trim().to_owned();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use homeostat_guard::approval::hash;
-use homeostat_model::{Generation, Plan, PlanId, PlanResult, StepId, Timestamp};
+use homeostat_model::{Generation, Plan, PlanId, PlanResult, ResourceId, StepId, Timestamp};
 use homeostat_plan::{Run, StepState};
 use serde::{Deserialize, Serialize};
 
@@ -174,6 +174,9 @@ pub struct Overview {
     pub in_flight: Vec<PlanId>,
     /// The plans of which a person has to see what became.
     pub in_doubt: Vec<PlanId>,
+    /// The resources that are left alone since a ladder came to its end there.
+    #[serde(default)]
+    pub quarantined: Vec<ResourceId>,
 }
 
 impl Engine {
@@ -191,6 +194,7 @@ impl Engine {
             waiting: self.proposals.len(),
             in_flight: self.runs.keys().copied().collect(),
             in_doubt: in_doubt.collect(),
+            quarantined: self.quarantined.keys().cloned().collect(),
         }
     }
 

@@ -71,9 +71,11 @@ fn two_policies_that_ask_for_the_same_get_one_plan() {
     bench.until(
         100,
         expect![[r#"
-        90s handed over first on vm/one: the ladder is at its end: resize
-        90s handed over second on vm/one: the ladder is at its end: resize
-    "#]],
+            90s handed over first on vm/one: the ladder is at its end: resize
+            90s told: a person has to go on with vm/one: the ladder is at its end: resize
+            90s handed over second on vm/one: the ladder is at its end: resize
+            90s told: a person has to go on with vm/one: the ladder is at its end: resize
+        "#]],
     );
 }
 
@@ -87,18 +89,20 @@ fn who_comes_later_joins_the_plan_in_flight() {
     bench.sample(10, "vm/one", "cpu", 0.9).sample(15, "vm/one", "load", 0.9).until(
         200,
         expect![[r#"
-        10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for first: vm/one resize to 4 vcpus
-        10s begins p1-1/1
-        15s opened second on vm/one: last("load") > 80% is true (last(load) = 0.9)
-        15s second on vm/one joins plan p1-1
-        30s ended p1-1/1: Done { observed: "assumed" }
-        30s plan p1-1: Succeeded
-        30s held second on vm/one: cooldown: the policy acted here not long ago
-        30s held first on vm/one: cooldown: the policy acted here not long ago
-        90s handed over first on vm/one: the ladder is at its end: resize
-        150s handed over second on vm/one: the ladder is at its end: resize
-    "#]],
+            10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for first: vm/one resize to 4 vcpus
+            10s begins p1-1/1
+            15s opened second on vm/one: last("load") > 80% is true (last(load) = 0.9)
+            15s second on vm/one joins plan p1-1
+            30s ended p1-1/1: Done { observed: "assumed" }
+            30s plan p1-1: Succeeded
+            30s held second on vm/one: cooldown: the policy acted here not long ago
+            30s held first on vm/one: cooldown: the policy acted here not long ago
+            90s handed over first on vm/one: the ladder is at its end: resize
+            90s told: a person has to go on with vm/one: the ladder is at its end: resize
+            150s handed over second on vm/one: the ladder is at its end: resize
+            150s told: a person has to go on with vm/one: the ladder is at its end: resize
+        "#]],
     );
 }
 
@@ -180,15 +184,17 @@ fn a_plan_that_fails_has_failed_for_both() {
     bench.sample(10, "vm/one", "cpu", 0.9).until(
         60,
         expect![[r#"
-        10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s opened second on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for first, second: vm/one resize to 4 vcpus
-        10s begins p1-1/1
-        10s ended p1-1/1: Refused { reason: "locked" }
-        10s plan p1-1: Failed { step: StepId(1), reason: "refused: locked" }
-        10s handed over first on vm/one: the ladder is at its end: resize
-        10s handed over second on vm/one: the ladder is at its end: resize
-    "#]],
+            10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s opened second on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for first, second: vm/one resize to 4 vcpus
+            10s begins p1-1/1
+            10s ended p1-1/1: Refused { reason: "locked" }
+            10s plan p1-1: Failed { step: StepId(1), reason: "refused: locked" }
+            10s handed over first on vm/one: the ladder is at its end: resize
+            10s told: a person has to go on with vm/one: the ladder is at its end: resize
+            10s handed over second on vm/one: the ladder is at its end: resize
+            10s told: a person has to go on with vm/one: the ladder is at its end: resize
+        "#]],
     );
 }
 
@@ -233,18 +239,20 @@ fn what_was_done_is_not_taken_back_while_its_finding_is_open() {
         20s told: shrink on vm/one wants vm/one resize to 3 vcpus, and grow on vm/one the opposite; neither is done until one of them closes, since both policies have the same priority
         20s held shrink on vm/one: grow on vm/one wants the opposite of vm/one resize to 3 vcpus, and neither has priority
         75s handed over grow on vm/one: the ladder is at its end: resize
+        75s told: a person has to go on with vm/one: the ladder is at its end: resize
     "#]]);
     bench.sample(110, "vm/one", "cpu", 0.1).until(
         200,
         expect![[r#"
-        110s closed grow on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
-        110s plan p1-2 resize for shrink: vm/one resize to 3 vcpus
-        110s begins p1-2/1
-        115s ended p1-2/1: Done { observed: "assumed" }
-        115s plan p1-2: Succeeded
-        115s held shrink on vm/one: cooldown: the policy acted here not long ago
-        175s handed over shrink on vm/one: the ladder is at its end: resize
-    "#]],
+            110s closed grow on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
+            110s plan p1-2 resize for shrink: vm/one resize to 3 vcpus
+            110s begins p1-2/1
+            115s ended p1-2/1: Done { observed: "assumed" }
+            115s plan p1-2: Succeeded
+            115s held shrink on vm/one: cooldown: the policy acted here not long ago
+            175s handed over shrink on vm/one: the ladder is at its end: resize
+            175s told: a person has to go on with vm/one: the ladder is at its end: resize
+        "#]],
     );
 }
 
@@ -254,44 +262,48 @@ fn of_opposites_the_one_of_greater_priority_wins_as_long_as_its_finding_is_open(
         (
             true,
             expect![[r#"
-        10s opened grow on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for grow: vm/one resize to 4 vcpus
-        10s begins p1-1/1
-        10s opened shrink on vm/one: last("idle") > 80% is true (last(idle) = 0.9)
-        10s held shrink on vm/one: grow on vm/one wants the opposite of vm/one resize to 3 vcpus, and has priority
-        15s ended p1-1/1: Done { observed: "assumed" }
-        15s plan p1-1: Succeeded
-        15s held grow on vm/one: cooldown: the policy acted here not long ago
-        75s handed over grow on vm/one: the ladder is at its end: resize
-        110s closed grow on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
-        110s plan p1-2 resize for shrink: vm/one resize to 3 vcpus
-        110s begins p1-2/1
-        115s ended p1-2/1: Done { observed: "assumed" }
-        115s plan p1-2: Succeeded
-        115s held shrink on vm/one: cooldown: the policy acted here not long ago
-        175s handed over shrink on vm/one: the ladder is at its end: resize
-    "#]],
+                10s opened grow on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+                10s plan p1-1 resize for grow: vm/one resize to 4 vcpus
+                10s begins p1-1/1
+                10s opened shrink on vm/one: last("idle") > 80% is true (last(idle) = 0.9)
+                10s held shrink on vm/one: grow on vm/one wants the opposite of vm/one resize to 3 vcpus, and has priority
+                15s ended p1-1/1: Done { observed: "assumed" }
+                15s plan p1-1: Succeeded
+                15s held grow on vm/one: cooldown: the policy acted here not long ago
+                75s handed over grow on vm/one: the ladder is at its end: resize
+                75s told: a person has to go on with vm/one: the ladder is at its end: resize
+                110s closed grow on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
+                110s plan p1-2 resize for shrink: vm/one resize to 3 vcpus
+                110s begins p1-2/1
+                115s ended p1-2/1: Done { observed: "assumed" }
+                115s plan p1-2: Succeeded
+                115s held shrink on vm/one: cooldown: the policy acted here not long ago
+                175s handed over shrink on vm/one: the ladder is at its end: resize
+                175s told: a person has to go on with vm/one: the ladder is at its end: resize
+            "#]],
         ),
         (
             false,
             expect![[r#"
-        10s opened shrink on vm/one: last("idle") > 80% is true (last(idle) = 0.9)
-        10s plan p1-1 resize for shrink: vm/one resize to 1 vcpus
-        10s begins p1-1/1
-        10s opened grow on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s held grow on vm/one: plan p1-1 has vm/one in hand
-        15s ended p1-1/1: Done { observed: "assumed" }
-        15s plan p1-1: Succeeded
-        15s plan p1-2 resize for grow: vm/one resize to 3 vcpus
-        15s begins p1-2/1
-        15s held shrink on vm/one: cooldown: the policy acted here not long ago
-        20s ended p1-2/1: Done { observed: "assumed" }
-        20s plan p1-2: Succeeded
-        20s held grow on vm/one: cooldown: the policy acted here not long ago
-        75s handed over shrink on vm/one: the ladder is at its end: resize
-        80s handed over grow on vm/one: the ladder is at its end: resize
-        110s closed grow on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
-    "#]],
+                10s opened shrink on vm/one: last("idle") > 80% is true (last(idle) = 0.9)
+                10s plan p1-1 resize for shrink: vm/one resize to 1 vcpus
+                10s begins p1-1/1
+                10s opened grow on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+                10s held grow on vm/one: plan p1-1 has vm/one in hand
+                15s ended p1-1/1: Done { observed: "assumed" }
+                15s plan p1-1: Succeeded
+                15s plan p1-2 resize for grow: vm/one resize to 3 vcpus
+                15s begins p1-2/1
+                15s held shrink on vm/one: cooldown: the policy acted here not long ago
+                20s ended p1-2/1: Done { observed: "assumed" }
+                20s plan p1-2: Succeeded
+                20s held grow on vm/one: cooldown: the policy acted here not long ago
+                75s handed over shrink on vm/one: the ladder is at its end: resize
+                75s told: a person has to go on with vm/one: the ladder is at its end: resize
+                80s handed over grow on vm/one: the ladder is at its end: resize
+                80s told: a person has to go on with vm/one: the ladder is at its end: resize
+                110s closed grow on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
+            "#]],
         ),
     ] {
         let yaml = [grow("grow", "cpu", "priority: 10"), shrink("shrink", "idle", "priority: 5")].concat();
@@ -397,22 +409,26 @@ fn an_approved_plan_that_is_opposed_by_then_is_refused() {
 fn the_loser_goes_on_when_the_winner_is_called_off() {
     let yaml = [grow("grow", "cpu", "priority: 9"), shrink("shrink", "cpu", "")].concat();
     let mut bench = Bench::new(&yaml, one_vm(), slow(20));
-    bench.sample(10, "vm/one", "cpu", 0.9).operator(15, OperatorCommand::Cancel(plan(1))).until(
-        60,
-        expect![[r#"
-        10s opened grow on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s opened shrink on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for grow: vm/one resize to 4 vcpus
-        10s begins p1-1/1
-        10s held shrink on vm/one: grow on vm/one wants the opposite of vm/one resize to 3 vcpus, and has priority
-        15s calls off p1-1: cancelled by an operator
-        30s ended p1-1/1: Cancelled
-        30s plan p1-1: Cancelled { reason: "cancelled by an operator" }
-        30s plan p1-2 resize for shrink: vm/one resize to 1 vcpus
-        30s begins p1-2/1
-        50s ended p1-2/1: Done { observed: "assumed" }
-        50s plan p1-2: Succeeded
-        50s held shrink on vm/one: cooldown: the policy acted here not long ago
-    "#]],
-    );
+    bench
+        .sample(10, "vm/one", "cpu", 0.9)
+        .operator(15, OperatorCommand::Cancel { plan: plan(1), by: "an operator".into() })
+        .until(
+            60,
+            expect![[r#"
+                10s opened grow on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+                10s opened shrink on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+                10s plan p1-1 resize for grow: vm/one resize to 4 vcpus
+                10s begins p1-1/1
+                10s held shrink on vm/one: grow on vm/one wants the opposite of vm/one resize to 3 vcpus, and has priority
+                15s calls off p1-1: cancelled by an operator
+                30s ended p1-1/1: Cancelled
+                30s plan p1-1: Cancelled { reason: "cancelled by an operator" }
+                30s held grow on vm/one: its plan was called off: nothing more is done until the finding closes
+                30s plan p1-2 resize for shrink: vm/one resize to 1 vcpus
+                30s begins p1-2/1
+                50s ended p1-2/1: Done { observed: "assumed" }
+                50s plan p1-2: Succeeded
+                50s held shrink on vm/one: cooldown: the policy acted here not long ago
+            "#]],
+        );
 }

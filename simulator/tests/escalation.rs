@@ -128,15 +128,15 @@ fn a_resource_whose_ladder_is_at_its_end_is_left_alone_until_its_finding_stays_c
         20s told: a person has to go on with vm/one: the ladder is at its end: restart
         20s quarantine of vm/one by hot on vm/one, 2m
         30s opened full on vm/one: last("disk") > 80% is true (last(disk) = 0.9)
-        30s held full on vm/one: vm/one is in quarantine: the ladder of hot has come to its end; a person has to release it
+        30s held full on vm/one: vm/one is in quarantine: the ladder of hot has come to its end; it is released by a person, or when that finding stays closed
     "#]]);
-    expect![[r#"vm/one is in quarantine: the ladder of hot has come to its end; a person has to release it; last("disk") > 80% is true (last(disk) = 0.9)"#]].assert_eq(&bench.driver.engine().explain(&id("vm/one"))[0].because);
+    expect![[r#"vm/one is in quarantine: the ladder of hot has come to its end; it is released by a person, or when that finding stays closed; last("disk") > 80% is true (last(disk) = 0.9)"#]].assert_eq(&bench.driver.engine().explain(&id("vm/one"))[0].because);
     // It comes again before its time is over, which counts anew.
     bench.sample(100, "vm/one", "cpu", 0.1).sample(200, "vm/one", "cpu", 0.95).sample(300, "vm/one", "cpu", 0.1);
     bench.until(1000, expect![[r#"
         100s closed hot on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
         200s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.95)
-        200s held hot on vm/one: vm/one is in quarantine: the ladder of hot has come to its end; a person has to release it
+        200s held hot on vm/one: vm/one is in quarantine: the ladder of hot has come to its end; it is released by a person, or when that finding stays closed
         300s closed hot on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
         420s released vm/one: its finding has been closed for 2m
         420s plan p1-2 resize for full: vm/one resize to 2 vcpus
@@ -173,14 +173,14 @@ fn a_person_releases_a_resource_from_quarantine() {
         20s told: a person has to go on with vm/one: the ladder is at its end: restart
         20s quarantine of vm/one by hot on vm/one, 10m
         30s opened full on vm/one: last("disk") > 80% is true (last(disk) = 0.9)
-        30s held full on vm/one: vm/one is in quarantine: the ladder of hot has come to its end; a person has to release it
+        30s held full on vm/one: vm/one is in quarantine: the ladder of hot has come to its end; it is released by a person, or when that finding stays closed
         5000s released vm/one: ann has released it
         5000s plan p1-2 resize for full: vm/one resize to 2 vcpus
         5000s begins p1-2/1
         5000s ended p1-2/1: Done { observed: "assumed" }
         5000s plan p1-2: Succeeded
         5000s held full on vm/one: cooldown: the policy acted here not long ago
-        5001s refused release of vm/one by ann: it is not in quarantine
+        5001s refused release of vm/one by ann: vm/one is not in quarantine
         5300s handed over full on vm/one: the ladder is at its end: resize
         5300s told: a person has to go on with vm/one: the ladder is at its end: resize
     "#]]);

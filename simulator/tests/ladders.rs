@@ -280,7 +280,12 @@ fn an_event_that_is_held_back_by_a_pause_is_given_up_when_it_is_too_old() {
             320s closed crash on vm/one: it was held back until it was too old to be answered: paused by an operator
         "#]],
     );
-    bench.operator(36_000, OperatorCommand::Resume { by: "an operator".into() }).until(40_000, expect![[""]]);
+    bench.operator(36_000, OperatorCommand::Resume { by: "an operator".into() }).until(
+        40_000,
+        expect![[r#"
+        36000s resumed by an operator
+    "#]],
+    );
 }
 
 #[test]

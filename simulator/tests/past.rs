@@ -118,7 +118,8 @@ impl Run {
             }
             Happening::Agree(approve) => newest(|plan| plan.mode == Mode::Recommend, &self.journal)
                 .map(|plan| OperatorCommand::Vote { plan, by: "ann".into(), approve: *approve, hash: None }),
-            Happening::Cancel => newest(|plan| plan.mode == Mode::Auto, &self.journal).map(OperatorCommand::Cancel),
+            Happening::Cancel => newest(|plan| plan.mode == Mode::Auto, &self.journal)
+                .map(|plan| OperatorCommand::Cancel { plan, by: "ann".into() }),
             Happening::Reload => {
                 self.bench.replace(now, &site());
                 None

@@ -231,8 +231,10 @@ fn of_several_that_leave_a_crowded_host_at_once_some_stay() {
             10s begins p1-2/1
             10s skipped migrate of crowded on vm/3: it would gain nothing: host/b would have 25% left, host/a has 50%
             10s handed over crowded on vm/3: the ladder is at its end: migrate
+            10s told: a person has to go on with vm/3: the ladder is at its end: migrate
             10s skipped migrate of crowded on vm/4: it would gain nothing: host/b would have 25% left, host/a has 50%
             10s handed over crowded on vm/4: the ladder is at its end: migrate
+            10s told: a person has to go on with vm/4: the ladder is at its end: migrate
             10s ended p1-1/1: Done { observed: "assumed" }
             10s plan p1-1: Succeeded
             10s held crowded on vm/1: the condition is no longer known to hold

@@ -1,6 +1,9 @@
 //! The engine as a whole: how it is, and whether it may begin plans.
 
-use axum::{Extension, Json, extract::State};
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+};
 use homeostat_engine::{OperatorCommand, Overview};
 use serde::{Deserialize, Serialize};
 
@@ -36,5 +39,17 @@ pub(super) async fn resume(
     Extension(person): Extension<Person>,
 ) -> Result<Json<Report>, Refusal> {
     api.tell(OperatorCommand::Resume { by: person.name }).await?;
+    status(State(api)).await
+}
+
+/// Lets policies act again on a resource that is in quarantine.
+pub(super) async fn release(
+    State(api): State<Api>,
+    Extension(person): Extension<Person>,
+    Path(resource): Path<String>,
+) -> Result<Json<Report>, Refusal> {
+    let resource =
+        resource.parse().map_err(|error| Refusal::bad(format!("{error}"), "names are kind/name, such as vm/web-1"))?;
+    api.tell(OperatorCommand::Release { resource, by: person.name }).await?;
     status(State(api)).await
 }

@@ -129,6 +129,15 @@ pub(crate) struct PauseArgs {
     pub(crate) output: Rendering,
 }
 
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// The resource, such as vm/web-1.
+    pub(crate) resource: homeostat_model::ResourceId,
+    #[command(flatten)]
+    pub(crate) rest: PauseArgs,
+}
+
 /// Arguments of `token`.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {

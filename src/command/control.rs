@@ -1,4 +1,4 @@
-//! `homeostat pause`, `resume` and `status`: the engine as a whole.
+//! `homeostat pause`, `resume`, `release` and `status`: the engine as a whole.
 
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     api::StatusReport,
-    cli::PauseArgs,
+    cli::{PauseArgs, ReleaseArgs},
     client::{Client, rendered},
     report::Failure,
 };
@@ -17,6 +17,11 @@ pub(crate) fn pause(args: &PauseArgs) -> Result<ExitCode, Failure> {
 
 pub(crate) fn resume(args: &PauseArgs) -> Result<ExitCode, Failure> {
     tell(args, &Client::new(&args.server)?.post("/api/v1/resume", &json!({}))?)
+}
+
+pub(crate) fn release(args: &ReleaseArgs) -> Result<ExitCode, Failure> {
+    let path = format!("/api/v1/release/{}", args.resource);
+    tell(&args.rest, &Client::new(&args.rest.server)?.post(&path, &json!({}))?)
 }
 
 pub(crate) fn status(args: &PauseArgs) -> Result<ExitCode, Failure> {
@@ -38,6 +43,8 @@ fn text(report: &StatusReport) -> String {
         let plans: Vec<String> = plans.iter().map(ToString::to_string).collect();
         if plans.is_empty() { "none".into() } else { plans.join(", ") }
     };
+    let quarantined: Vec<&str> = overview.quarantined.iter().map(homeostat_model::ResourceId::as_str).collect();
+    let quarantined = if quarantined.is_empty() { "none".into() } else { quarantined.join(", ") };
     for (name, value) in [
         ("policies", overview.policies.to_string()),
         ("resources", overview.resources.to_string()),
@@ -45,6 +52,7 @@ fn text(report: &StatusReport) -> String {
         ("waiting", format!("{} for approval", overview.waiting)),
         ("in flight", named(&overview.in_flight)),
         ("in doubt", named(&overview.in_doubt)),
+        ("quarantine", quarantined),
         ("journal", journal.clone()),
     ] {
         // Writing to a String does not fail.

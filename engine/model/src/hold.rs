@@ -342,7 +342,7 @@ impl fmt::Display for Hold {
             Self::Quarantined { resource, by, until: None, .. } => {
                 write!(
                     f,
-                    "{resource} is in quarantine: the ladder of {by} has come to its end; a person has to release it"
+                    "{resource} is in quarantine: the ladder of {by} has come to its end; it is released by a person, or when that finding stays closed"
                 )
             }
             Self::Quarantined { resource, by, .. } => {

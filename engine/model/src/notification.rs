@@ -203,6 +203,7 @@ mod tests {
             id: NoticeId { generation: Generation(2), number },
             at: Timestamp::from_millis(1),
             finding: serde_json::from_str(r#"{"policy": "p", "resource": "vm/a"}"#).unwrap(),
+            rung: None,
             severity: Severity::Warning,
             message: "m".into(),
             to: to.iter().map(|name| ChannelName::new(name).unwrap()).collect(),

@@ -1,21 +1,27 @@
 //! Complaints 9 and 10: silent escalation, and remediation without end.
 
 use homeostat_model::*;
+use homeostat_policy::{Catalogue, SourceText, UnknownMetrics, load};
 use homeostat_simulator::Assumption;
 
 use crate::{
-    bench::{Bench, centre, policy},
+    bench::{Bench, centre, guard, policy},
     handed_over, plans, verbs,
 };
 
 /// autoscaler #8720 #10174 #10181: when the gentle way does not work, something harsher is done, and nobody had asked for that.
 #[test]
 fn complaint_09_silent_escalation_to_something_more_disruptive() {
-    let run = |then: &str, ceiling: &str| {
-        let spec = format!("select: {{kind: vm}}\nwhen: last(\"load\") > 80%\ncooldown: 10s\n{ceiling}then: {then}");
+    let written = |then: &str, ceiling: &str| {
+        policy(
+            "hot",
+            &format!("select: {{kind: vm}}\nwhen: last(\"load\") > 80%\ncooldown: 10s\n{ceiling}then: {then}"),
+        )
+    };
+    let run = |then: &str, site: &str| {
         let no = Some(StepResult::Refused { reason: "no".into() });
         let fails = Assumption { verb: Some(Verb::Resize), ends: no, ..Assumption::default() };
-        let mut bench = Bench::new(&policy("hot", &spec), centre(1), vec![fails]);
+        let mut bench = Bench::new(&[site.to_owned(), written(then, "")].concat(), centre(1), vec![fails]);
         bench.samples(10..=300, "vm/a0", "load", 0.9);
         let made = plans(&mut bench, 300);
         (verbs(&made), handed_over(bench.driver.records()), bench)
@@ -23,12 +29,15 @@ fn complaint_09_silent_escalation_to_something_more_disruptive() {
     // What is not written is not done, though the only response fails.
     let (done, over, _) = run("[{resize: {vcpus: 2}}]", "");
     assert_eq!((done, over.len()), (vec![Verb::Resize], 1));
-    // What is written, but above the ceiling, is passed over, and that is said.
+    // What is written above the policy's own ceiling is refused when it is loaded.
     let ladder = "[{resize: {vcpus: 2}}, restart, kill]";
-    let (done, over, bench) = run(ladder, "ceiling: live\n");
+    let source = SourceText { name: "hot.yaml".into(), text: written(ladder, "ceiling: live\n") };
+    assert_eq!(load(&[source], &Catalogue::new(UnknownMetrics::Allow)).problems.len(), 2);
+    // Above that of a guard it is passed over, and that is said.
+    let (done, over, bench) = run(ladder, &guard("site", "select: {kind: vm}\nceiling: live"));
     assert_eq!((done, over.len()), (vec![Verb::Resize], 1));
     let skipped = bench.driver.records().iter().filter(|record| {
-        matches!(&record.entry, Entry::Skipped { reason, .. } if reason.contains("the ceiling of policy hot is live"))
+        matches!(&record.entry, Entry::Skipped { reason, .. } if reason.contains("the ceiling of guard site is live"))
     });
     assert_eq!(skipped.count(), 2);
     // Without the ceiling it is done.

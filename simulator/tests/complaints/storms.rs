@@ -39,8 +39,8 @@ fn complaint_12_a_breaker_that_blocks_recovery_or_replays_old_events() {
 
     // A person's pause is no different.
     let mut bench = Bench::new(&policy("crash", &format!("{CRASH}then: [restart]")), centre(2), vec![]);
-    bench.operator(5, OperatorCommand::Pause).event(10, "vm/a0", "vm.crashed", &[]);
-    bench.event(500, "vm/a1", "vm.crashed", &[]).operator(600, OperatorCommand::Resume);
+    bench.operator(5, OperatorCommand::Pause { by: "an operator".into() }).event(10, "vm/a0", "vm.crashed", &[]);
+    bench.event(500, "vm/a1", "vm.crashed", &[]).operator(600, OperatorCommand::Resume { by: "an operator".into() });
     let subjects: Vec<String> = plans(&mut bench, 900).iter().map(|(_, plan)| plan.subject.to_string()).collect();
     assert_eq!(subjects, ["vm/a1"]);
 }

@@ -20,6 +20,11 @@ pub(crate) fn charter(seed: u64) -> &'static (String, Vec<Arc<Policy>>) {
     })
 }
 
+fn problems(text: &str) -> Vec<homeostat_policy::Problem> {
+    let source = SourceText { name: "drawn.yaml".into(), text: text.to_owned() };
+    load(&[source], &Catalogue::new(UnknownMetrics::Allow)).problems
+}
+
 fn read(text: &str) -> Vec<Arc<Policy>> {
     let source = SourceText { name: "drawn.yaml".into(), text: text.to_owned() };
     let loaded = load(&[source], &Catalogue::new(UnknownMetrics::Allow));
@@ -138,10 +143,12 @@ fn policy(draw: &mut Draw, pattern: &Pattern) -> String {
     if pattern.condition.contains("kind: vm") {
         spec += *draw.pick(&["", "", "returnAfter: 10m\n", "returnAfter: 30m\n"]);
         spec += *draw.pick(&["", "", "minGain: 5%\n", "minGain: 20%\n"]);
-        spec += *draw.pick(&["", "", "", "ceiling: live\n", "ceiling: restart\n"]);
     }
+    let ceiling = *draw.pick(&["", "", "", "ceiling: live\n", "ceiling: restart\n"]);
     spec += &ladder(draw, pattern);
-    document("Policy", pattern.name, &spec)
+    let bounded = document("Policy", pattern.name, &format!("{ceiling}{spec}"));
+    // A ladder that is certainly higher is refused.
+    if problems(&bounded).is_empty() { bounded } else { document("Policy", pattern.name, &spec) }
 }
 
 fn ladder(draw: &mut Draw, pattern: &Pattern) -> String {

@@ -24,6 +24,7 @@ fn notification(number: u64, severity: Severity, message: &str) -> Notification 
         id: NoticeId { generation: Generation(1), number },
         at: Clock::system().now(),
         finding: serde_json::from_str(r#"{"policy": "too-hot", "resource": "vm/web-1"}"#).unwrap(),
+        rung: None,
         severity,
         message: message.into(),
         to: [ChannelName::new("channel").unwrap()].into(),

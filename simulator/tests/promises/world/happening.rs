@@ -48,7 +48,8 @@ impl World {
             Happening::Person => self.person(),
             Happening::Pause => {
                 self.paused = !self.paused;
-                let command = if self.paused { OperatorCommand::Pause } else { OperatorCommand::Resume };
+                let by = "an operator".to_owned();
+                let command = if self.paused { OperatorCommand::Pause { by } } else { OperatorCommand::Resume { by } };
                 self.tell(Input::Operator(command));
             }
             Happening::Reload => self.call(Told::Policies),
@@ -151,14 +152,14 @@ impl World {
             match self.draw.below(8) {
                 0 => OperatorCommand::Approve(plan),
                 1 => OperatorCommand::Reject(plan),
-                2 => OperatorCommand::Cancel(plan),
+                2 => OperatorCommand::Cancel { plan, by: "an operator".into() },
                 _ => {
                     let by = (*self.draw.pick(&["ann", "bob", "eve"])).to_owned();
                     OperatorCommand::Vote { plan, by, approve: !self.draw.chance(10), hash: None }
                 }
             }
         } else if !others.is_empty() && self.draw.chance(60) {
-            OperatorCommand::Cancel(*self.draw.pick(&others))
+            OperatorCommand::Cancel { plan: *self.draw.pick(&others), by: "an operator".into() }
         } else {
             return;
         };
