@@ -21,6 +21,8 @@ pub(crate) struct Watcher {
     tried: BTreeMap<FindingRef, BTreeMap<u16, u16>>,
     /// Findings that a person knows of, since they opened.
     told: BTreeSet<FindingRef>,
+    /// When findings closed.
+    closed: BTreeMap<FindingRef, Timestamp>,
     /// How many plans for a finding did not succeed, one after the other, without anybody being told; and when the last one ended.
     in_vain: BTreeMap<FindingRef, (usize, Timestamp)>,
 }
@@ -54,11 +56,13 @@ impl Watcher {
         match entry {
             Entry::FindingOpened { finding, .. } => {
                 self.tried.remove(finding);
-                // What a person was told of an event they know when it comes again.
-                if !scene.policy(&finding.policy).answers_events() {
+                // What a person was told of they know when it comes again soon.
+                let within = scene.policy(&finding.policy).recurs_within().max(SOON);
+                if self.closed.remove(finding).is_none_or(|closed| closed + within <= scene.decided) {
                     self.told.remove(finding);
                 }
             }
+            Entry::FindingClosed { finding, .. } => drop(self.closed.insert(finding.clone(), scene.decided)),
             Entry::HandedOver { finding, .. } => drop(self.told.insert(finding.clone())),
             Entry::Notified(notification) => drop(self.told.insert(notification.finding.clone())),
             Entry::PlanMade(plan) if plan.mode == Mode::Recommend => drop(self.told.insert(plan.finding())),
