@@ -1,7 +1,12 @@
 //! What outlasts the program: what an engine recalls of any earlier moment and of the records since is what the engine before knew at the
 //! end; and what follows from it is done, or is not done, as if homeostat had not been started anew.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod bench;
 
