@@ -78,6 +78,10 @@ impl Watcher {
             }
             Entry::FindingOpened { finding, .. } => {
                 self.answered.remove(finding);
+                // Its plan of an earlier life is at work.
+                if scene.in_flight().any(|flight| flight.plan.findings.contains(finding)) {
+                    self.answered.insert(finding.clone());
+                }
                 return self.opened(scene, finding);
             }
             Entry::PlanFinished { plan, result } => self.finished(scene, record.at, &scene.flights[plan], result),

@@ -67,7 +67,7 @@ impl Watcher {
             Entry::Notified(notification) => drop(self.told.insert(notification.finding.clone())),
             Entry::PlanMade(plan) if plan.mode == Mode::Recommend => drop(self.told.insert(plan.finding())),
             Entry::PlanFinished { plan, result: PlanResult::Cancelled { .. } } => {
-                self.told.insert(scene.flights[plan].plan.finding());
+                self.told.extend(scene.flights[plan].plan.findings.iter().cloned());
             }
             _ => {}
         }

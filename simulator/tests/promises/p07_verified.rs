@@ -123,16 +123,19 @@ fn undone(flight: &Flight) -> Result<(), String> {
     if flight.called_off || !flight.doubtful().is_empty() {
         return Ok(());
     }
-    let stands = |step: &Step| {
-        let last = flight.tries.iter().rev().find(|one| one.step == step.id);
-        let undo = last.is_some_and(|one| one.key.attempt().is_some_and(|attempt| attempt.undo));
-        !undo && last.is_some_and(|one| matches!(one.result, Some(StepResult::Done { .. })))
+    let last = |step: &Step| {
+        let last = flight.tries.iter().rev().find(|one| one.step == step.id)?;
+        let undo = last.key.attempt().is_some_and(|attempt| attempt.undo);
+        Some((undo, matches!(last.result, Some(StepResult::Done { .. }))))
     };
+    let done = |step: &Step| last(step) == Some((false, true));
+    // Also what could not be undone.
+    let stands = |step: &Step| done(step) || last(step) == Some((true, false));
     // What something still stands on stays, and so does what could not be undone for what has to be so first.
     let on_it = |step: &Step| flight.plan.steps.iter().any(|later| later.after.contains(&step.id) && stands(later));
     let left =
         flight.plan.steps.iter().find(|step| {
-            step.compensation.is_some() && stands(step) && !on_it(step) && !flight.refused.contains(&step.id)
+            step.compensation.is_some() && done(step) && !on_it(step) && !flight.refused.contains(&step.id)
         });
     match left {
         Some(step) => Err(format!("plan {} did not succeed, and step {} is not undone", flight.plan.id, step.id)),

@@ -56,7 +56,7 @@ impl Watcher {
         if matches!(explained.status, Status::No | Status::Waiting) {
             return Err(format!("{finding} is open, and said to be {:?}: {}", explained.status, explained.because));
         }
-        let flying = scene.in_flight().any(|flight| flight.plan.finding() == *finding);
+        let flying = scene.in_flight().any(|flight| flight.plan.findings.contains(finding));
         if flying != (explained.status == Status::Acting) {
             return Err(format!("{finding} is said to be {:?}, a plan in flight: {flying}", explained.status));
         }

@@ -161,6 +161,11 @@ impl Scene {
                 self.open.remove(finding);
             }
             Entry::PlanMade(plan) => self.made(record.at, plan),
+            Entry::Joined { finding, plan } => {
+                if let Some(flight) = self.flights.get_mut(plan) {
+                    flight.plan.findings.push(finding.clone());
+                }
+            }
             Entry::StepDispatched { plan, step, key } => {
                 self.begins(record.at, *plan);
                 if let Some(flight) = self.flights.get_mut(plan) {
