@@ -11,8 +11,8 @@ use serde::Serialize;
 
 pub(crate) use datacentre::{DatacentreArgs, DatacentreCommand, InjectArgs, ServeArgs};
 pub(crate) use people::{
-    Credentials, PauseArgs, PlanArgs, PlanCancelArgs, PlanCommand, PlanListArgs, PlanShowArgs, PlanVoteArgs,
-    ReleaseArgs, Rendering, ServerArgs, TokenArgs, TokenCommand, TokenCreateArgs,
+    AskArgs, Credentials, OnePlanArgs, PlanArgs, PlanCommand, PlanListArgs, PlanVoteArgs, ReleaseArgs, Rendering,
+    ServerArgs, TokenArgs, TokenCommand, TokenCreateArgs,
 };
 
 /// A policy-driven autonomic orchestrator: watches resources, decides, plans, acts, and can say why.
@@ -90,13 +90,13 @@ pub(crate) enum Command {
     /// Look at plans of a running homeostat, approve of them, reject or cancel them.
     Plan(PlanArgs),
     /// Let a running homeostat begin no plan until it is resumed; those in flight go on.
-    Pause(PauseArgs),
+    Pause(AskArgs),
     /// Let a paused homeostat begin plans again.
-    Resume(PauseArgs),
+    Resume(AskArgs),
     /// Let policies act again on a resource that is in quarantine since a ladder came to its end there.
     Release(ReleaseArgs),
     /// Show how a running homeostat is: paused or not, what waits, what is in flight.
-    Status(PauseArgs),
+    Status(AskArgs),
     /// Make a token for people or programs that use the API over HTTP.
     Token(TokenArgs),
     /// Ask a running homeostat, or a policy test, what each policy thinks of a resource, and why.

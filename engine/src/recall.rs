@@ -52,6 +52,20 @@ impl Memory {
     }
 }
 
+impl Ladder {
+    /// Whether it goes on where it was when its finding, which has closed, opens again before long.
+    fn counts(&self, policy: &Policy) -> bool {
+        policy.answers_events() || self.disrupted || self.settled == Some(Settled::HandedOver)
+    }
+
+    /// Its finding has closed, or may have: it goes on when that opens again before long.
+    fn close(&mut self, at: Timestamp, policy: &Policy) {
+        self.known |= std::mem::take(&mut self.told) || self.settled == Some(Settled::HandedOver);
+        self.settled = None;
+        self.until = Some(at + recurs_within(policy));
+    }
+}
+
 impl Engine {
     /// Takes over what an earlier engine knew. `since` are the records that it made after it knew `past`.
     pub(crate) fn recall(&mut self, past: Past, since: &[Record], out: &mut Vec<Output>) {
@@ -186,16 +200,11 @@ impl Engine {
         let goes_on = memory.in_flight(finding);
         let policy = self.policy(&finding.policy);
         let Some(ladder) = memory.ladders.get_mut(finding) else { return };
-        let handed_over = ladder.settled == Some(Settled::HandedOver);
-        let counts = policy.filter(|policy| policy.answers_events() || ladder.disrupted || handed_over);
+        let counts = policy.filter(|policy| ladder.counts(policy));
         match counts.filter(|_| ladder.rung > 0 || ladder.attempts > 0) {
             // Whatever it does is not continued when it opens again: see `close`.
             _ if goes_on => ladder.until = Some(at),
-            Some(policy) => {
-                ladder.known |= ladder.told || ladder.settled == Some(Settled::HandedOver);
-                (ladder.told, ladder.settled) = (false, None);
-                ladder.until = Some(at + recurs_within(&policy));
-            }
+            Some(policy) => ladder.close(at, &policy),
             None => {
                 memory.ladders.remove(finding);
             }
@@ -300,11 +309,8 @@ impl Engine {
         }
         // It has closed meanwhile. What closed it was the plan at work, not its success: see `plan_ended`.
         let failed = counts && *result != PlanResult::Succeeded;
-        let handed_over = ladder.settled == Some(Settled::HandedOver);
-        if failed || ladder.disrupted || handed_over || policy.answers_events() {
-            ladder.known |= ladder.told || ladder.settled == Some(Settled::HandedOver);
-            (ladder.told, ladder.settled) = (false, None);
-            ladder.until = Some(at + recurs_within(&policy));
+        if failed || ladder.counts(&policy) {
+            ladder.close(at, &policy);
         } else {
             memory.ladders.remove(finding);
         }

@@ -37,6 +37,16 @@ pub(crate) enum Rendering {
     Yaml,
 }
 
+/// Who is asked, and how the answer is written: all of `pause`, `resume` and `status`, and a part of the others.
+#[derive(Debug, Args)]
+pub(crate) struct AskArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// How to write the answer.
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub(crate) output: Rendering,
+}
+
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
@@ -51,13 +61,13 @@ pub(crate) enum PlanCommand {
     /// List plans: those that wait, run or are in doubt, or others by their states.
     List(PlanListArgs),
     /// Show a plan: why, what it does, how far it is, what holds it, who has approved of it.
-    Show(PlanShowArgs),
+    Show(OnePlanArgs),
     /// Approve of a plan that waits: of what is shown, and nothing else.
     Approve(PlanVoteArgs),
     /// Reject a plan that waits.
     Reject(PlanVoteArgs),
     /// Call off a plan that waits or runs, or of which nobody knows what became.
-    Cancel(PlanCancelArgs),
+    Cancel(OnePlanArgs),
 }
 
 /// Arguments of `plan list`.
@@ -71,22 +81,16 @@ pub(crate) struct PlanListArgs {
     #[arg(long, value_name = "NUMBER", default_value = "100")]
     pub(crate) limit: usize,
     #[command(flatten)]
-    pub(crate) server: ServerArgs,
-    /// How to write the answer.
-    #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Rendering,
+    pub(crate) asked: AskArgs,
 }
 
-/// Arguments of `plan show`.
+/// Arguments of `plan show` and `plan cancel`.
 #[derive(Debug, Args)]
-pub(crate) struct PlanShowArgs {
+pub(crate) struct OnePlanArgs {
     /// The plan, such as p3-17.
     pub(crate) plan: homeostat_model::PlanId,
     #[command(flatten)]
-    pub(crate) server: ServerArgs,
-    /// How to write the answer.
-    #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Rendering,
+    pub(crate) asked: AskArgs,
 }
 
 /// Arguments of `plan approve` and `plan reject`.
@@ -101,32 +105,7 @@ pub(crate) struct PlanVoteArgs {
     #[arg(long, value_name = "HASH", conflicts_with = "yes")]
     pub(crate) hash: Option<String>,
     #[command(flatten)]
-    pub(crate) server: ServerArgs,
-    /// How to write the answer.
-    #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Rendering,
-}
-
-/// Arguments of `plan cancel`.
-#[derive(Debug, Args)]
-pub(crate) struct PlanCancelArgs {
-    /// The plan, such as p3-17.
-    pub(crate) plan: homeostat_model::PlanId,
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-    /// How to write the answer.
-    #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Rendering,
-}
-
-/// Arguments of `pause`, `resume` and `status`.
-#[derive(Debug, Args)]
-pub(crate) struct PauseArgs {
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-    /// How to write the answer.
-    #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Rendering,
+    pub(crate) asked: AskArgs,
 }
 
 /// Arguments of `release`.
@@ -135,7 +114,7 @@ pub(crate) struct ReleaseArgs {
     /// The resource, such as vm/web-1.
     pub(crate) resource: homeostat_model::ResourceId,
     #[command(flatten)]
-    pub(crate) rest: PauseArgs,
+    pub(crate) asked: AskArgs,
 }
 
 /// Arguments of `token`.

@@ -6,29 +6,29 @@ use serde_json::json;
 
 use crate::{
     api::StatusReport,
-    cli::{PauseArgs, ReleaseArgs},
+    cli::{AskArgs, ReleaseArgs},
     client::{Client, rendered},
     report::Failure,
 };
 
-pub(crate) fn pause(args: &PauseArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn pause(args: &AskArgs) -> Result<ExitCode, Failure> {
     tell(args, &Client::new(&args.server)?.post("/api/v1/pause", &json!({}))?)
 }
 
-pub(crate) fn resume(args: &PauseArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn resume(args: &AskArgs) -> Result<ExitCode, Failure> {
     tell(args, &Client::new(&args.server)?.post("/api/v1/resume", &json!({}))?)
 }
 
 pub(crate) fn release(args: &ReleaseArgs) -> Result<ExitCode, Failure> {
     let path = format!("/api/v1/release/{}", args.resource);
-    tell(&args.rest, &Client::new(&args.rest.server)?.post(&path, &json!({}))?)
+    tell(&args.asked, &Client::new(&args.asked.server)?.post(&path, &json!({}))?)
 }
 
-pub(crate) fn status(args: &PauseArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn status(args: &AskArgs) -> Result<ExitCode, Failure> {
     tell(args, &Client::new(&args.server)?.get("/api/v1/status")?)
 }
 
-fn tell(args: &PauseArgs, report: &StatusReport) -> Result<ExitCode, Failure> {
+fn tell(args: &AskArgs, report: &StatusReport) -> Result<ExitCode, Failure> {
     let text = rendered(report, args.output)?.unwrap_or_else(|| text(report));
     // A closed standard output means that nobody wants to read it.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());

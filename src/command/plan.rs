@@ -12,7 +12,7 @@ use homeostat_model::PlanId;
 use serde_json::json;
 
 use crate::{
-    cli::{PlanArgs, PlanCancelArgs, PlanCommand, PlanListArgs, PlanShowArgs, PlanVoteArgs, Rendering},
+    cli::{OnePlanArgs, PlanArgs, PlanCommand, PlanListArgs, PlanVoteArgs, Rendering},
     client::{Client, encoded, rendered},
     report::Failure,
 };
@@ -29,29 +29,30 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
 
 fn list(args: &PlanListArgs) -> Result<ExitCode, Failure> {
     let state = args.state.as_deref().map(|state| format!("&state={}", encoded(state))).unwrap_or_default();
-    let plans: Vec<PlanView> = Client::new(&args.server)?.get(&format!("/api/v1/plans?limit={}{state}", args.limit))?;
-    print(&match rendered(&plans, args.output)? {
+    let plans: Vec<PlanView> =
+        Client::new(&args.asked.server)?.get(&format!("/api/v1/plans?limit={}{state}", args.limit))?;
+    print(&match rendered(&plans, args.asked.output)? {
         Some(text) => text,
         None => table::list(&plans, args.state.is_none()),
     });
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(args: &PlanShowArgs) -> Result<ExitCode, Failure> {
-    let view = fetch(&Client::new(&args.server)?, args.plan)?;
-    print(&rendered(&view, args.output)?.unwrap_or_else(|| table::whole(&view)));
+fn show(args: &OnePlanArgs) -> Result<ExitCode, Failure> {
+    let view = fetch(&Client::new(&args.asked.server)?, args.plan)?;
+    print(&rendered(&view, args.asked.output)?.unwrap_or_else(|| table::whole(&view)));
     Ok(ExitCode::SUCCESS)
 }
 
 /// Says what somebody thinks of a plan: of what they were shown, which is named by its hash.
 fn vote(args: &PlanVoteArgs, approve: bool) -> Result<ExitCode, Failure> {
-    let client = Client::new(&args.server)?;
+    let client = Client::new(&args.asked.server)?;
     let word = if approve { "approve" } else { "reject" };
     let hash = match &args.hash {
         Some(hash) => hash.clone(),
         None => {
             let view = fetch(&client, args.plan)?;
-            if args.output == Rendering::Table {
+            if args.asked.output == Rendering::Table {
                 print(&table::whole(&view));
             }
             if !args.yes && !meant(word, args.plan)? {
@@ -62,13 +63,13 @@ fn vote(args: &PlanVoteArgs, approve: bool) -> Result<ExitCode, Failure> {
     };
     let view: Option<PlanView> =
         client.post(&format!("/api/v1/plans/{}/{word}", args.plan), &json!({ "hash": hash }))?;
-    outcome(args.plan, view, args.output, &format!("{word} was heard"))
+    outcome(args.plan, view, args.asked.output, &format!("{word} was heard"))
 }
 
-fn cancel(args: &PlanCancelArgs) -> Result<ExitCode, Failure> {
-    let client = Client::new(&args.server)?;
+fn cancel(args: &OnePlanArgs) -> Result<ExitCode, Failure> {
+    let client = Client::new(&args.asked.server)?;
     let view: Option<PlanView> = client.post(&format!("/api/v1/plans/{}/cancel", args.plan), &json!({}))?;
-    outcome(args.plan, view, args.output, "it is called off")
+    outcome(args.plan, view, args.asked.output, "it is called off")
 }
 
 fn fetch(client: &Client, plan: PlanId) -> Result<PlanView, Failure> {

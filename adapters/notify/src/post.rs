@@ -1,9 +1,9 @@
 //! Posts JSON over HTTP/1.1, with TLS where the URL says https: bounded in time and in bytes. Trusted is what the system trusts
 //! (`SSL_CERT_FILE` names another bundle).
 
-use std::{collections::BTreeMap, error::Error, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use homeostat_port::Secret;
+use homeostat_port::{Secret, with_causes};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Request, Response,
@@ -132,19 +132,4 @@ async fn first_line(response: Response<Incoming>) -> String {
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();
     let text = String::from_utf8_lossy(&body);
     text.trim().lines().next().unwrap_or_default().chars().take(TOLD).collect()
-}
-
-/// An error with what caused it: the outer one alone often says nothing.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -15,6 +15,7 @@
 //! Invariant: what an adapter cannot do is missing from its capabilities; it is never first found out by an error.
 
 mod adapter;
+mod causes;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -24,6 +25,7 @@ mod sink;
 mod source;
 
 pub use adapter::{Adapter, AdapterError, ApplyError, Probe, Refusal};
+pub use causes::with_causes;
 pub use clock::Clock;
 pub use execute::{ascertain, execute};
 pub use secret::{MAX_SECRET_BYTES, Secret, SecretError, SecretText};

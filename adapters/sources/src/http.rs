@@ -4,6 +4,7 @@
 use std::{error::Error, io::Read, time::Duration};
 
 use flate2::read::MultiGzDecoder;
+use homeostat_port::with_causes;
 use http_body_util::Full;
 use hyper::{
     Request, StatusCode, Uri,
@@ -200,21 +201,6 @@ fn unreachable(error: &(dyn Error + 'static)) -> HttpError {
         Some(number) if NO_DESCRIPTOR.contains(&number) => HttpError::TooManyOpen(told),
         _ => HttpError::Unreachable(told),
     }
-}
-
-/// An error with what caused it: the outer one alone often says nothing.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]
