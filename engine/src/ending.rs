@@ -1,6 +1,7 @@
 //! How a plan ended, for all that counts failures: breakers, and policies that were promoted.
 
-use homeostat_model::PlanResult;
+use homeostat_guard::Shock;
+use homeostat_model::{PlanId, PlanResult};
 
 /// How a plan ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,15 @@ impl Ending {
             PlanResult::Succeeded => Self::Succeeded,
             PlanResult::Failed { .. } | PlanResult::Unverified { .. } => Self::Failed,
             PlanResult::Cancelled { .. } => Self::CalledOff,
+        }
+    }
+
+    /// What the breakers feel of it.
+    pub(crate) fn shock(self, plan: PlanId) -> Shock {
+        match self {
+            Self::Succeeded => Shock::Succeeded(plan),
+            Self::Failed | Self::Unknown => Shock::Failed(plan),
+            Self::CalledOff => Shock::CalledOff(plan),
         }
     }
 }

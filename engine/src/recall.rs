@@ -12,6 +12,7 @@ use homeostat_policy::Policy;
 use crate::{
     Engine, Output, Past,
     case::{Climbed, Settled},
+    ending::Ending,
     engine::Alarm,
     ladder::{RECURS_WITHIN, pause_after},
     past::Ladder,
@@ -38,6 +39,8 @@ struct Memory {
     /// Plans of which nobody knows what became of a step.
     doubtful: BTreeSet<PlanId>,
     counting: BTreeMap<FindingRef, Counting>,
+    /// What each breaker is, as was said last.
+    breakers: BTreeMap<String, BreakerState>,
 }
 
 impl Memory {
@@ -95,6 +98,7 @@ impl Engine {
             plans: waiting.into_iter().chain(begun).map(|plan| (plan.id, plan)).collect(),
             doubtful: BTreeSet::new(),
             counting: counting.into_iter().map(|one| (one.finding.clone(), one)).collect(),
+            breakers: guard.tripped().map(|(guard, state)| (guard.to_owned(), state)).collect(),
         };
         self.guard = guard.lasting();
         self.paused = paused;
@@ -165,7 +169,10 @@ impl Engine {
                     self.guard.stand(&policy.name, &policy.text, standing);
                 }
             }
-            Entry::BreakerChanged { guard, state, .. } => self.guard.set_breaker(guard, *state),
+            Entry::BreakerChanged { guard, state, .. } => {
+                self.guard.set_breaker(guard, *state);
+                memory.breakers.insert(guard.clone(), *state);
+            }
             Entry::Counted { counting, ended } => {
                 memory.counting.retain(|finding, _| !ended.contains(finding));
                 memory.counting.extend(counting.iter().map(|one| (one.finding.clone(), one.clone())));
@@ -266,16 +273,15 @@ impl Engine {
         let Some(plan) = memory.plans.remove(&plan) else { return };
         memory.begun.remove(&plan.id);
         let doubt = memory.doubtful.remove(&plan.id);
-        let failed = doubt || matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
+        let ending = Ending::of(result, doubt);
+        let failed = matches!(ending, Ending::Failed | Ending::Unknown);
         let same = self.same(memory, &plan.policy);
         if failed && let Some(policy) = same.filter(|policy| policy.limits.promotion.is_some()) {
             let mut standing = self.guard.standing(&policy.name, &policy.text);
             standing.failed();
             self.guard.stand(&policy.name, &policy.text, standing);
         }
-        if failed {
-            self.recall_failure(&plan, at);
-        }
+        self.recall_shock(&plan, ending.shock(plan.id), at);
         let joined = memory.joined.remove(&plan.id).unwrap_or_default();
         for finding in std::iter::once(plan.finding()).chain(joined) {
             self.recall_tried(memory, &finding, result, doubt, at);
@@ -316,13 +322,13 @@ impl Engine {
         }
     }
 
-    /// Breakers that are closed count what fails; that they opened is a record.
-    fn recall_failure(&mut self, plan: &Plan, at: Timestamp) {
+    /// Breakers feel it as they did then. That one is something else by that is a record of its own, if that was not lost.
+    fn recall_shock(&mut self, plan: &Plan, shock: Shock, at: Timestamp) {
         let guards: Vec<_> =
             self.guards_of(plan).filter_map(|guard| Some((guard.name.clone(), guard.breaker?))).collect();
         if plan.reach.impact != Impact::Restoring {
             for (guard, fuse) in guards {
-                self.guard.feel(at, guard.as_str(), Shock::Failed(plan.id), &fuse);
+                self.guard.feel(at, guard.as_str(), shock, &fuse);
             }
         }
     }
@@ -395,11 +401,17 @@ impl Engine {
             self.alarms.insert((closed + quarantined.lasts, Alarm::Release(resource.clone())));
         }
         self.decider.resume(held, now + APPEARS_WITHIN);
-        let tripped: Vec<(String, BreakerState)> =
+        let felt: BTreeMap<String, BreakerState> =
             self.guard.tripped().map(|(guard, state)| (guard.to_owned(), state)).collect();
-        for (guard, state) in tripped {
-            if let (BreakerState::Open { until }, Ok(name)) = (state, PolicyName::new(&guard)) {
+        for guard in felt.keys().chain(memory.breakers.keys()).cloned().collect::<BTreeSet<_>>() {
+            let state = |all: &BTreeMap<String, BreakerState>| all.get(&guard).copied().unwrap_or(BreakerState::Closed);
+            let (felt, said) = (state(&felt), state(&memory.breakers));
+            if let (BreakerState::Open { until }, Ok(name)) = (felt, PolicyName::new(&guard)) {
                 self.alarms.insert((until, Alarm::Breaker(name)));
+            }
+            if felt != said {
+                let reason = "it became that as homeostat ended, and its record was lost".to_owned();
+                self.record(out, Entry::BreakerChanged { guard, state: felt, reason });
             }
         }
         self.follow(changes, out);

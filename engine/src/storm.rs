@@ -109,11 +109,6 @@ impl Engine {
     /// A plan has ended, with this result.
     pub(crate) fn breakers_at_end(&mut self, plan: &Plan, ending: Ending, result: &PlanResult, out: &mut Vec<Output>) {
         let id = plan.id;
-        let shock = match ending {
-            Ending::Succeeded => Shock::Succeeded(id),
-            Ending::Failed | Ending::Unknown => Shock::Failed(id),
-            Ending::CalledOff => Shock::CalledOff(id),
-        };
         let reason = match (ending, result) {
             (Ending::Unknown, _) => format!("what became of plan {id} is not known"),
             (_, PlanResult::Failed { reason, .. }) => format!("plan {id} failed: {reason}"),
@@ -121,7 +116,7 @@ impl Engine {
             (_, PlanResult::Succeeded) => format!("plan {id} succeeded"),
             (_, PlanResult::Cancelled { .. }) => format!("plan {id} was called off"),
         };
-        self.feel_all(plan, shock, &reason, out);
+        self.feel_all(plan, ending.shock(id), &reason, out);
     }
 
     /// An open breaker may have been open for long enough.

@@ -42,7 +42,10 @@ impl Watch for Watcher {
             Fact::Told(Input::Observed(observation)) => self.observed(scene, observation),
             Fact::Recorded(record) => return self.recorded(scene, record),
             Fact::Settled => return self.settled(scene),
-            Fact::Crashed(_) => *self = Self::default(),
+            Fact::Crashed(records) => {
+                *self = Self::default();
+                records.iter().for_each(|record| self.count(scene, record));
+            }
             _ => {}
         }
         Ok(())
@@ -71,11 +74,8 @@ impl Watcher {
     }
 
     fn recorded(&mut self, scene: &Scene, record: &Record) -> Result<(), String> {
+        self.count(scene, record);
         match &record.entry {
-            Entry::BreakerChanged { guard, state, .. } => {
-                self.states.insert(guard.clone(), *state);
-                self.failed.remove(guard);
-            }
             Entry::FindingOpened { finding, .. } => {
                 self.answered.remove(finding);
                 // Its plan of an earlier life is at work.
@@ -84,7 +84,6 @@ impl Watcher {
                 }
                 return self.opened(scene, finding);
             }
-            Entry::PlanFinished { plan, result } => self.finished(scene, record.at, &scene.flights[plan], result),
             Entry::Held { finding, hold } => {
                 // What is in somebody's hand is looked at again when it is free, however long that takes.
                 if matches!(hold, Hold::Owned { .. } | Hold::Cooldown { .. }) {
@@ -95,6 +94,18 @@ impl Watcher {
             _ => {}
         }
         self.begins(scene)
+    }
+
+    /// What outlasts the program: the breakers, and what failed.
+    fn count(&mut self, scene: &Scene, record: &Record) {
+        match &record.entry {
+            Entry::BreakerChanged { guard, state, .. } => {
+                self.states.insert(guard.clone(), *state);
+                self.failed.remove(guard);
+            }
+            Entry::PlanFinished { plan, result } => self.finished(scene, record.at, &scene.flights[plan], result),
+            _ => {}
+        }
     }
 
     /// What an event policy answers happened not long ago.
@@ -127,6 +138,10 @@ impl Watcher {
 
     /// Everything is said by now: whatever had to open is open, and whatever was open for long enough is not.
     fn settled(&self, scene: &Scene) -> Result<(), String> {
+        // While the engine is told what there was, time does not pass.
+        if scene.now == scene.started {
+            return Ok(());
+        }
         for guard in &scene.guards {
             let (Some(fuse), name) = (guard.breaker, guard.name.as_str()) else { continue };
             if let Some(BreakerState::Open { until }) = self.states.get(name)

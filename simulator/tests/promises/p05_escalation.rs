@@ -21,8 +21,10 @@ pub(crate) struct Watcher {
     tried: BTreeMap<FindingRef, BTreeMap<u16, u16>>,
     /// Findings that a person knows of, since they opened.
     told: BTreeSet<FindingRef>,
-    /// When findings closed.
+    /// When findings closed, or the program began anew that had them open when it ended.
     closed: BTreeMap<FindingRef, Timestamp>,
+    open: BTreeSet<FindingRef>,
+    life: Generation,
     /// How many plans for a finding did not succeed, one after the other, without anybody being told; and when the last one ended.
     in_vain: BTreeMap<FindingRef, (usize, Timestamp)>,
 }
@@ -37,8 +39,15 @@ impl Watch for Watcher {
 
     fn see(&mut self, scene: &Scene, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::Recorded(record) => return self.recorded(scene, &record.entry),
-            Fact::Crashed(_) => *self = Self::default(),
+            Fact::Recorded(record) => {
+                self.never_loops(scene, record)?;
+                self.note(scene, record);
+                if let Entry::PlanMade(plan) = &record.entry {
+                    ceiling(scene, plan)?;
+                }
+                return scene.beginning().map_or(Ok(()), |flight| self.begins(scene, &flight.plan));
+            }
+            Fact::Crashed(records) => self.remember(scene, records),
             Fact::Asked(finding, Some(explained))
                 if explained.status == Status::HandedOver && !self.told.contains(*finding) =>
             {
@@ -51,18 +60,35 @@ impl Watch for Watcher {
 }
 
 impl Watcher {
-    fn recorded(&mut self, scene: &Scene, entry: &Entry) -> Result<(), String> {
-        self.never_loops(scene, entry)?;
-        match entry {
+    /// The program has ended: what it knew is in its records.
+    fn remember(&mut self, scene: &Scene, records: &[Record]) {
+        *self = Self::default();
+        for record in records {
+            // Whatever is wrong in them was said when it was recorded.
+            let _ = self.never_loops(scene, record);
+            self.note(scene, record);
+        }
+    }
+
+    fn note(&mut self, scene: &Scene, record: &Record) {
+        match &record.entry {
+            Entry::PoliciesLoaded { generation, .. } if *generation != self.life => {
+                self.life = *generation;
+                self.closed.extend(std::mem::take(&mut self.open).into_iter().map(|finding| (finding, record.at)));
+            }
             Entry::FindingOpened { finding, .. } => {
+                self.open.insert(finding.clone());
                 self.tried.remove(finding);
                 // What a person was told of they know when it comes again soon.
                 let within = scene.policy(&finding.policy).recurs_within().max(SOON);
-                if self.closed.remove(finding).is_none_or(|closed| closed + within <= scene.decided) {
+                if self.closed.remove(finding).is_none_or(|closed| closed + within <= record.at) {
                     self.told.remove(finding);
                 }
             }
-            Entry::FindingClosed { finding, .. } => drop(self.closed.insert(finding.clone(), scene.decided)),
+            Entry::FindingClosed { finding, .. } => {
+                self.open.remove(finding);
+                self.closed.insert(finding.clone(), record.at);
+            }
             Entry::HandedOver { finding, .. } => drop(self.told.insert(finding.clone())),
             Entry::Notified(notification) => drop(self.told.insert(notification.finding.clone())),
             Entry::PlanMade(plan) if plan.mode == Mode::Recommend => drop(self.told.insert(plan.finding())),
@@ -71,35 +97,25 @@ impl Watcher {
             }
             _ => {}
         }
-        if let Entry::PlanMade(plan) = entry {
-            ceiling(scene, plan)?;
-        }
-        match scene.beginning() {
-            Some(flight) => self.begins(scene, &flight.plan),
-            None => Ok(()),
-        }
     }
 
-    fn never_loops(&mut self, scene: &Scene, entry: &Entry) -> Result<(), String> {
-        match entry {
+    fn never_loops(&mut self, scene: &Scene, record: &Record) -> Result<(), String> {
+        match &record.entry {
             Entry::FindingOpened { finding, .. }
-                if self.in_vain.get(finding).is_some_and(|(_, last)| *last + SOON <= scene.decided) =>
+                if self.in_vain.get(finding).is_some_and(|(_, last)| *last + SOON <= record.at) =>
             {
                 self.in_vain.remove(finding);
             }
             Entry::HandedOver { finding, .. } => drop(self.in_vain.remove(finding)),
             Entry::Notified(notification) => drop(self.in_vain.remove(&notification.finding)),
-            // Of a ladder that was climbed before the program ended, promise 10 tells.
-            Entry::PlanFinished { plan, result }
-                if scene.flights[plan].begun.is_some() && plan.generation == Generation(scene.life) =>
-            {
+            Entry::PlanFinished { plan, result } if scene.flights[plan].begun.is_some() => {
                 let finding = scene.flights[plan].plan.finding();
                 if !matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. }) {
                     self.in_vain.remove(&finding);
                     return Ok(());
                 }
-                let (times, last) = self.in_vain.entry(finding.clone()).or_insert((0, scene.decided));
-                (*times, *last) = (*times + 1, scene.decided);
+                let (times, last) = self.in_vain.entry(finding.clone()).or_insert((0, record.at));
+                (*times, *last) = (*times + 1, record.at);
                 let may: usize = scene.policy(&finding.policy).then.iter().map(|rung| usize::from(rung.attempts)).sum();
                 if *times > may {
                     return Err(format!(

@@ -5,9 +5,6 @@ use crate::{
     watch::{Fact, Watch},
 };
 
-/// Whether what had ended before a crash is remembered after it.
-const REMEMBERS: bool = false;
-
 #[test]
 fn a_start_disrupts_nothing_until_things_have_settled() {
     crate::sweep::holds(10);
@@ -25,9 +22,7 @@ impl Watch for Watcher {
         if !matches!(fact, Fact::Recorded(_)) {
             return Ok(());
         }
-        if REMEMBERS {
-            crate::p03_budgets::kept(scene, |_| true)?;
-        }
+        crate::p03_budgets::kept(scene, |_| true)?;
         let Some(flight) = scene.beginning().filter(|flight| flight.disrupts()) else { return Ok(()) };
         for guard in scene.guards_of(flight) {
             let Some(settle) = guard.settle else { continue };

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use homeostat_engine::{Engine, Input, Output};
+use homeostat_engine::{Engine, Input, Output, Past};
 use homeostat_model::*;
 use homeostat_policy::Policy;
 use homeostat_simulator::{DataCentre, Seen, capabilities};
@@ -158,6 +158,11 @@ impl World {
 
     fn begin(&mut self, open: Vec<OpenPlan>) {
         self.call(Told::Policies);
+        if self.scene.life > 1 {
+            let since = self.journal.durable().iter().filter(|record| Past::concerns(&record.entry)).cloned();
+            let since = since.collect();
+            self.tell(Input::Recalled { past: Box::default(), since });
+        }
         for plan in open {
             self.tell(Input::Recovered(Box::new(plan)));
         }
