@@ -10,7 +10,7 @@
 
 mod bench;
 
-use bench::{Bench, at, centre, guard, id, policies, policy, slow};
+use bench::{Bench, CRASH, at, centre, guard, id, policies, policy, slow};
 use homeostat_engine::{Engine, Generation, Input, OperatorCommand, Output, Past};
 use homeostat_model::*;
 use homeostat_simulator::Assumption;
@@ -136,15 +136,61 @@ impl Run {
     }
 }
 
-/// What the next engine knows that was told `past` and `since`.
-fn recalled(past: Past, since: &[Record], now: u64) -> Past {
+/// The next engine, which was told `past` and `since`, and what it said to that.
+fn next_engine(site: &str, past: Past, since: &[Record], now: u64) -> (Engine, Vec<Output>) {
     let (mut engine, mut out) = (Engine::new(Generation(2)), Vec::new());
-    engine.replace_policies(at(now), &policies(&site()), &mut out).unwrap();
+    engine.replace_policies(at(now), &policies(site), &mut Vec::new()).unwrap();
     let since = since.iter().filter(|record| Past::concerns(&record.entry)).cloned().collect();
     engine.handle(at(now), Input::Recalled { past: Box::new(past), since }, &mut out);
     let decided = |output: &Output| matches!(output, Output::Dispatch(_) | Output::Notify(_));
     assert!(!out.iter().any(decided), "to remember is not to act: {out:?}");
-    engine.past()
+    (engine, out)
+}
+
+/// What the next engine knows that was told `past` and `since`.
+fn recalled(past: Past, since: &[Record], now: u64) -> Past {
+    next_engine(&site(), past, since, now).0.past()
+}
+
+/// The program is killed between two records that belong together: the trial has ended, that the breaker is closed is lost. Half open
+/// for good, it would let nothing pass any more.
+#[test]
+fn a_breaker_whose_trial_ended_with_the_program_is_what_the_trial_made_it() {
+    let site = [
+        guard("site", "select: {kind: vm}\nbreaker: {failures: 2, within: 1m, pause: 2m}"),
+        policy("crash", &format!("{CRASH}then: [{{restart: , attempts: 1}}]")),
+    ]
+    .concat();
+    for (fail, ends, becomes) in [(2, true, "closed"), (3, false, "open")] {
+        let no = Some(StepResult::Failed { reason: "no".into() });
+        let fails = Assumption { ends: no, times: Some(fail), ..Assumption::default() };
+        let mut bench = Bench::new(&site, centre(3), vec![fails]);
+        bench.event(1, "vm/a0", "vm.crashed", &[]).event(2, "vm/a1", "vm.crashed", &[]);
+        bench.event(3, "vm/b0", "vm.crashed", &[]);
+        bench.driver.run_until(at(200));
+
+        let records = bench.driver.records();
+        let ended = |record: &Record| match &record.entry {
+            Entry::PlanFinished { result, .. } => record.at > at(100) && (*result == PlanResult::Succeeded) == ends,
+            _ => false,
+        };
+        let killed = records.iter().position(ended).expect("the trial ends");
+        let lost = &records[killed + 1].entry;
+        assert!(matches!(lost, Entry::BreakerChanged { .. }), "that is what is lost: {lost:?}");
+        let (engine, said) = next_engine(&site, Past::default(), &records[..=killed], 210);
+        let changed = said.iter().find_map(|output| match output {
+            Output::Record(record) => match &record.entry {
+                Entry::BreakerChanged { state, reason, .. } => Some((state.to_string(), reason.clone())),
+                _ => None,
+            },
+            _ => None,
+        });
+        let (state, reason) = changed.expect("what was lost is said");
+        assert_eq!((state.as_str(), reason.contains("its record was lost")), (becomes, true), "{reason}");
+        // Who was told of that as well knows no more.
+        let knows = next_engine(&site, Past::default(), &records[..=killed + 1], 210).0.past();
+        assert_eq!(engine.past(), knows);
+    }
 }
 
 proptest! {
