@@ -17,8 +17,8 @@ use crate::{process::output_of, run::target_folder};
 /// Where the mutations are.
 const LIST: &str = "simulator/tests/promises/mutations.txt";
 
-/// Seeds that each is run with: every one of them shows within these.
-const SEEDS: &str = "3000";
+/// Seeds that each is run with: as many as the tests run, so that each of them shows there.
+const SEEDS: &str = "10000";
 
 /// One guard taken out.
 #[derive(Debug, PartialEq, Eq)]
