@@ -118,6 +118,16 @@ impl Case {
         }
     }
 
+    /// Goes on where the ladder was.
+    pub(crate) fn go_on_from(&mut self, climbed: Climbed) {
+        if self.policy == climbed.policy {
+            (self.rung, self.attempts) = (climbed.rung, climbed.attempts);
+            self.disrupted = climbed.disrupted;
+            self.known_to_people = climbed.told;
+            self.settled = climbed.settled;
+        }
+    }
+
     /// A plan of it brings this about.
     pub(crate) fn pursue(&mut self, wishes: Vec<Wish>) {
         let replaced = |old: &Wish| {

@@ -465,7 +465,7 @@ impl Engine {
                     }
                     self.quarantine_sees(&finding, false);
                     self.remember(&finding);
-                    self.take_up(&finding);
+                    self.pursue_again(&finding);
                     opened.push(finding);
                 }
                 Change::Known { finding } => self.consider_into(&finding, &mut more, out),

@@ -397,12 +397,8 @@ impl Engine {
     /// Goes on where the ladder was, if the finding was open not long ago.
     pub(crate) fn remember(&mut self, finding: &FindingRef) {
         let Some(climbed) = self.climbed.remove(finding).filter(|climbed| climbed.until > self.now) else { return };
-        let as_it_was = |case: &&mut Case| case.plan.is_none() && case.policy == climbed.policy;
-        if let Some(case) = self.cases.get_mut(finding).filter(as_it_was) {
-            (case.rung, case.attempts) = (climbed.rung, climbed.attempts);
-            case.disrupted = climbed.disrupted;
-            case.known_to_people = climbed.told;
-            case.settled = climbed.settled;
+        if let Some(case) = self.cases.get_mut(finding).filter(|case| case.plan.is_none()) {
+            case.go_on_from(climbed);
         }
     }
 
@@ -428,15 +424,7 @@ impl Engine {
     /// A plan has ended: the ladder goes on, rests, or is done.
     pub(crate) fn plan_ended(&mut self, finding: &FindingRef, result: &PlanResult, out: &mut Vec<Output>) {
         let now = self.now;
-        let Some(case) = self.cases.get_mut(finding) else {
-            // A plan of an earlier generation, whose finding has not opened again.
-            let policy = self.decider.policies().find(|policy| policy.name == finding.policy);
-            let pause = match result {
-                PlanResult::Succeeded => policy.map_or(Duration::ZERO, |policy| policy.cooldown),
-                _ => RETRY_AFTER,
-            };
-            return self.guard.rest(now, finding, pause);
-        };
+        let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = None;
         case.hold = None;
         if *result != PlanResult::Succeeded {

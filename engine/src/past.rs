@@ -116,7 +116,8 @@ impl Engine {
     /// What is known now that outlasts this engine.
     #[must_use]
     pub fn past(&self) -> Past {
-        let open = self.cases.iter().filter(|(_, case)| !case.closed).map(|(finding, case)| {
+        // One that has closed is there as long as its plan is in flight.
+        let cases = self.cases.iter().map(|(finding, case)| {
             let ladder = Ladder {
                 rung: case.rung,
                 attempts: case.attempts,
@@ -124,7 +125,7 @@ impl Engine {
                 known: case.known_to_people,
                 told: case.settled == Some(Settled::Told),
                 settled: case.settled.clone().filter(|settled| *settled != Settled::Told),
-                until: None,
+                until: case.closed.then_some(self.now),
             };
             (finding.clone(), ladder)
         });
@@ -137,7 +138,7 @@ impl Engine {
             generation: self.generation,
             guard: self.guard.lasting(),
             paused: self.paused,
-            ladders: open.chain(climbed).collect(),
+            ladders: cases.chain(climbed).collect(),
             texts: self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).collect(),
             quarantined: self
                 .decider

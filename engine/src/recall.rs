@@ -154,8 +154,12 @@ impl Engine {
                 memory.joined.entry(*plan).or_default().insert(finding.clone());
             }
             Entry::StepDispatched { plan, .. } => self.recall_begun(memory, *plan, at),
-            Entry::StepFinished { plan, result: StepResult::Unknown { .. }, .. } => {
-                memory.doubtful.insert(*plan);
+            Entry::StepFinished { plan, result, .. } => {
+                // Its first step may have been refused rather than dispatched.
+                self.recall_begun(memory, *plan, at);
+                if matches!(result, StepResult::Unknown { .. }) {
+                    memory.doubtful.insert(*plan);
+                }
             }
             Entry::PlanFinished { plan, result } => self.recall_ended(memory, *plan, result, at),
             Entry::PolicyQuarantined { policy, reason } => {
@@ -245,6 +249,9 @@ impl Engine {
             let others: BTreeSet<FindingRef> = plan.findings.iter().filter(|one| **one != finding).cloned().collect();
             if !others.is_empty() {
                 memory.joined.insert(plan.id, others);
+            }
+            if plan.mode == Mode::Auto {
+                self.recall_begun(memory, plan.id, at);
             }
         } else if let Some(policy) = policy {
             self.guard.rest(at, &finding, pause_after(&policy, plan.rung, &PlanResult::Succeeded).unwrap_or_default());
@@ -361,10 +368,16 @@ impl Engine {
         for counting in memory.counting.values_mut() {
             (counting.before, counting.since) = (counting.held(memory.at), None);
         }
+        let in_flight: BTreeSet<FindingRef> =
+            memory.ladders.keys().filter(|finding| memory.in_flight(finding)).cloned().collect();
         let Memory { ladders, counting, .. } = memory;
         ladders.retain(|finding, ladder| {
             let Some(policy) = self.policy(&finding.policy) else { return false };
-            if ladder.until.is_some() {
+            let goes_on = in_flight.contains(finding);
+            if let Some(until) = &mut ladder.until {
+                if goes_on {
+                    *until = (*until).max(at + recurs_within(&policy));
+                }
                 return true;
             }
             if !policy.answers_events() {
@@ -373,7 +386,7 @@ impl Engine {
             }
             ladder.known |= std::mem::take(&mut ladder.told);
             ladder.until = Some(at + recurs_within(&policy));
-            ladder.rung > 0 || ladder.attempts > 0 || ladder.settled.is_some()
+            goes_on || ladder.rung > 0 || ladder.attempts > 0 || ladder.settled.is_some()
         });
     }
 

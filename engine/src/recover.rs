@@ -10,10 +10,12 @@
 //!   a plan in flight like any other; its resources were its own all the time
 //! ```
 
-use homeostat_model::{AdapterName, Entry, FindingRef, IdempotencyKey, Mode, OpenPlan, PlanId, PlanResult, Timestamp};
+use homeostat_model::{
+    AdapterName, Entry, FindingRef, IdempotencyKey, Impact, Mode, OpenPlan, Plan, PlanId, PlanResult, Timestamp,
+};
 use homeostat_plan::{Deed, Run};
 
-use crate::{Engine, Output};
+use crate::{Engine, Output, case::Case};
 
 impl Engine {
     /// Takes over a plan that was in flight.
@@ -42,6 +44,9 @@ impl Engine {
             }
             Ok(run) => {
                 let joined = open.joined();
+                for finding in std::iter::once(&open.made.finding()).chain(&joined) {
+                    self.take_up(finding.clone(), &open.made);
+                }
                 if !joined.is_empty() {
                     self.joined.insert(id, joined);
                 }
@@ -83,23 +88,31 @@ impl Engine {
         }
     }
 
-    fn joined_by(&self, plan: PlanId, finding: &FindingRef) -> bool {
-        self.joined.get(&plan).is_some_and(|joined| joined.contains(finding))
+    /// The case of a finding that `plan` is for: closed, until it is seen that it still is open.
+    fn take_up(&mut self, finding: FindingRef, plan: &Plan) {
+        let Some(policy) = self.policy(&finding.policy) else { return };
+        let mut case = Case::new(policy);
+        if let Some(climbed) = self.climbed.remove(&finding) {
+            case.go_on_from(climbed);
+        }
+        if plan.finding() == finding {
+            let rung = usize::from(plan.rung.saturating_sub(1));
+            if case.rung != rung {
+                (case.rung, case.attempts) = (rung, 0);
+            }
+            case.disrupted |= plan.reach.impact >= Impact::Restart;
+        }
+        (case.plan, case.closed) = (Some(plan.id), true);
+        self.cases.insert(finding, case);
     }
 
-    /// A finding is open again whose plan goes on.
-    pub(crate) fn take_up(&mut self, finding: &FindingRef) {
-        let mut plans = self.runs.values().map(Run::plan);
-        let run = plans.find(|plan| plan.finding() == *finding || self.joined_by(plan.id, finding));
-        let pursued = run.map(|plan| self.wishes_of(&plan.steps)).unwrap_or_default();
-        if let (Some(plan), Some(case)) = (run, self.cases.get_mut(finding))
-            && case.plan.is_none()
-        {
-            case.plan = Some(plan.id);
-            case.pursue(pursued);
-            if plan.finding() == *finding {
-                case.rung = usize::from(plan.rung.saturating_sub(1));
-            }
+    /// A finding is open again whose plan goes on: what that brings about no other policy takes back.
+    pub(crate) fn pursue_again(&mut self, finding: &FindingRef) {
+        let plan = self.cases.get(finding).filter(|case| case.pursued.is_empty()).and_then(|case| case.plan);
+        let Some(run) = plan.and_then(|id| self.runs.get(&id)) else { return };
+        let wishes = self.wishes_of(&run.plan().steps);
+        if let Some(case) = self.cases.get_mut(finding) {
+            case.pursue(wishes);
         }
     }
 }
