@@ -41,7 +41,7 @@ struct Pattern {
 }
 
 /// Of machines and of hosts. What is measured is called `load` and `drain`.
-const PATTERNS: [Pattern; 9] = [
+const PATTERNS: [Pattern; 10] = [
     Pattern {
         name: "crash",
         condition: "select: {kind: vm}\non: vm.crashed",
@@ -77,6 +77,13 @@ const PATTERNS: [Pattern; 9] = [
         condition: "select: {kind: vm, matchLabels: {tier: db}}\nwhen: capacity.vcpus < 2 && state == \"running\"",
         rungs: &["resize: {vcpus: 2}", "migrate:"],
         verify: &["capacity.vcpus >= 2"],
+    },
+    Pattern {
+        // No move is enough for it, so that the next would lead back.
+        name: "restless",
+        condition: "select: {kind: vm}\nwhen: last(\"load\") > 60%",
+        rungs: &["migrate:", "migrate:", "migrate:"],
+        verify: &["state == \"running\""],
     },
     Pattern {
         name: "down",
