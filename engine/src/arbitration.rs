@@ -8,7 +8,7 @@ use homeostat_guard::arbitration::{Before, Rival, Wish, same, unopposed, wishes}
 use homeostat_model::{
     Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, ResourceId, Response, Severity, Step, Truth,
 };
-use homeostat_plan::{Projection, Run, Surroundings};
+use homeostat_plan::{Projection, Run};
 use homeostat_policy::Rung;
 
 use crate::{
@@ -197,13 +197,14 @@ impl Engine {
             return None;
         }
         let projection = Projection::of(self.in_flight());
+        let barred = self.ways_back(&policy, &finding.resource);
         for (index, rung) in policy.then.iter().enumerate().skip(first) {
             let response = match self.decider.prescribe(self.now, finding, index, changes)? {
                 Prescribed::Do(Response::Notify { .. }) | Prescribed::Pass(_) => continue,
                 Prescribed::Unknown(_) => return None,
                 Prescribed::Do(response) => response,
             };
-            let around = self.around(&projection);
+            let around = self.around(&projection, &barred);
             if let Ok(draft) = drafted(&around, &finding.resource, rung, &response)
                 && self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around).is_none()
             {
@@ -222,12 +223,9 @@ impl Engine {
         response: &Response,
     ) -> Option<Vec<Step>> {
         let projection = Projection::of(self.in_flight().filter(|other| other.id != plan));
-        let draft = drafted(&self.around(&projection), &finding.resource, rung, response).ok()?;
+        let barred = self.ways_back(&self.cases.get(finding)?.policy, &finding.resource);
+        let draft = drafted(&self.around(&projection, &barred), &finding.resource, rung, response).ok()?;
         Some(draft.steps)
-    }
-
-    fn around<'a>(&'a self, projection: &'a Projection) -> Surroundings<'a> {
-        Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection }
     }
 
     pub(crate) fn wishes_of(&self, steps: &[Step]) -> Vec<Wish> {

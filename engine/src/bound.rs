@@ -1,12 +1,31 @@
 //! What a response may not go beyond: the ceiling on its impact, and the least that a move has to gain. What does is passed over.
+//! And where nothing is to be sent, so that another host is chosen.
+
+use std::collections::BTreeSet;
 
 use homeostat_model::{Action, Impact, ResourceId, Response};
-use homeostat_plan::{Draft, Surroundings, gain};
+use homeostat_plan::{Draft, Projection, Surroundings, gain};
 use homeostat_policy::Policy;
 
 use crate::{Engine, admission::title, reach::impact};
 
 impl Engine {
+    /// What a planner looks at.
+    pub(crate) fn around<'a>(
+        &'a self,
+        projection: &'a Projection,
+        barred: &'a BTreeSet<(ResourceId, ResourceId)>,
+    ) -> Surroundings<'a> {
+        Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection, barred }
+    }
+
+    /// The ways that `policy` bars to `subject` and what is on it: back to where they left not long ago.
+    pub(crate) fn ways_back(&self, policy: &Policy, subject: &ResourceId) -> BTreeSet<(ResourceId, ResourceId)> {
+        let Some(after) = policy.limits.return_after else { return BTreeSet::new() };
+        let on_it = self.topology.children(subject).map(|resource| &resource.id);
+        self.guard.ways_back(self.now, std::iter::once(subject).chain(on_it), after)
+    }
+
     /// Why a draft for `subject` goes beyond what its policy and the guards let happen; `None` when it does not.
     pub(crate) fn out_of_bounds(
         &self,

@@ -7,7 +7,7 @@ use homeostat_model::{
     Duration, Entry, Hold, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
     Timestamp, Truth,
 };
-use homeostat_plan::{Deed, Projection, Run, Surroundings, unmet};
+use homeostat_plan::{Deed, Projection, Run, unmet};
 
 use crate::{CommandRefused, Engine, Output, ending::Ending, engine::Alarm, ladder::drafted};
 
@@ -249,9 +249,9 @@ impl Engine {
         let prescribed = self.decider.prescribe(self.now, &finding, index, &mut Vec::new());
         let Some(homeostat_decide::Prescribed::Do(response)) = prescribed else { return false };
         let projection = Projection::of(self.in_flight());
-        let around =
-            Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
-        drafted(&around, &plan.subject, rung, &response).is_ok_and(|draft| same(&draft.steps, &plan.steps))
+        let barred = self.ways_back(&policy, &plan.subject);
+        drafted(&self.around(&projection, &barred), &plan.subject, rung, &response)
+            .is_ok_and(|draft| same(&draft.steps, &plan.steps))
     }
 
     /// Takes back a plan that waits, and looks at its finding anew.

@@ -5,7 +5,7 @@ use homeostat_model::{
     Cost, Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, ResourceId, Response, Timestamp,
     Truth,
 };
-use homeostat_plan::{Draft, Infeasible, Projection, Run, Surroundings, lint};
+use homeostat_plan::{ALL_WAYS_OPEN, Draft, Infeasible, Projection, Run, Surroundings, lint};
 use homeostat_policy::{Policy, Rung};
 
 use crate::{
@@ -169,6 +169,8 @@ impl Engine {
     /// Goes up the ladder until a response can be carried out.
     fn climb(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) -> Verdict {
         let projection = Projection::of(self.in_flight());
+        let barred = self.cases.get(finding).map(|case| self.ways_back(&case.policy, &finding.resource));
+        let barred = barred.unwrap_or_default();
         // Whether all of the ladder is not meant now, as its guards say: then it waits for them instead of ending.
         let mut nothing_meant = self.cases.get(finding).is_some_and(|case| case.rung == 0 && case.attempts == 0);
         let mut told = self.cases.get(finding).is_some_and(|case| case.known_to_people);
@@ -184,8 +186,6 @@ impl Engine {
             let index = case.rung;
             told = false;
             let mut guarded = false;
-            let around =
-                Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
             let skipped = match self.decider.prescribe(self.now, finding, index, changes) {
                 None => return Verdict::Nothing,
                 Some(Prescribed::Unknown(what)) => match self.wait(finding, &policy, &what) {
@@ -206,19 +206,22 @@ impl Engine {
                 Some(Prescribed::Do(response)) if let Some(twin) = self.twin(finding, rung, &response) => {
                     return Verdict::Join(twin);
                 }
-                Some(Prescribed::Do(response)) => match drafted(&around, &finding.resource, rung, &response) {
-                    Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
-                        None => {
-                            let cost = draft.cost(&around);
-                            return Verdict::Plan(draft, cost, response);
-                        }
-                        reason => reason,
-                    },
-                    Err(infeasible) => match self.not_yet(finding, &policy) {
-                        Some(verdict) => return verdict,
-                        None => Some(infeasible.to_string()),
-                    },
-                },
+                Some(Prescribed::Do(response)) => {
+                    let around = self.around(&projection, &barred);
+                    match drafted(&around, &finding.resource, rung, &response) {
+                        Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
+                            None => {
+                                let cost = draft.cost(&around);
+                                return Verdict::Plan(draft, cost, response);
+                            }
+                            reason => reason,
+                        },
+                        Err(infeasible) => match self.not_yet(finding, &policy) {
+                            Some(verdict) => return verdict,
+                            None => Some(infeasible.to_string()),
+                        },
+                    }
+                }
             };
             match skipped {
                 Some(reason) => self.skip(finding, index, rung.response.to_string(), reason, out),
@@ -492,8 +495,23 @@ pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult) -> Op
     }
 }
 
-/// The steps of a response, as its rung wants them; none when the linter refuses them.
+/// The steps of a response, as its rung wants them; none when the linter refuses them. Where nothing can be done without a way that is
+/// barred, it is taken all the same: the guard that bars it then says until when.
 pub(crate) fn drafted(
+    around: &Surroundings<'_>,
+    subject: &ResourceId,
+    rung: &Rung,
+    response: &Response,
+) -> Result<Draft, Infeasible> {
+    match drafted_within(around, subject, rung, response) {
+        Err(_) if !around.barred.is_empty() => {
+            drafted_within(&Surroundings { barred: &ALL_WAYS_OPEN, ..*around }, subject, rung, response)
+        }
+        drafted => drafted,
+    }
+}
+
+fn drafted_within(
     around: &Surroundings<'_>,
     subject: &ResourceId,
     rung: &Rung,

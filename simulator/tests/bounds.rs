@@ -120,6 +120,64 @@ fn nothing_is_sent_back_where_it_came_from_nor_moved_for_little() {
     );
 }
 
+/// What may not go back goes elsewhere, though there is less room; only where nowhere else is any room does it wait.
+#[test]
+fn what_may_not_go_back_goes_to_another_host() {
+    let spec = "select: {kind: vm}\non: vm.move\ncooldown: 0s\nreturnAfter: 1h\nthen: [{migrate: , attempts: 5}]";
+    let resources = vec![
+        host("host/a", 20.0, &[]),
+        host("host/b", 20.0, &[]),
+        host("host/c", 5.0, &[]),
+        vm("vm/one", "host/a", 2.0),
+        vm("vm/two", "host/a", 4.0),
+    ];
+    let owned = |resource| Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..resource };
+    let mut bench = Bench::new(&policy("move", spec), resources.clone(), vec![]);
+    bench.event(1, "vm/one", "vm.move", &[]).describe(20, owned(vm("vm/three", "host/b", 17.0)));
+    bench.event(30, "vm/one", "vm.move", &[]).until(
+        31,
+        expect![[r#"
+            1s opened move on vm/one: event vm.move is true
+            1s plan p1-1 migrate for move: vm/one migrate to host/b
+            1s begins p1-1/1
+            1s ended p1-1/1: Done { observed: "assumed" }
+            1s plan p1-1: Succeeded
+            1s closed move on vm/one: the plan succeeded
+            30s opened move on vm/one: event vm.move is true
+            30s plan p1-2 migrate for move: vm/one migrate to host/c
+            30s begins p1-2/1
+            30s ended p1-2/1: Done { observed: "assumed" }
+            30s plan p1-2: Succeeded
+            30s closed move on vm/one: the plan succeeded
+        "#]],
+    );
+
+    // An evacuation, too, takes the second best: vm/one has come from where there is most room.
+    let evacuate =
+        policy("empty", "select: {kind: host}\non: host.empty\ncooldown: 0s\nreturnAfter: 1h\nthen: [evacuate]");
+    let mut bench = Bench::new(&[policy("move", spec), evacuate].concat(), resources, vec![]);
+    bench.event(1, "vm/one", "vm.move", &[]).event(30, "host/b", "host.empty", &[]);
+    bench.until(
+        31,
+        expect![[r#"
+            1s opened move on vm/one: event vm.move is true
+            1s plan p1-1 migrate for move: vm/one migrate to host/b
+            1s begins p1-1/1
+            1s ended p1-1/1: Done { observed: "assumed" }
+            1s plan p1-1: Succeeded
+            1s closed move on vm/one: the plan succeeded
+            30s opened empty on host/b: event host.empty is true
+            30s plan p1-2 evacuate for empty: host/b cordon on, vm/one after [1] migrate to host/c
+            30s begins p1-2/1
+            30s ended p1-2/1: Done { observed: "assumed" }
+            30s begins p1-2/2
+            30s ended p1-2/2: Done { observed: "assumed" }
+            30s plan p1-2: Succeeded
+            30s closed empty on host/b: the plan succeeded
+        "#]],
+    );
+}
+
 fn vote(number: u64, by: &str, approve: bool, hash: Option<&str>) -> OperatorCommand {
     let plan = PlanId { generation: homeostat_engine::Generation(1), number };
     OperatorCommand::Vote { plan, by: by.into(), approve, hash: hash.map(str::to_owned) }

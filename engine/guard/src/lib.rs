@@ -118,6 +118,17 @@ impl Guard {
         self.openings.quiet(at, finding, flap)
     }
 
+    /// Which ways, of a workload to a host, lead back to where one of `workloads` left less than `after` ago.
+    #[must_use]
+    pub fn ways_back<'a>(
+        &self,
+        at: Timestamp,
+        workloads: impl IntoIterator<Item = &'a ResourceId>,
+        after: Duration,
+    ) -> BTreeSet<(ResourceId, ResourceId)> {
+        self.ways.back(at, workloads, after)
+    }
+
     /// Whether `plan` sends nothing back to a host that it left less than `after` ago.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Ways back: where workloads came from, so that none is sent back there soon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_model::{Action, Duration, Hold, Plan, ResourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,18 @@ impl Ways {
             let oldest = self.left.iter().min_by_key(|(_, left)| **left).map(|(way, _)| way.clone());
             oldest.map(|way| self.left.remove(&way));
         }
+    }
+
+    /// Which ways of `workloads` lead back to where they left less than `after` ago.
+    pub(crate) fn back<'a>(
+        &self,
+        at: Timestamp,
+        workloads: impl IntoIterator<Item = &'a ResourceId>,
+        after: Duration,
+    ) -> BTreeSet<(ResourceId, ResourceId)> {
+        let workloads: BTreeSet<&ResourceId> = workloads.into_iter().collect();
+        let recent = self.left.iter().filter(|(_, left)| **left + after > at).map(|(way, _)| way);
+        recent.filter(|(workload, _)| workloads.contains(workload)).cloned().collect()
     }
 
     /// Whether `plan` sends nothing back to where it left less than `after` ago.

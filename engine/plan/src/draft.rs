@@ -1,6 +1,6 @@
 //! A draft: the steps of a plan before it has a name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_model::{
     Action, AdapterName, Capabilities, Cost, Duration, Precondition, Resource, ResourceId, Response, Retry, Step,
@@ -19,7 +19,12 @@ pub struct Surroundings<'a> {
     pub capabilities: &'a BTreeMap<AdapterName, Capabilities>,
     /// What the plans in flight will change.
     pub projection: &'a Projection,
+    /// Ways, of a workload to a host, that are not taken.
+    pub barred: &'a BTreeSet<(ResourceId, ResourceId)>,
 }
+
+/// No way is barred.
+pub static ALL_WAYS_OPEN: BTreeSet<(ResourceId, ResourceId)> = BTreeSet::new();
 
 /// The steps that carry out a response, and what they are expected to change.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,6 +162,12 @@ impl Steps {
 }
 
 impl Surroundings<'_> {
+    /// Whether `workload` may be sent to `host`.
+    pub(crate) fn leads(&self, workload: &Resource, host: &Resource) -> bool {
+        // The ids are cloned only where something is barred, which is seldom.
+        self.barred.is_empty() || !self.barred.contains(&(workload.id.clone(), host.id.clone()))
+    }
+
     /// The adapter that can do `verb` to `resource`.
     pub(crate) fn driver<'a>(&self, resource: &'a Resource, verb: Verb) -> Result<&'a AdapterName, Infeasible> {
         let Some(adapter) = &resource.adapter else {

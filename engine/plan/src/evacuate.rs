@@ -69,7 +69,10 @@ fn place<'a>(
         let mut best: Option<(usize, f64)> = None;
         for (index, (host, others)) in coming.iter().enumerate() {
             let room = room_beside(around, host, None, others);
-            if fits(host, &room, demand).is_ok() && best.is_none_or(|(_, share)| room.share > share) {
+            if around.leads(tenant, host)
+                && fits(host, &room, demand).is_ok()
+                && best.is_none_or(|(_, share)| room.share > share)
+            {
                 best = Some((index, room.share));
             }
         }

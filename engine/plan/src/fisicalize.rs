@@ -50,7 +50,7 @@ fn choose<'a>(
         machines += 1;
         let usable = matches!(host.state(), Some("up" | "off")) && !host.flag("cordoned") && !host.flag("fenced");
         let taken = tenants(around, host).next().is_some() || around.projection.leaving.contains(&host.id);
-        if !usable || taken || fits(host, &room(around, host, None), demand).is_err() {
+        if !usable || taken || !around.leads(subject, host) || fits(host, &room(around, host, None), demand).is_err() {
             continue;
         }
         let rank = (host.state() == Some("off"), host.capacity.vcpus.unwrap_or(f64::MAX));

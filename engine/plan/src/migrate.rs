@@ -15,7 +15,7 @@ pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource) -> Result<Dra
     let before = room_once_gone(around, source);
     let mut best: Option<(&Resource, f64)> = None;
     let mut looked_at = 0_usize;
-    for host in peers(around, source) {
+    for host in peers(around, source).filter(|host| around.leads(subject, host)) {
         looked_at += 1;
         let there = room(around, host, Some(&subject.id));
         if fits(host, &there, demand).is_err() {

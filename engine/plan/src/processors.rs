@@ -196,7 +196,12 @@ mod tests {
         let kinds = [(homeostat_model::Kind::new("container").unwrap(), offered)].into();
         let capabilities = [(adapter.clone(), Capabilities { adapter, kinds })].into();
         let projection = Projection::default();
-        let around = Surroundings { topology: &topology, capabilities: &capabilities, projection: &projection };
+        let around = Surroundings {
+            topology: &topology,
+            capabilities: &capabilities,
+            projection: &projection,
+            barred: &crate::ALL_WAYS_OPEN,
+        };
         let subject = topology.get(&id("container/web".into())).unwrap();
         let drafted = if release { super::release(&around, subject) } else { draft(&around, subject) };
         match drafted {

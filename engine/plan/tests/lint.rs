@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use homeostat_model::*;
-use homeostat_plan::{Draft, Projection, Surroundings, draft, lint};
+use homeostat_plan::{ALL_WAYS_OPEN, Draft, Projection, Surroundings, draft, lint};
 use proptest::prelude::*;
 
 fn id(text: &str) -> ResourceId {
@@ -30,7 +30,8 @@ impl Centre {
     }
 
     fn around<'a>(&'a self, projection: &'a Projection) -> Surroundings<'a> {
-        Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection }
+        let (topology, capabilities) = (&self.topology, &self.capabilities);
+        Surroundings { topology, capabilities, projection, barred: &ALL_WAYS_OPEN }
     }
 
     fn draft(&self, projection: &Projection, subject: &str, response: &Response) -> Option<Draft> {
