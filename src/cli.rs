@@ -432,6 +432,8 @@ pub(crate) enum Scenario {
     Start,
     /// Steps into the journal, and a journal's replay.
     Journal,
+    /// Plans through the live loop, and the memory of those in flight.
+    Executor,
 }
 
 impl Scenario {
@@ -446,6 +448,7 @@ impl Scenario {
             Self::Latency => "latency",
             Self::Start => "start",
             Self::Journal => "journal",
+            Self::Executor => "executor",
         }
     }
 }
@@ -457,4 +460,17 @@ pub(crate) enum Child {
     Homeostat,
     /// The samples alone.
     ByHand,
+    /// Plans in flight.
+    Plans,
+}
+
+impl Child {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Homeostat => "homeostat",
+            Self::ByHand => "by-hand",
+            Self::Plans => "plans",
+        }
+    }
 }

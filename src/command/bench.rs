@@ -6,6 +6,7 @@
 
 mod by_hand;
 mod events;
+mod executor;
 mod figure;
 mod fleet;
 mod journal;
@@ -29,7 +30,7 @@ use figure::{Figure, write_section};
 use machine::Machine;
 
 /// All scenarios, in the order in which they run.
-const ALL: [Scenario; 8] = [
+const ALL: [Scenario; 9] = [
     Scenario::Samples,
     Scenario::Samples200,
     Scenario::Unrelated,
@@ -38,6 +39,7 @@ const ALL: [Scenario; 8] = [
     Scenario::Latency,
     Scenario::Start,
     Scenario::Journal,
+    Scenario::Executor,
 ];
 
 /// How much is measured.
@@ -117,5 +119,6 @@ fn measure(scenario: Scenario, extent: Extent) -> Result<(String, Vec<Figure>), 
         Scenario::Latency => latency::measure(extent),
         Scenario::Start => start::measure(extent),
         Scenario::Journal => journal::measure(extent),
+        Scenario::Executor => executor::measure(extent),
     }
 }

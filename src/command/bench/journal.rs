@@ -63,7 +63,7 @@ pub(super) fn measure(extent: Extent) -> Result<(String, Vec<Figure>), Failure> 
 }
 
 /// A step that begins, or ends.
-fn transition(number: u32) -> Record {
+pub(super) fn transition(number: u32) -> Record {
     let plan = PlanId { generation: Generation(1), number: u64::from(number / 2) };
     let step = StepId(1);
     let entry = if number.is_multiple_of(2) {
@@ -92,7 +92,7 @@ fn journalled(folder: &Path, records: &[Record], waiting: usize) -> Result<Durat
 }
 
 /// The same as a durable transaction each.
-fn transactions(file: &Path, records: &[Record]) -> Result<Duration, Failure> {
+pub(super) fn transactions(file: &Path, records: &[Record]) -> Result<Duration, Failure> {
     let database = Database::create(file).map_err(unusable)?;
     let begin = Instant::now();
     for (number, record) in (0_u64..).zip(records) {

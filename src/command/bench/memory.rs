@@ -8,10 +8,10 @@ use std::{
 
 use homeostat_engine::{Engine, Input, Output};
 use homeostat_model::{Duration, Generation, MetricName, Observation, Sample, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Extent,
+    Extent, executor,
     figure::{Bound, Figure},
     fleet,
 };
@@ -33,14 +33,15 @@ const MEGABYTE: f64 = 1e6;
 
 /// What a process had, in bytes.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Resident {
-    now: u64,
+pub(super) struct Resident {
+    pub(super) now: u64,
     peak: u64,
 }
 
 pub(super) fn measure(extent: Extent) -> Result<(String, Vec<Figure>), Failure> {
     let series = series(extent);
-    let (ours, by_hand) = (in_a_child("homeostat", extent)?, in_a_child("by-hand", extent)?);
+    let (ours, by_hand) =
+        (in_a_child::<Resident>(Child::Homeostat, extent)?, in_a_child::<Resident>(Child::ByHand, extent)?);
     let beyond = (float(ours.now) - float(by_hand.now)) / f64::from(series);
     let about = format!(
         "{series} series of {} resources with an average over 5m each, a sample every {INTERVAL}, after 6m",
@@ -63,6 +64,7 @@ pub(super) fn child(part: Child, extent: Extent) -> Result<ExitCode, Failure> {
     let resident = match part {
         Child::Homeostat => homeostat(series(extent))?,
         Child::ByHand => by_hand(series(extent))?,
+        Child::Plans => return executor::child(extent).map(|()| ExitCode::SUCCESS),
     };
     println!("{}", serde_json::to_string(&resident).unwrap_or_default());
     Ok(ExitCode::SUCCESS)
@@ -72,7 +74,9 @@ fn series(extent: Extent) -> u32 {
     extent.of(100_000, 1_000)
 }
 
-fn in_a_child(part: &str, extent: Extent) -> Result<Resident, Failure> {
+/// What a process of its own that does `part` says of itself.
+pub(super) fn in_a_child<T: DeserializeOwned>(part: Child, extent: Extent) -> Result<T, Failure> {
+    let part = part.name();
     let program = std::env::current_exe().map_err(|error| failed(part, &error))?;
     let mut command = Command::new(program);
     command.args(["bench", "--child", part]).stdin(Stdio::null()).stderr(Stdio::inherit());
@@ -144,7 +148,7 @@ fn metrics() -> Result<Vec<MetricName>, Failure> {
 }
 
 /// What the system says of this process.
-fn resident() -> Result<Resident, Failure> {
+pub(super) fn resident() -> Result<Resident, Failure> {
     let status = fs::read_to_string("/proc/self/status")
         .map_err(|error| Failure::new(format!("cannot read /proc/self/status: {error}")))?;
     let bytes = |name: &str| {
