@@ -117,6 +117,8 @@ pub(crate) struct Live {
     outputs: Vec<Output>,
     refusals: Refusals,
     pending: Pending,
+    /// Whether it was told what was before, and what of that goes on.
+    recalled: bool,
     /// What people are told once what was decided is durable.
     answers: Vec<Answering>,
 }
@@ -124,7 +126,8 @@ pub(crate) struct Live {
 impl Live {
     pub(crate) fn new(engine: Engine, clock: Clock, outlets: Outlets, dispatcher: Dispatcher) -> Self {
         let (refusals, pending) = (Refusals::default(), Pending::default());
-        Self { engine, clock, outlets, dispatcher, outputs: Vec::new(), refusals, pending, answers: Vec::new() }
+        let (outputs, answers) = (Vec::new(), Vec::new());
+        Self { engine, clock, outlets, dispatcher, outputs, refusals, pending, recalled: false, answers }
     }
 
     /// Runs until `stop`, then lets steps in flight end.
@@ -201,10 +204,14 @@ impl Live {
             Message::Input(input) => self.input(*input),
             Message::Policies(policies, files) => self.replace_policies(&policies, files),
             Message::Recalled(past, since) => self.input(Input::Recalled { past, since }),
-            Message::Recovered(plans) => plans.into_iter().try_for_each(|open| {
-                self.outlets.story.remember(&open.made);
-                self.input(Input::Recovered(Box::new(open)))
-            }),
+            Message::Recovered(plans) => {
+                for open in plans {
+                    self.outlets.story.remember(&open.made);
+                    self.input(Input::Recovered(Box::new(open)))?;
+                }
+                self.recalled = true;
+                Ok(())
+            }
             Message::Question(Question(ask)) => {
                 self.engine.advance(self.clock.now(), &mut self.outputs);
                 ask(&self.engine);
@@ -309,7 +316,13 @@ impl Live {
         let durable = tokio::task::block_in_place(|| journal.append(&records)).map_err(|error| unwritable(&error))?;
         let answers = std::mem::take(&mut self.answers);
         self.pending.push(Turn::new(durable, records, outputs).answering(answers));
-        if self.outlets.journal.wants_snapshot() {
+        self.roll()
+    }
+
+    /// Begins a new segment of the journal when the last one is long enough.
+    fn roll(&mut self) -> Result<(), Failure> {
+        // Before it was told what was before, it would carry nothing of that over, and the next start would know nothing of it.
+        if self.recalled && self.outlets.journal.wants_snapshot() {
             // Plans under way the journal carries over by itself.
             let past = serde_json::to_vec(&self.engine.past()).map_err(|error| unwritable(&error))?;
             let rolled = self.outlets.journal.roll(past).map_err(|error| unwritable(&error))?;
@@ -327,7 +340,7 @@ impl Live {
         let journal = &self.outlets.journal;
         let durable = tokio::task::block_in_place(|| journal.append(&records)).map_err(|error| unwritable(&error))?;
         self.pending.push(Turn::new(durable, Vec::new(), Vec::new()));
-        Ok(())
+        self.roll()
     }
 
     /// Does what a turn led to, whose records are durable.

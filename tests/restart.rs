@@ -36,6 +36,11 @@ spec:
                         - jsonLines: {name: lines, path: lines}\n";
 
     fn start(folder: &Path) -> Program {
+        start_with(folder, "")
+    }
+
+    /// The same, with more in the configuration.
+    fn start_with(folder: &Path, more: &str) -> Program {
         fs::create_dir_all(folder.join("policies")).unwrap();
         fs::write(folder.join("policies/site.yaml"), POLICIES).unwrap();
         let now = jiff::Timestamp::now();
@@ -44,7 +49,7 @@ spec:
             format!("{{\"resource\": \"host/h1\", \"time\": \"{now}\", \"metrics\": {{\"temperature\": 70}}}}\n"),
         )
         .unwrap();
-        Program::start(folder, SPEC)
+        Program::start(folder, &format!("{SPEC}{more}"))
     }
 
     fn fail(program: &Program, id: u32) {
@@ -91,6 +96,39 @@ spec:
         fail(&program, 3);
         program.wait_for("what holds it back", || program.entries("held").first().cloned());
         assert_eq!(program.entries("notified").len(), 0);
+        program.stop();
+    }
+
+    /// A segment that is too long for a journal that has become smaller is left as homeostat starts, before it knows what it is to carry
+    /// over; and one that is to be left because of what only counts.
+    #[test]
+    fn what_is_known_outlasts_a_new_segment_at_the_start() {
+        let folder = scratch();
+        let program = start(folder.path());
+        let (status, told) = printed(&homeostat(&["pause", "--server", &program.socket()]));
+        assert_eq!(status, 0, "{told}");
+        let event = |host: u32| {
+            format!(
+                r#"{{"specversion": "1.0", "id": "{host}", "source": "/smart", "type": "disk.failed", "subject": "host/b{host}"}}"#
+            )
+        };
+        let events: Vec<String> = (0..400).map(event).collect();
+        let json = ("Content-Type", "application/cloudevents-batch+json");
+        let answer = program.post_with("/webhook/cloudevents", &[json], &format!("[{}]", events.join(",")));
+        assert_eq!(answer.0, 202, "{answer:?}");
+        program.wait_for("what is held", || (program.entries("held").len() == 400).then_some(()));
+        program.stop();
+        let segments = || {
+            let names = fs::read_dir(folder.path().join("journal")).unwrap();
+            names.filter(|name| name.as_ref().unwrap().path().extension().is_some_and(|end| end == "journal")).count()
+        };
+        assert_eq!(segments(), 1);
+        let small = "journal: {path: journal, maxBytes: 1Mi}\n";
+        start_with(folder.path(), small).stop();
+        assert!(segments() > 1, "a new one has begun");
+        let program = start_with(folder.path(), small);
+        let (status, told) = printed(&homeostat(&["status", "--server", &program.socket()]));
+        assert!(status == 0 && told.contains("paused"), "{told}");
         program.stop();
     }
 }

@@ -41,13 +41,15 @@ impl Program {
         Self::start_on(port, folder, policies, spec, Some(&recording))
     }
 
-    /// The same on a port that is known, with a recording of its own or without one.
+    /// The same on a port that is known, with a recording of its own or without one. The journal is the folder of that name, unless `spec`
+    /// says something of it.
     pub(crate) fn start_on(port: u16, folder: &Path, policies: &str, spec: &str, recording: Option<&Path>) -> Self {
         fs::create_dir_all(folder.join("policies")).unwrap();
-        let spec: String = spec.trim().lines().map(|line| format!("  {line}\n")).collect();
+        let journal = if spec.contains("journal:") { "" } else { "journal: journal\n" };
+        let spec: String = journal.lines().chain(spec.trim().lines()).map(|line| format!("  {line}\n")).collect();
         let configuration = format!(
             "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  listen: 127.0.0.1:{port}\n  policies: [{policies}]\n\
-             \x20 journal: journal\n{spec}"
+             {spec}"
         );
         fs::write(folder.join("homeostat.yaml"), configuration).unwrap();
         let log = fs::File::create(folder.join("log")).unwrap();

@@ -83,7 +83,8 @@ impl Journal {
         let lock = lock::take(folder)?;
         let Found { recovered, ledger, file, segment, position, witness } = recovery::recover(folder, replay)?;
         let (bytes, count) = (position.offset, position.next.saturating_sub(1));
-        let queue = Arc::new(Queue::new(folder.into(), ledger, count, bytes));
+        // What is carried over does not count: else a segment that begins with much would be long enough from the start.
+        let queue = Arc::new(Queue::new(folder.into(), ledger, count, bytes.saturating_sub(position.first)));
         let (next, hash, store) = (position.next, position.hash, store(file));
         let writer = Writer { folder: folder.into(), options, store, segment, bytes, next, hash, witness };
         let works = queue.clone();

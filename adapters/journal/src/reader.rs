@@ -46,6 +46,8 @@ pub struct Reader<R> {
 /// A place between two blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
+    /// Where the first block begins: after what the segment carries over.
+    pub(crate) first: u64,
     /// Where the next block begins.
     pub(crate) offset: u64,
     /// Where the last one began; the same when there is none.
@@ -86,7 +88,7 @@ impl<R: Read> Reader<R> {
         }
         let carried = opening.split(&carried);
         let offset = long(OPENING_BYTES).saturating_add(opening.carried_bytes());
-        let position = Position { offset, last: offset, next: opening.first, hash: opening.before };
+        let position = Position { first: offset, offset, last: offset, next: opening.first, hash: opening.before };
         let (waiting, path) = (VecDeque::new(), path.into());
         Ok(Self { input, path, opening, carried, position, durable: 0, waiting, torn: 0, ended: false })
     }
