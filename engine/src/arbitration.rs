@@ -196,7 +196,7 @@ impl Engine {
         if self.decider.holds(self.now, finding) != Truth::True {
             return None;
         }
-        let projection = Projection::of(self.in_flight());
+        let projection = Projection::of(self.projected());
         let barred = self.ways_back(&policy, &finding.resource);
         for (index, rung) in policy.then.iter().enumerate().skip(first) {
             let response = match self.decider.prescribe(self.now, finding, index, changes)? {
@@ -222,14 +222,14 @@ impl Engine {
         rung: &Rung,
         response: &Response,
     ) -> Option<Vec<Step>> {
-        let projection = Projection::of(self.in_flight().filter(|other| other.id != plan));
+        let projection = Projection::of(self.projected().filter(|other| other.id != plan));
         let barred = self.ways_back(&self.cases.get(finding)?.policy, &finding.resource);
         let draft = drafted(&self.around(&projection, &barred), &finding.resource, rung, response).ok()?;
         Some(draft.steps)
     }
 
     pub(crate) fn wishes_of(&self, steps: &[Step]) -> Vec<Wish> {
-        let projection = Projection::of(self.in_flight().filter(|plan| plan.steps != steps));
+        let projection = Projection::of(self.projected().filter(|plan| plan.steps != steps));
         let before = |id: &ResourceId| {
             self.topology.get(id).map_or_else(Before::default, |resource| Before::of(resource, projection.amount(id)))
         };

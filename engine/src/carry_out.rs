@@ -49,6 +49,7 @@ impl Engine {
         // What may or may not have been done must not be done again by anybody before a person has looked.
         let in_doubt = run.in_doubt();
         self.guard.release(id, &in_doubt);
+        self.doubtful.extend(run.doubtful().map(|plan| (id, plan)));
         self.verifying.remove(&id);
         self.recovered.remove(&id);
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
@@ -69,10 +70,11 @@ impl Engine {
         self.reconsider_after(&findings, out);
     }
 
-    /// Hands to their adapters what is ready and has a lane, and refuses what is no longer as its plan took it to be.
+    /// Hands to their adapters what is ready and has a lane, and refuses what is no longer as its plan took it to be. Nothing begins while
+    /// the program ends: nobody would wait for it.
     fn dispatch_ready(&mut self, id: PlanId, out: &mut Vec<Output>) {
         // A refusal may end what others wait for, and begin what undoes it: each step is refused or begun once.
-        while let Some(run) = self.runs.get(&id).filter(|_| !self.is_blind(id)) {
+        while let Some(run) = self.runs.get(&id).filter(|_| !self.stopping && !self.is_blind(id)) {
             let ready = run.ready(self.now);
             if ready.is_empty() {
                 return;
@@ -248,7 +250,7 @@ impl Engine {
         let Some(rung) = policy.then.get(index) else { return false };
         let prescribed = self.decider.prescribe(self.now, &finding, index, &mut Vec::new());
         let Some(homeostat_decide::Prescribed::Do(response)) = prescribed else { return false };
-        let projection = Projection::of(self.in_flight());
+        let projection = Projection::of(self.projected());
         let barred = self.ways_back(&policy, &plan.subject);
         drafted(&self.around(&projection, &barred), &plan.subject, rung, &response)
             .is_ok_and(|draft| same(&draft.steps, &plan.steps))
@@ -311,6 +313,7 @@ impl Engine {
             }
         } else if self.guard.has_any(id) {
             // It has ended in doubt; a person has looked.
+            self.doubtful.remove(&id);
             self.guard.release(id, &BTreeSet::new());
             let result = PlanResult::Cancelled { reason: reason.to_owned() };
             self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });

@@ -76,6 +76,8 @@ pub struct Engine {
     pub(crate) climbed: BTreeMap<FindingRef, Climbed>,
     /// Plans in flight.
     pub(crate) runs: BTreeMap<PlanId, Run>,
+    /// What may have been done of plans that have ended, until a person has looked: it counts as done.
+    pub(crate) doubtful: BTreeMap<PlanId, Plan>,
     pub(crate) lanes: Lanes,
     /// The plans in flight of which it was recorded that it is looked whether they helped.
     pub(crate) verifying: BTreeSet<PlanId>,
@@ -128,6 +130,7 @@ impl Engine {
             cases: BTreeMap::new(),
             climbed: BTreeMap::new(),
             runs: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
             lanes: Lanes::default(),
             verifying: BTreeSet::new(),
             recovered: BTreeMap::new(),
@@ -260,6 +263,11 @@ impl Engine {
     /// The plans in flight, in the order of their ids.
     pub fn in_flight(&self) -> impl Iterator<Item = &Plan> {
         self.runs.values().map(Run::plan)
+    }
+
+    /// The plans of which what they do counts as done: those in flight, and what is not known of others.
+    pub(crate) fn projected(&self) -> impl Iterator<Item = &Plan> {
+        self.in_flight().chain(self.doubtful.values())
     }
 
     /// The open findings, in order.

@@ -168,7 +168,7 @@ impl Engine {
 
     /// Goes up the ladder until a response can be carried out.
     fn climb(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) -> Verdict {
-        let projection = Projection::of(self.in_flight());
+        let projection = Projection::of(self.projected());
         let barred = self.cases.get(finding).map(|case| self.ways_back(&case.policy, &finding.resource));
         let barred = barred.unwrap_or_default();
         // Whether all of the ladder is not meant now, as its guards say: then it waits for them instead of ending.

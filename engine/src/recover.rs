@@ -36,6 +36,7 @@ impl Engine {
             Err(illegal) => self.record(out, refuse(format!("its records contradict each other: {illegal}"))),
             Ok(run) if open.has_ended() => {
                 self.guard.release(id, &run.in_doubt());
+                self.doubtful.extend(run.doubtful().map(|plan| (id, plan)));
                 let ended = open.history.iter().rev().find_map(|record| match &record.entry {
                     Entry::PlanFinished { result, .. } => Some(result.clone()),
                     _ => None,
@@ -84,7 +85,20 @@ impl Engine {
             }
         }
         for id in awaiting {
+            self.settle_in(id);
             self.go_on(id, out);
+        }
+    }
+
+    /// All that a plan of an earlier generation acts on is described by now: what runs of it takes its places, and what it was for is looked
+    /// at as long as its policy says.
+    fn settle_in(&mut self, id: PlanId) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        run.look_anew(self.now);
+        for deed in run.running() {
+            let key = IdempotencyKey::of(id, deed.step.id, deed.attempt);
+            self.lanes.leave(&key);
+            self.lanes.take(&self.topology, &key, &deed);
         }
     }
 

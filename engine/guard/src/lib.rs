@@ -238,11 +238,13 @@ impl Guard {
         }
     }
 
-    /// Takes back all that `plan` has, but for the resources in `except`.
+    /// Takes back all that `plan` has, but for the resources in `except`, and its share of the hosts among them.
     pub fn release(&mut self, plan: PlanId, except: &BTreeSet<ResourceId>) {
         self.owners.retain(|resource, owner| *owner != plan || except.contains(resource));
-        self.users.retain(|_, plans| {
-            plans.remove(&plan);
+        self.users.retain(|host, plans| {
+            if !except.contains(host) {
+                plans.remove(&plan);
+            }
             !plans.is_empty()
         });
         if !self.has_any(plan) {

@@ -150,6 +150,8 @@ impl Steps {
                 let dead = resource.on.clone().filter(|from| from != to).map(Precondition::Down);
                 on().into_iter().chain(dead).chain(open(to)).collect()
             }
+            // One that runs again is not switched off: what is on it is alive.
+            Action::Fence => vec![Precondition::Down(resource.id.clone())],
             // Its room was found on that host.
             Action::Resize(_) => on().into_iter().collect(),
             _ => Vec::new(),

@@ -74,7 +74,7 @@ impl Run {
     }
 
     /// A plan as its records say that it is: what ran when they ended runs, and is to be probed. What is looked at is looked at
-    /// anew, from `now` on.
+    /// anew, from `now` on, or from when [`Run::look_anew`] says.
     ///
     /// # Errors
     /// [`IllegalTransition`] when the records are not those of this plan.
@@ -93,10 +93,15 @@ impl Run {
                 _ => {}
             }
         }
-        if let (Phase::Verifying { until, since }, Some(wanted)) = (&mut run.phase, &run.plan.verification) {
+        run.look_anew(now);
+        Ok(run)
+    }
+
+    /// Whether it helped, if that is looked at, is looked at from `now` on.
+    pub fn look_anew(&mut self, now: Timestamp) {
+        if let (Phase::Verifying { until, since }, Some(wanted)) = (&mut self.phase, &self.plan.verification) {
             (*until, *since) = (now + wanted.within, None);
         }
-        Ok(run)
     }
 
     /// What its record says: a step was begun, or what undoes it.
@@ -275,11 +280,24 @@ impl Run {
         self.states.values().filter_map(until).min()
     }
 
-    /// The resources of the steps of which nobody knows what became.
+    /// The resources of the steps of which nobody knows what became, and the hosts that they may have been moved to.
     #[must_use]
     pub fn in_doubt(&self) -> BTreeSet<ResourceId> {
-        let doubtful = |step: &&Step| matches!(self.states.get(&step.id), Some(StepState::InDoubt(_)));
-        self.plan.steps.iter().filter(doubtful).map(|step| step.resource.clone()).collect()
+        let Some(doubtful) = self.doubtful() else { return BTreeSet::new() };
+        let resources = doubtful.steps.iter().map(|step| step.resource.clone());
+        resources.chain(doubtful.uses()).collect()
+    }
+
+    /// The plan with only those of its steps of which nobody knows what became; none when all is known.
+    #[must_use]
+    pub fn doubtful(&self) -> Option<Plan> {
+        let in_doubt = |step: &Step| matches!(self.states.get(&step.id), Some(StepState::InDoubt(_)));
+        if !self.plan.steps.iter().any(in_doubt) {
+            return None;
+        }
+        let mut plan = self.plan.clone();
+        plan.steps.retain(in_doubt);
+        Some(plan)
     }
 
     /// How the plan ended, once it has.

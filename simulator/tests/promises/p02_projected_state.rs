@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use homeostat_model::*;
 
 use crate::{
-    scene::{Flight, Scene},
+    scene::{Flight, Scene, target},
     watch::{Fact, Watch},
 };
 
@@ -82,13 +82,6 @@ impl Watcher {
     }
 }
 
-fn target(action: &Action) -> Option<&ResourceId> {
-    match action {
-        Action::Migrate { to, .. } | Action::Restart { on: Some(to) } => Some(to),
-        _ => None,
-    }
-}
-
 fn grows(one: &Resource, action: &Action) -> bool {
     let Action::Resize(amount) = action else { return false };
     amount.vcpus.is_some_and(|wanted| Some(wanted) > one.capacity.vcpus)
@@ -99,14 +92,14 @@ fn grows(one: &Resource, action: &Action) -> bool {
 fn load(scene: &Scene, host: &ResourceId, beginning: Option<&Flight>, without: &BTreeSet<ResourceId>) -> (f64, u64) {
     let mut amounts: BTreeMap<&ResourceId, Amount> = BTreeMap::new();
     let mut here: BTreeSet<&ResourceId> = scene.told.children(host).map(|one| &one.id).collect();
-    for flight in scene.in_flight().chain(beginning) {
-        for step in &flight.plan.steps {
-            if let Action::Resize(amount) = &step.action {
-                amounts.insert(&step.resource, *amount);
-            }
-            if target(&step.action) == Some(host) {
-                here.insert(&step.resource);
-            }
+    // What may have been done counts as done until a person has looked.
+    let doubtful = scene.in_doubt().flat_map(Flight::doubtful_steps);
+    for step in scene.in_flight().chain(beginning).flat_map(|flight| &flight.plan.steps).chain(doubtful) {
+        if let Action::Resize(amount) = &step.action {
+            amounts.insert(&step.resource, *amount);
+        }
+        if target(&step.action) == Some(host) {
+            here.insert(&step.resource);
         }
     }
     let given = here.into_iter().filter(|id| !without.contains(*id)).filter_map(|id| {
@@ -145,8 +138,9 @@ fn gains(scene: &Scene, flight: &Flight) -> Result<(), String> {
     let wanted = scene.policy(&plan.policy).limits.min_gain.unwrap_or(0.0);
     let (Some(to), Some(from)) = (target(&plan.steps[0].action), flight.from.get(&plan.subject)) else { return Ok(()) };
     let others = || scene.in_flight().filter(|one| one.plan.id != plan.id);
-    let moves =
-        others().flat_map(|one| &one.plan.steps).filter(|step| target(&step.action).is_some_and(|to| to != from));
+    let doubtful = scene.in_doubt().flat_map(Flight::doubtful_steps);
+    let moves = others().flat_map(|one| &one.plan.steps).chain(doubtful);
+    let moves = moves.filter(|step| target(&step.action).is_some_and(|to| to != from));
     let leaving: BTreeSet<ResourceId> = moves.map(|step| step.resource.clone()).collect();
     let mut own = plan.clone();
     own.steps.clear();

@@ -47,7 +47,7 @@ fn begins(scene: &Scene) -> Result<(), String> {
             (one.plan.touches(), one.plan.uses())
         } else if one.ended.is_some() && !scene.looked_at.contains(other) {
             // What nobody knows the state of stays owned.
-            (one.doubtful(), Default::default())
+            (one.doubtful(), one.doubtful_hosts())
         } else {
             continue;
         };

@@ -53,9 +53,25 @@ impl Flight {
 
     /// The resources of the steps of which nobody knows what became, as long as nobody has looked.
     pub(crate) fn doubtful(&self) -> BTreeSet<ResourceId> {
+        self.doubtful_steps().map(|step| step.resource.clone()).collect()
+    }
+
+    /// The hosts that they may have been moved to.
+    pub(crate) fn doubtful_hosts(&self) -> BTreeSet<ResourceId> {
+        self.doubtful_steps().filter_map(|step| target(&step.action).cloned()).collect()
+    }
+
+    pub(crate) fn doubtful_steps(&self) -> impl Iterator<Item = &Step> {
         let unknown = |one: &&Try| matches!(one.result, Some(StepResult::Unknown { .. }));
-        let resource = |one: &Try| self.plan.step(one.step).map(|step| step.resource.clone());
-        self.tries.iter().filter(unknown).filter_map(resource).collect()
+        self.tries.iter().filter(unknown).filter_map(|one| self.plan.step(one.step))
+    }
+}
+
+/// Where an action brings its resource to.
+pub(crate) fn target(action: &Action) -> Option<&ResourceId> {
+    match action {
+        Action::Migrate { to, .. } | Action::Restart { on: Some(to) } => Some(to),
+        _ => None,
     }
 }
 
@@ -130,6 +146,14 @@ impl Scene {
 
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = &Flight> {
         self.flights.values().filter(|flight| flight.is_in_flight())
+    }
+
+    /// Those that have ended without anybody knowing what became of a step, and at which nobody has looked.
+    pub(crate) fn in_doubt(&self) -> impl Iterator<Item = &Flight> {
+        let unseen = |(id, flight): &(&PlanId, &Flight)| {
+            flight.ended.is_some() && !self.looked_at.contains(*id) && !flight.doubtful().is_empty()
+        };
+        self.flights.iter().filter(unseen).map(|(_, flight)| flight)
     }
 
     /// The engine was told this.
