@@ -1,0 +1,199 @@
+//! A plan goes on after a restart as if there had been none: as much at a time, verified as long, nothing begun in vain. And what nobody
+//! knows of one that has ended counts as done.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod bench;
+
+use bench::{Bench, CRASH, at, centre, host, id, policies, policy, vm};
+use expect_test::expect;
+use homeostat_engine::{Engine, Generation, Input, OperatorCommand, Output, Past};
+use homeostat_model::*;
+use homeostat_simulator::{AssumedWorld, Assumption};
+
+/// The engine after the one that made `records`, at that second; it was not told yet what there is.
+fn next_engine(site: &str, records: &[Record], second: u64) -> (Engine, Vec<Output>) {
+    let (mut engine, mut out) = (Engine::new(Generation(2)), Vec::new());
+    engine.replace_policies(at(second), &policies(site), &mut out).unwrap();
+    let since = records.iter().filter(|record| Past::concerns(&record.entry)).cloned().collect();
+    engine.handle(at(second), Input::Recalled { past: Box::default(), since }, &mut out);
+    let mut open = OpenPlans::default();
+    records.iter().for_each(|record| open.apply(record));
+    for plan in open.into_plans() {
+        engine.handle(at(second), Input::Recovered(Box::new(plan)), &mut out);
+    }
+    (engine, out)
+}
+
+/// Tells it what there is.
+fn describe(engine: &mut Engine, second: u64, resources: Vec<Resource>, out: &mut Vec<Output>) {
+    let world = AssumedWorld::new(AdapterName::new("assumed").unwrap(), resources, vec![]);
+    for told in world.announcements() {
+        engine.handle(at(second), told, out);
+    }
+}
+
+/// Six machines on one of two hosts.
+fn crowded() -> Vec<Resource> {
+    centre(6).into_iter().filter(|one| !one.id.as_str().starts_with("vm/b")).collect()
+}
+
+fn slow_moves(seconds: u64) -> Vec<Assumption> {
+    vec![Assumption { verb: Some(Verb::Migrate), takes: Duration::from_secs(seconds), ..Assumption::default() }]
+}
+
+fn probed(out: &[Output]) -> usize {
+    out.iter().filter(|output| matches!(output, Output::Probe(_))).count()
+}
+
+fn dispatched(out: &[Output]) -> Vec<String> {
+    let command = |output: &Output| match output {
+        Output::Dispatch(command) => Some(format!("{} {}", command.resource, command.action)),
+        _ => None,
+    };
+    out.iter().filter_map(command).collect()
+}
+
+#[test]
+fn no_more_is_done_at_a_time_after_a_restart_than_before() {
+    let site = policy("empty", "select: {kind: host}\non: host.empty\nthen: [evacuate]");
+    let resources = crowded();
+    let mut bench = Bench::new(&site, resources.clone(), slow_moves(600));
+    bench.event(1, "host/a", "host.empty", &[]);
+    // The cordon, and then as many moves as a host takes at a time.
+    bench.driver.run_until(at(100));
+    let (mut engine, mut out) = next_engine(&site, bench.driver.records(), 110);
+    assert_eq!((probed(&out), dispatched(&out)), (4, vec![]));
+    describe(&mut engine, 120, resources, &mut out);
+    assert_eq!(dispatched(&out), Vec::<String>::new(), "four moves are in flight");
+    let probe = out.iter().find_map(|output| match output {
+        Output::Probe(command) => Some(command.clone()),
+        _ => None,
+    });
+    let StepCommand { plan, step, key, generation, .. } = probe.unwrap();
+    let result = StepResult::Done { observed: "it has moved".into() };
+    engine.handle(at(130), Input::Report(StepReport { plan, step, key, generation, result }), &mut out);
+    assert_eq!(dispatched(&out).len(), 1, "where one has ended, one begins");
+}
+
+/// An adapter that needs long to say what there is takes nothing from the time in which it is looked whether a plan has helped.
+#[test]
+fn what_is_verified_is_looked_at_for_as_long_after_a_restart() {
+    let site = policy(
+        "small",
+        "select: {kind: vm}\nwhen: capacity.vcpus < 3\nthen: [{resize: {vcpus: 3}, verify: {that: capacity.vcpus == 3, within: 15s, \
+         stableFor: 10s}}]",
+    );
+    let mut bench = Bench::new(&site, vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)], vec![]);
+    bench.driver.run_until(at(5));
+    assert!(matches!(bench.driver.records().last().unwrap().entry, Entry::Verifying { .. }));
+    let (mut engine, mut out) = next_engine(&site, bench.driver.records(), 10);
+    engine.advance(at(60), &mut out);
+    describe(&mut engine, 60, vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 3.0)], &mut out);
+    engine.advance(at(71), &mut out);
+    let ended = out.iter().find_map(|output| match output {
+        Output::Record(Record { at, entry: Entry::PlanFinished { result, .. } }) => Some((*at, result.clone())),
+        _ => None,
+    });
+    assert_eq!(ended, Some((at(70), PlanResult::Succeeded)));
+}
+
+/// What may have come to a host takes room there until a person has looked, and what may have gone to it is not emptied away under it.
+#[test]
+fn what_may_have_moved_counts_as_moved() {
+    let site = [
+        policy("move", "select: {kind: vm}\non: vm.move\ncooldown: 0s\nthen: [migrate]"),
+        policy("empty", "select: {kind: host}\non: host.empty\ncooldown: 0s\nthen: [evacuate]"),
+    ]
+    .concat();
+    let unknown = StepResult::Unknown { reason: "no answer".into() };
+    let lost = Assumption { resource: Some(id("vm/one")), ends: Some(unknown), ..Assumption::default() };
+    let resources = vec![
+        host("host/a", 8.0, &[]),
+        host("host/b", 5.0, &[]),
+        vm("vm/one", "host/a", 3.0),
+        vm("vm/two", "host/a", 3.5),
+        vm("vm/three", "host/b", 0.5),
+    ];
+    let mut bench = Bench::new(&site, resources, vec![lost]);
+    bench.event(1, "vm/one", "vm.move", &[]).event(20, "vm/two", "vm.move", &[]).event(21, "host/b", "host.empty", &[]);
+    bench.until(22, expect![[r#"
+        1s opened move on vm/one: event vm.move is true
+        1s plan p1-1 migrate for move: vm/one migrate to host/b
+        1s begins p1-1/1
+        1s ended p1-1/1: Unknown { reason: "no answer" }
+        1s plan p1-1: Failed { step: StepId(1), reason: "outcome not known: no answer" }
+        1s handed over move on vm/one: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+        1s told: a person has to go on with vm/one: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+        1s closed move on vm/one: a person has to look
+        20s opened move on vm/two: event vm.move is true
+        20s skipped migrate of move on vm/two: the only other host has no room for 3.5 vcpus and 8192 MiB
+        20s handed over move on vm/two: the ladder is at its end: migrate
+        20s told: a person has to go on with vm/two: the ladder is at its end: migrate
+        20s closed move on vm/two: everything was tried
+        21s opened empty on host/b: event host.empty is true
+        21s held empty on host/b: plan p1-1 has host/b in hand
+    "#]]);
+    let plan = PlanId { generation: Generation(1), number: 1 };
+    bench.operator(30, OperatorCommand::Cancel { plan, by: "ann".into() }).event(40, "vm/two", "vm.move", &[]);
+    bench.until(41, expect![[r#"
+        30s plan p1-1: Cancelled { reason: "cancelled by ann" }
+        30s plan p1-2 evacuate for empty: host/b cordon on, vm/three after [1] migrate to host/a
+        30s begins p1-2/1
+        30s ended p1-2/1: Done { observed: "assumed" }
+        30s begins p1-2/2
+        30s ended p1-2/2: Done { observed: "assumed" }
+        30s plan p1-2: Succeeded
+        30s closed empty on host/b: the plan succeeded
+        40s opened move on vm/two: event vm.move is true
+        40s closed move on vm/two: everything was tried
+    "#]]);
+}
+
+#[test]
+fn a_host_that_is_back_is_not_fenced() {
+    let site = policy("down", "select: {kind: host}\nwhen: state == \"down\"\nthen: [evacuate]");
+    let no = Some(StepResult::Failed { reason: "no".into() });
+    let fails = Assumption { verb: Some(Verb::Fence), ends: no, times: Some(1), ..Assumption::default() };
+    let mut bench = Bench::new(&site, centre(1), vec![fails]);
+    let mut down = host("host/a", 64.0, &[]);
+    down.adapter = Some(AdapterName::new("assumed").unwrap());
+    let up = down.clone();
+    down.attributes.insert("state".into(), "down".into());
+    bench.describe(10, down).describe(12, up);
+    bench.until(60, expect![[r#"
+        10s opened down on host/a: state == "down" is true (state = "down")
+        10s plan p1-1 evacuate for down: host/a fence, vm/a0 after [1] restart on host/b
+        10s begins p1-1/1
+        10s ended p1-1/1: Failed { reason: "no" }
+        12s closed down on host/a: state == "down" is false (state = "up")
+        13.36s ended p1-1/1: Refused { reason: "host/a runs again" }
+        13.36s plan p1-1: Failed { step: StepId(1), reason: "refused: host/a runs again" }
+    "#]]);
+}
+
+/// As the program ends nothing begins that it would not wait for: the next start finds it as it is, and it has cost no try.
+#[test]
+fn as_the_program_ends_nothing_begins() {
+    let site = [
+        policy("crash", &format!("{CRASH}then: [restart]")),
+        policy("empty", "select: {kind: host}\non: host.empty\ncooldown: 0s\nthen: [evacuate]"),
+    ]
+    .concat();
+    let mut bench = Bench::new(&site, crowded(), slow_moves(30));
+    bench.event(1, "host/a", "host.empty", &[]);
+    bench.driver.run_until(at(20));
+    bench.operator(25, OperatorCommand::Stop);
+    let before = begun(&bench);
+    bench.driver.run_until(at(600));
+    assert_eq!(begun(&bench), before, "what was under way has ended, and nothing followed it");
+    let (mut engine, mut out) = next_engine(&site, bench.driver.records(), 610);
+    assert_eq!(probed(&out), 0);
+    describe(&mut engine, 620, crowded(), &mut out);
+    assert_eq!(dispatched(&out).len(), 2, "six were to move, and four have: {out:?}");
+}
+
+fn begun(bench: &Bench) -> usize {
+    let dispatched = |record: &&Record| matches!(record.entry, Entry::StepDispatched { .. });
+    bench.driver.records().iter().filter(dispatched).count()
+}
