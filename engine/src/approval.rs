@@ -12,8 +12,8 @@ const MAX_RECOMMENDED: usize = 1_008;
 /// Who says something where nobody gave a name.
 const UNNAMED: &str = "an operator";
 
-/// Who decides when the time is over.
-const TIME: &str = "the time limit";
+/// Who decides when the time is over. Nobody has agreed with anything by that.
+pub(crate) const TIME: &str = "the time limit";
 
 impl Engine {
     /// How far `policy` may go by itself now: its mode, or what it was promoted to.
@@ -54,10 +54,7 @@ impl Engine {
         approve: bool,
         out: &mut Vec<Output>,
     ) -> Result<(), CommandRefused> {
-        if self.recommended.contains_key(&id) || self.guard.ballots().contains_key(&id) {
-            return self.vote(id, UNNAMED, approve, None, out);
-        }
-        if approve { self.approve_agreed(id, out) } else { self.reject(id, "rejected by an operator", out) }
+        self.vote(id, UNNAMED, approve, None, out)
     }
 
     /// A person says whether the plan with this hash is right.
