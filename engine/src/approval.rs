@@ -1,8 +1,12 @@
 //! What people say about plans: approval by as many as it takes, and what a policy may do once they agreed with it often enough.
 
-use homeostat_guard::{Ballot, Tally, approval::hash};
+use homeostat_guard::{
+    Ballot, Tally,
+    approval::{hash, hash_of},
+};
 use homeostat_model::{Approval, Entry, FindingRef, Mode, Plan, PlanId, PolicyName};
 use homeostat_policy::Policy;
+use serde::{Deserialize, Serialize};
 
 use crate::{CommandRefused, Engine, Output, PlanState, ending::Ending, engine::Alarm};
 
@@ -14,6 +18,17 @@ const UNNAMED: &str = "an operator";
 
 /// Who decides when the time is over. Nobody has agreed with anything by that.
 pub(crate) const TIME: &str = "the time limit";
+
+/// A plan that was shown, and that people can agree with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown {
+    pub(crate) policy: PolicyName,
+    /// The plan in short.
+    hash: String,
+    /// The text of its policy in short: who agrees with what one text proposes says nothing about another.
+    pub(crate) text: String,
+}
 
 impl Engine {
     /// How far `policy` may go by itself now: its mode, or what it was promoted to.
@@ -27,7 +42,8 @@ impl Engine {
     /// A plan that was recommended can be agreed with.
     pub(crate) fn recommend(&mut self, plan: &Plan, policy: &Policy) {
         if policy.limits.promotion.is_some() {
-            self.recommended.insert(plan.id, (plan.policy.clone(), hash(plan)));
+            let shown = Shown { policy: plan.policy.clone(), hash: hash(plan), text: hash_of(&policy.text) };
+            self.recommended.insert(plan.id, shown);
             while self.recommended.len() > MAX_RECOMMENDED {
                 self.recommended.pop_first();
             }
@@ -68,7 +84,7 @@ impl Engine {
     ) -> Result<(), CommandRefused> {
         let input = format!("{by}'s word about plan {id}");
         let recommended = self.recommended.get(&id).cloned();
-        let Some(right) = self.proposals.get(&id).map(hash).or(recommended.as_ref().map(|(_, hash)| hash.clone()))
+        let Some(right) = self.proposals.get(&id).map(hash).or(recommended.as_ref().map(|shown| shown.hash.clone()))
         else {
             return self.refuse_command(input, self.not_to_be_voted_on(id), out);
         };
@@ -76,9 +92,9 @@ impl Engine {
             return self.refuse_command(input, CommandRefused::OtherPlan { hash: right }, out);
         }
         self.record(out, Entry::Voted { plan: id, by: by.to_owned(), approve });
-        if let Some((policy, _)) = recommended {
+        if let Some(shown) = recommended {
             self.recommended.remove(&id);
-            self.judged(&policy, approve, out);
+            self.judged(&shown.policy, approve, out);
             return Ok(());
         }
         let tally = match self.guard.ballots().get_mut(&id) {

@@ -1,10 +1,10 @@
 //! Carries plans out: dispatches steps, takes in their reports, and ends plans.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_guard::arbitration::same;
 use homeostat_model::{
-    Duration, Entry, Hold, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
+    Duration, Entry, Hold, IdempotencyKey, Plan, PlanId, PlanResult, PolicyName, StepCommand, StepId, StepReport, StepResult,
     Timestamp, Truth,
 };
 use homeostat_plan::{Deed, Projection, Run, unmet};
@@ -213,7 +213,7 @@ impl Engine {
         }
         if !self.still_right(&plan) {
             let refused = self.refuse_command(input(), CommandRefused::Outdated { plan: id }, out);
-            self.withdraw(id, out);
+            self.withdraw(id, "the situation has changed since it was made", out);
             return refused;
         }
         if let Some(plan) = self.proposals.remove(&id) {
@@ -254,10 +254,20 @@ impl Engine {
             .is_ok_and(|draft| same(&draft.steps, &plan.steps))
     }
 
+    /// Takes back what waits of policies that are other ones by now than in `texts`, though a finding of another policy has it wait.
+    pub(crate) fn withdraw_edited(&mut self, texts: &BTreeMap<PolicyName, String>, out: &mut Vec<Output>) {
+        let now = self.texts();
+        let edited = |plan: &&Plan| texts.get(&plan.policy) != now.get(&plan.policy);
+        let edited: Vec<PlanId> = self.proposals.values().filter(edited).map(|plan| plan.id).collect();
+        for id in edited {
+            self.withdraw(id, "its policy is another one by now", out);
+        }
+    }
+
     /// Takes back a plan that waits, and looks at its finding anew.
-    fn withdraw(&mut self, id: PlanId, out: &mut Vec<Output>) {
+    fn withdraw(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
         let Some(plan) = self.proposals.remove(&id) else { return };
-        let result = PlanResult::Cancelled { reason: "the situation has changed since it was made".into() };
+        let result = PlanResult::Cancelled { reason: reason.into() };
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let findings = self.findings_of(&plan);
         self.joined.remove(&id);

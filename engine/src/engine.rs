@@ -18,6 +18,7 @@ use homeostat_policy::{Policy, Safeguard};
 
 use crate::{
     CommandRefused, Input, OperatorCommand, Output,
+    approval::Shown,
     case::{Case, Climbed},
     quarantine::Quarantined,
     recent::Recent,
@@ -88,8 +89,8 @@ pub struct Engine {
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
     pub(crate) plans_made: u64,
     pub(crate) plans_begun: u64,
-    /// Plans that were recommended lately, with their policies and hashes: people may say whether they are right.
-    pub(crate) recommended: BTreeMap<PlanId, (PolicyName, String)>,
+    /// Plans that were recommended lately: people may say whether they are right.
+    pub(crate) recommended: BTreeMap<PlanId, Shown>,
     /// Plans that are over, or were only shown, for people to look at.
     pub(crate) recent: Recent,
     pub(crate) paused: bool,
@@ -169,14 +170,15 @@ impl Engine {
         self.advance(at, out);
         self.started.get_or_insert(self.now);
         let mut changes = Vec::new();
+        let before = self.texts();
         let loaded = self.decider.replace_policies(self.now, policies, &self.topology, &mut changes);
-        let (policies_now, texts) =
-            self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).unzip();
+        let (policies_now, texts) = self.texts().into_iter().unzip();
         self.record(out, Entry::PoliciesLoaded { generation: self.generation, policies: policies_now, texts });
         let guards = policies.iter().flat_map(|policy| policy.safeguards.0.iter());
         self.safeguards = guards.map(|guard| (guard.name.clone(), guard.clone())).collect();
         self.forget_outdated();
         self.follow(changes, out);
+        self.withdraw_edited(&before, out);
         // What a guard held back, another may let pass.
         self.reconsider_held(Hold::is_a_guards, out);
         loaded
@@ -184,9 +186,16 @@ impl Engine {
 
     /// Forgets what was remembered of policies and guards that are no more.
     pub(crate) fn forget_outdated(&mut self) {
-        let Self { decider, guard, safeguards, .. } = self;
+        let texts = self.texts();
+        let Self { decider, guard, safeguards, recommended, .. } = self;
+        recommended.retain(|_, shown| texts.get(&shown.policy) == Some(&shown.text));
         guard.keep_standings(|name| decider.policies().any(|policy| policy.name == *name));
         guard.keep_breakers(|name| safeguards.values().any(|one| one.name.as_str() == name && one.breaker.is_some()));
+    }
+
+    /// The texts of the loaded policies, in short.
+    pub(crate) fn texts(&self) -> BTreeMap<PolicyName, String> {
+        self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).collect()
     }
 
     /// The loaded policy of that name.

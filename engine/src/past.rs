@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_guard::{Guard, approval::hash_of};
+use homeostat_guard::Guard;
 use homeostat_model::{
     Counting, Entry, FindingRef, Generation, Plan, PlanId, PolicyName, Record, ResourceId, Timestamp,
 };
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Engine,
+    approval::Shown,
     case::{Climbed, Settled},
     quarantine::Quarantined,
 };
@@ -48,8 +49,8 @@ pub struct Past {
     pub(crate) texts: BTreeMap<PolicyName, String>,
     /// The policies whose scripts are run no more, and why.
     pub(crate) quarantined: BTreeMap<PolicyName, String>,
-    /// Plans that people can still agree with: their policies and hashes.
-    pub(crate) recommended: Vec<(PlanId, (PolicyName, String))>,
+    /// Plans that people can still agree with.
+    pub(crate) recommended: Vec<(PlanId, Shown)>,
     /// Plans that wait for people.
     pub(crate) waiting: Vec<Plan>,
     /// Plans in flight.
@@ -139,7 +140,7 @@ impl Engine {
             guard: self.guard.lasting(),
             paused: self.paused,
             ladders: cases.chain(climbed).collect(),
-            texts: self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).collect(),
+            texts: self.texts(),
             quarantined: self
                 .decider
                 .quarantined()

@@ -132,6 +132,7 @@ impl Engine {
                 let texts: BTreeMap<_, _> = policies.iter().cloned().zip(texts.iter().cloned()).collect();
                 // Another text has come nowhere yet, and nothing is said about that.
                 memory.modes.retain(|policy, _| memory.texts.get(policy) == texts.get(policy));
+                self.recommended.retain(|_, shown| texts.get(&shown.policy) == Some(&shown.text));
                 memory.texts = texts;
             }
             Entry::FindingOpened { finding, .. } => self.recall_opened(memory, finding, at),
@@ -270,7 +271,9 @@ impl Engine {
             }
         } else if let Some(policy) = policy {
             self.guard.rest(at, &finding, pause_after(&policy, plan.rung, &PlanResult::Succeeded).unwrap_or_default());
-            self.recommend(plan, &policy);
+            if let Some(policy) = self.same(memory, &plan.policy) {
+                self.recommend(plan, &policy);
+            }
         }
     }
 
@@ -357,7 +360,7 @@ impl Engine {
     }
 
     fn recall_vote(&mut self, memory: &Memory, plan: PlanId, approve: bool) {
-        let recommended = self.recommended.remove(&plan).map(|(policy, _)| policy);
+        let recommended = self.recommended.remove(&plan).map(|shown| shown.policy);
         let waiting = memory.plans.get(&plan).filter(|_| !approve).map(|plan| plan.policy.clone());
         if let Some(policy) = recommended.or(waiting).and_then(|policy| self.same(memory, &policy)) {
             self.recall_judged(&policy, approve);

@@ -286,7 +286,7 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
             5s held crash on vm/b0: mode recommend: the plan is shown, not run
             5s closed crash on vm/b0: a plan was recommended
             6s ann approves of plan p1-3
-            7s refused bob's word about plan p1-3: plan p1-3 was only shown: no word about it counts, or one was said already
+            7s refused bob's word about plan p1-3: plan p1-3 was only shown: no word about it counts, one was said already, or its policy is another one by now
             8s opened crash on vm/a0: event vm.crashed is true
             8s plan p1-4 restart for crash: vm/a0 restart
             8s held crash on vm/a0: mode recommend: the plan is shown, not run
