@@ -9,7 +9,7 @@ use homeostat_model::{
 };
 use homeostat_plan::{Deed, Projection, Run, unmet};
 
-use crate::{CommandRefused, Engine, Output, ending::Ending, engine::Alarm, ladder::drafted};
+use crate::{CommandRefused, Engine, Output, ending::Ending, engine::Alarm, ladder::drafted, reach::reach};
 
 /// How long after a step's own timeout its report may still come: the driver probes the system in that time.
 pub(crate) const REPORT_GRACE: Duration = Duration::from_mins(1);
@@ -236,7 +236,8 @@ impl Engine {
         self.admit(plan, &policy).err()
     }
 
-    /// Whether the same plan would be made now: its condition holds, and the same steps are the right ones.
+    /// Whether the same plan would be made now: its condition holds, the same steps are the right ones, within the bounds that hold now,
+    /// and count where it says that they do.
     fn still_right(&mut self, plan: &Plan) -> bool {
         let finding = self.speaker(plan);
         if self.decider.holds(self.now, &finding) != Truth::True {
@@ -250,8 +251,12 @@ impl Engine {
         let Some(homeostat_decide::Prescribed::Do(response)) = prescribed else { return false };
         let projection = Projection::of(self.in_flight());
         let barred = self.ways_back(&policy, &plan.subject);
-        drafted(&self.around(&projection, &barred), &plan.subject, rung, &response)
-            .is_ok_and(|draft| same(&draft.steps, &plan.steps))
+        let around = self.around(&projection, &barred);
+        let Ok(draft) = drafted(&around, &plan.subject, rung, &response) else { return false };
+        // While it waited a guard may have come, or a label gone, by which it is bounded, or counted, in another way than it says.
+        same(&draft.steps, &plan.steps)
+            && self.out_of_bounds(&policy, &plan.subject, &response, &draft, &around).is_none()
+            && reach(plan, &response, &self.topology, self.safeguards.values()) == plan.reach
     }
 
     /// Takes back what waits of policies that are other ones by now than in `texts`, though a finding of another policy has it wait.
