@@ -126,6 +126,8 @@ impl Engine {
     ) {
         self.trip_for(&hold, out);
         let expires = self.decider.expires(finding).filter(|_| hold.is_a_guards());
+        // Who approved of it late did not mean to answer nothing.
+        let expires = expires.map(|expires| self.answers_until(finding).map_or(expires, |until| until.max(expires)));
         if expires.is_some_and(|expires| expires <= self.now) {
             let reason = format!("it was held back until it was too old to be answered: {hold}");
             return self.decider.answered(self.now, finding, &reason, changes);

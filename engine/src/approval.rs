@@ -92,6 +92,10 @@ impl Engine {
             return self.refuse_command(input, CommandRefused::OtherPlan { hash: right }, out);
         }
         self.record(out, Entry::Voted { plan: id, by: by.to_owned(), approve });
+        if approve && self.is_agreed(id) {
+            // Enough had approved before; what holds it back is no person.
+            return self.agree(id, by, out);
+        }
         if let Some(shown) = recommended {
             self.recommended.remove(&id);
             self.judged(&shown.policy, approve, out);
@@ -103,7 +107,7 @@ impl Engine {
             None => Ok(Tally::Rejected),
         };
         match tally {
-            Ok(Tally::Approved) => self.approve_agreed(id, out),
+            Ok(Tally::Approved) => self.agree(id, by, out),
             Ok(Tally::Rejected) => self.reject(id, &format!("rejected by {by}"), out),
             Ok(Tally::Waiting) | Err(_) => {
                 self.waits_on(id);
@@ -134,19 +138,17 @@ impl Engine {
 
     /// The time of a plan that waits for people is over.
     pub(crate) fn ballot_due(&mut self, id: PlanId, out: &mut Vec<Output>) {
-        if !self.proposals.contains_key(&id) {
+        if !self.proposals.contains_key(&id) || self.is_agreed(id) {
             return;
         }
         let now = self.now;
         match self.guard.ballots().get(&id).map(|ballot| ballot.expire(now)) {
             Some(Tally::Approved) => {
                 self.record(out, Entry::Voted { plan: id, by: TIME.to_owned(), approve: true });
-                // What stands in its way is recorded.
-                if self.approve(id, out).is_err() && self.proposals.contains_key(&id) {
-                    self.drop_plan(id, "its time was over while it could not be carried out", out);
-                }
+                // That another plan is right by now is recorded.
+                let _ = self.agree(id, TIME, out);
             }
-            Some(Tally::Rejected) => self.drop_plan(id, "too few people approved of it in time", out),
+            Some(Tally::Rejected) => self.expire(id, out),
             Some(Tally::Waiting) | None => {}
         }
     }
@@ -169,17 +171,6 @@ impl Engine {
         }
     }
 
-    /// Carries out a plan that people approved of, and notes that they agreed with it.
-    fn approve_agreed(&mut self, id: PlanId, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
-        let policy = self.proposals.get(&id).map(|plan| plan.policy.clone());
-        let waited = self.plans_begun;
-        self.approve(id, out)?;
-        if let Some(policy) = policy.filter(|_| self.plans_begun > waited) {
-            self.judged(&policy, true, out);
-        }
-        Ok(())
-    }
-
     fn reject(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
         if let Some(policy) = self.proposals.get(&id).map(|plan| plan.policy.clone()) {
             self.judged(&policy, false, out);
@@ -199,7 +190,7 @@ impl Engine {
         }
     }
 
-    fn judged(&mut self, policy: &PolicyName, agree: bool, out: &mut Vec<Output>) {
+    pub(crate) fn judged(&mut self, policy: &PolicyName, agree: bool, out: &mut Vec<Output>) {
         let Some(policy) = self.decider.policies().find(|one| one.name == *policy).cloned() else { return };
         let Some(rule) = policy.limits.promotion else { return };
         let mut standing = self.guard.standing(&policy.name, &policy.text);

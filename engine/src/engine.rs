@@ -22,6 +22,7 @@ use crate::{
     case::{Case, Climbed},
     quarantine::Quarantined,
     recent::Recent,
+    waiting::Agreed,
 };
 
 /// What the engine itself waits for. Ordered, so that equal moments are handled in a fixed order.
@@ -86,6 +87,8 @@ pub struct Engine {
     pub(crate) joined: BTreeMap<PlanId, BTreeSet<FindingRef>>,
     /// Plans that wait for a person.
     pub(crate) proposals: BTreeMap<PlanId, Plan>,
+    /// Those of them of which enough have approved: only a guard still holds them back.
+    pub(crate) agreed: BTreeMap<PlanId, Agreed>,
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
     pub(crate) plans_made: u64,
     pub(crate) plans_begun: u64,
@@ -134,6 +137,7 @@ impl Engine {
             recovered: BTreeMap::new(),
             joined: BTreeMap::new(),
             proposals: BTreeMap::new(),
+            agreed: BTreeMap::new(),
             alarms: BTreeSet::new(),
             plans_made: 0,
             plans_begun: 0,

@@ -53,6 +53,9 @@ pub struct Past {
     pub(crate) recommended: Vec<(PlanId, Shown)>,
     /// Plans that wait for people.
     pub(crate) waiting: Vec<Plan>,
+    /// Those of them that only the time limit has let through, and a guard still holds back.
+    #[serde(default)]
+    pub(crate) by_time: BTreeSet<PlanId>,
     /// Plans in flight.
     pub(crate) begun: Vec<Plan>,
     /// The findings besides their own for which those plans are.
@@ -75,6 +78,7 @@ impl Default for Past {
             quarantined: BTreeMap::new(),
             recommended: Vec::new(),
             waiting: Vec::new(),
+            by_time: BTreeSet::new(),
             begun: Vec::new(),
             joined: Vec::new(),
             counting: Vec::new(),
@@ -148,6 +152,7 @@ impl Engine {
                 .collect(),
             recommended: self.recommended.iter().map(|(id, of)| (*id, of.clone())).collect(),
             waiting: self.proposals.values().cloned().collect(),
+            by_time: self.agreed.iter().filter(|(id, by)| by.by_time() && self.is_agreed(**id)).map(|(id, _)| *id).collect(),
             begun: self.runs.values().map(Run::plan).cloned().collect(),
             joined: self.joined.iter().map(|(id, joined)| (*id, joined.clone())).collect(),
             counting: self.decider.counting(),

@@ -87,6 +87,7 @@ impl Engine {
             quarantined,
             recommended,
             waiting,
+            by_time,
             begun,
             joined,
             counting,
@@ -105,7 +106,7 @@ impl Engine {
             counting: counting.into_iter().map(|one| (one.finding.clone(), one)).collect(),
             breakers: guard.tripped().map(|(guard, state)| (guard.to_owned(), state)).collect(),
             modes: BTreeMap::new(),
-            by_time: BTreeSet::new(),
+            by_time,
         };
         self.guard = guard.lasting();
         memory.modes = self.decider.policies().map(|policy| (policy.name.clone(), self.mode_of(policy))).collect();
@@ -340,8 +341,9 @@ impl Engine {
             return;
         }
         // It has closed meanwhile. What closed it was the plan at work, not its success: see `plan_ended`.
-        let failed = counts && *result != PlanResult::Succeeded;
-        if failed || ladder.counts(&policy) {
+        let failed = counts && matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
+        let climbed = ladder.rung > 0 || ladder.attempts > 0;
+        if climbed && (failed || ladder.counts(&policy)) {
             ladder.close(at, &policy);
         } else {
             memory.ladders.remove(finding);

@@ -1,6 +1,6 @@
 //! Why what a person wants is not done.
 
-use homeostat_model::{Hold, PlanId, ResourceId};
+use homeostat_model::{PlanId, ResourceId};
 use thiserror::Error;
 
 use crate::PlanState;
@@ -34,9 +34,6 @@ pub enum CommandRefused {
         /// Its hash.
         hash: String,
     },
-    /// It cannot begin now; it goes on waiting.
-    #[error("{0}")]
-    Held(Hold),
     /// It would not be made now; it is withdrawn.
     #[error("the situation has changed since it was made")]
     Outdated {

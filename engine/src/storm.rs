@@ -114,7 +114,7 @@ impl Engine {
             (_, PlanResult::Failed { reason, .. }) => format!("plan {id} failed: {reason}"),
             (_, PlanResult::Unverified { reason }) => format!("plan {id} did not help: {reason}"),
             (_, PlanResult::Succeeded) => format!("plan {id} succeeded"),
-            (_, PlanResult::Cancelled { .. }) => format!("plan {id} was called off"),
+            (_, PlanResult::Cancelled { .. } | PlanResult::Expired { .. }) => format!("plan {id} was called off"),
         };
         self.feel_all(plan, ending.shock(id), &reason, out);
     }

@@ -403,7 +403,7 @@ fn an_approved_plan_that_is_opposed_by_then_is_refused() {
         25s plan p1-2: Succeeded
         25s held shrink on vm/one: cooldown: the policy acted here not long ago
         40s an operator approves of plan p1-1
-        40s refused approval of plan p1-1: shrink on vm/one wants the opposite of vm/one resize to 4 vcpus, and has priority
+        40s held grow on vm/one: shrink on vm/one wants the opposite of vm/one resize to 4 vcpus, and has priority
     "#]]);
 }
 

@@ -216,12 +216,14 @@ fn several_people_approve_of_what_they_have_seen() {
     bench.event(100, "vm/b0", "vm.crashed", &[]).until(
         4000,
         expect![[r#"
-        100s opened crash on vm/b0: event vm.crashed is true
-        100s plan p1-2 restart for crash: vm/b0 restart
-        100s held crash on vm/b0: approval of 82c9d7e103103203: 0 of 2 people; when the time is over: reject
-        3700s plan p1-2: Cancelled { reason: "too few people approved of it in time" }
-        3700s closed crash on vm/b0: the plan was called off
-    "#]],
+            100s opened crash on vm/b0: event vm.crashed is true
+            100s plan p1-2 restart for crash: vm/b0 restart
+            100s held crash on vm/b0: approval of 82c9d7e103103203: 0 of 2 people; when the time is over: reject
+            3700s plan p1-2: Expired { reason: "too few people approved of it in time" }
+            3700s handed over crash on vm/b0: the ladder is at its end: restart
+            3700s told: a person has to go on with vm/b0: the ladder is at its end: restart
+            3700s closed crash on vm/b0: everything was tried
+        "#]],
     );
     bench.event(5000, "vm/a0", "vm.crashed", &[]).operator(5001, vote(3, "eve", false, None)).until(
         5002,
