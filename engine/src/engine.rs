@@ -69,8 +69,8 @@ pub struct Engine {
     pub(crate) started: Option<Timestamp>,
     /// The adapters that have listed what there is.
     pub(crate) listed: BTreeSet<AdapterName>,
-    /// Hosts whose silence holds something back.
-    pub(crate) silent: BTreeSet<ResourceId>,
+    /// The least time of silence of hosts that holds something back.
+    pub(crate) listening: Option<Duration>,
     pub(crate) topology: Topology,
     pub(crate) capabilities: BTreeMap<AdapterName, Capabilities>,
     pub(crate) cases: BTreeMap<FindingRef, Case>,
@@ -126,7 +126,7 @@ impl Engine {
             safeguards: BTreeMap::new(),
             started: None,
             listed: BTreeSet::new(),
-            silent: BTreeSet::new(),
+            listening: None,
             topology: Topology::default(),
             capabilities: BTreeMap::new(),
             cases: BTreeMap::new(),
@@ -297,18 +297,18 @@ impl Engine {
                 if !self.decider.knows(&event.resource) {
                     self.inventory(InventoryChange::Upsert(Resource::named(event.resource.clone())), out);
                 }
-                let mut changes = Vec::new();
+                let (mut changes, silent) = (Vec::new(), self.is_silent(&event.resource));
                 self.decider.event(self.now, &event, &mut changes);
                 self.follow(changes, out);
-                if !self.silent.is_empty() {
-                    self.heard_again(&event.resource, out);
+                if silent {
+                    self.heard_again(out);
                 }
             }
         }
     }
 
     fn sample(&mut self, sample: &Sample, out: &mut Vec<Output>) {
-        let mut changes = Vec::new();
+        let (mut changes, silent) = (Vec::new(), self.is_silent(&sample.resource));
         let mut taken = self.decider.sample(self.now, sample, &mut changes);
         if taken == Err(SampleRefused::UnknownResource) {
             self.inventory(InventoryChange::Upsert(Resource::named(sample.resource.clone())), out);
@@ -318,8 +318,8 @@ impl Engine {
             out.push(Output::SampleRefused { resource: sample.resource.clone(), reason: refused.to_string() });
         }
         self.follow(changes, out);
-        if !self.silent.is_empty() {
-            self.heard_again(&sample.resource, out);
+        if silent {
+            self.heard_again(out);
         }
     }
 
@@ -359,12 +359,12 @@ impl Engine {
         if let Some(adapter) = described {
             self.described(&adapter, out);
         }
-        let freed = |hold: &Hold| match hold {
-            Hold::Marked { resource, .. } => changed.contains(resource),
-            Hold::Settling { .. } => listed,
-            _ => false,
-        };
-        self.reconsider_held(freed, out);
+        if listed {
+            self.reconsider_held(|hold| matches!(hold, Hold::Settling { .. }), out);
+        }
+        if !changed.is_empty() {
+            self.eased(out);
+        }
     }
 
     /// Forgets the resources that no adapter owns and of which nothing was heard for long.
@@ -385,6 +385,9 @@ impl Engine {
             self.forget_later(FORGET_EVERY);
         }
         self.follow(changes, out);
+        if !silent.is_empty() {
+            self.eased(out);
+        }
     }
 
     fn forget_later(&mut self, after: Duration) {
