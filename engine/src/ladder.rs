@@ -382,7 +382,8 @@ impl Engine {
     /// Keeps how far a ladder was climbed, before its case ends; `failed`: with a plan that failed, which closed the finding while it was
     /// at work.
     fn keep_climbed(&mut self, finding: &FindingRef, failed: bool) {
-        let handed_over = |case: &Case| case.settled == Some(Settled::HandedOver);
+        // Once a person has taken over, it counts until it has been quiet for long enough, however often it opened meanwhile.
+        let handed_over = |case: &Case| case.known_to_people || case.settled == Some(Settled::HandedOver);
         let counts = |case: &&Case| failed || case.policy.answers_events() || case.disrupted || handed_over(case);
         let Some(case) = self.cases.get(finding).filter(counts) else { return };
         let within = case.policy.recurs_within().max(RECURS_WITHIN);

@@ -63,7 +63,7 @@ impl Memory {
 impl Ladder {
     /// Whether it goes on where it was when its finding, which has closed, opens again before long.
     fn counts(&self, policy: &Policy) -> bool {
-        policy.answers_events() || self.disrupted || self.settled == Some(Settled::HandedOver)
+        policy.answers_events() || self.disrupted || self.known || self.settled == Some(Settled::HandedOver)
     }
 
     /// Its finding has closed, or may have: it goes on when that opens again before long.
