@@ -175,7 +175,7 @@ impl Engine {
     /// Goes up the ladder until a response can be carried out.
     fn climb(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) -> Verdict {
         let projection = Projection::of(self.in_flight());
-        let barred = self.cases.get(finding).map(|case| self.ways_back(&case.policy, &finding.resource));
+        let barred = self.cases.get(finding).map(|case| self.barred(&case.policy, &finding.resource));
         let barred = barred.unwrap_or_default();
         // Whether all of the ladder is not meant now, as its guards say: then it waits for them instead of ending.
         let mut nothing_meant = self.cases.get(finding).is_some_and(|case| case.rung == 0 && case.attempts == 0);

@@ -131,7 +131,7 @@ impl Engine {
         let prescribed = self.decider.prescribe(self.now, &finding, index, &mut Vec::new());
         let Some(homeostat_decide::Prescribed::Do(response)) = prescribed else { return false };
         let projection = Projection::of(self.in_flight());
-        let barred = self.ways_back(&policy, &plan.subject);
+        let barred = self.barred(&policy, &plan.subject);
         let around = self.around(&projection, &barred);
         let Ok(draft) = drafted(&around, &plan.subject, rung, &response) else { return false };
         // While it waited a guard may have come, or a label gone, by which it is bounded, or counted, in another way than it says.
