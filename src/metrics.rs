@@ -181,6 +181,7 @@ impl Metrics {
             PlanResult::Failed { .. } => "failed",
             PlanResult::Unverified { .. } => "unverified",
             PlanResult::Cancelled { .. } => "cancelled",
+            PlanResult::Expired { .. } => "expired",
         };
         self.plans_finished.get_or_create(&PolicyResult { policy: policy.into(), result: result.into() }).inc();
     }

@@ -120,6 +120,9 @@ impl Story {
                     PlanResult::Cancelled { reason } => {
                         line("31", "plan", &format!("{plan}{what} called off: {reason}"))
                     }
+                    PlanResult::Expired { reason } => {
+                        line("31", "plan", &format!("{plan}{what} expired: {reason}"));
+                    }
                 }
             }
             Entry::Notified(notification) => {

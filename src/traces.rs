@@ -277,6 +277,7 @@ fn plan_status(result: &PlanResult) -> Status {
         PlanResult::Failed { step, reason } => Status::error(format!("step {step}: {reason}")),
         PlanResult::Unverified { reason } => Status::error(format!("it did not help: {reason}")),
         PlanResult::Cancelled { reason } => Status::error(format!("called off: {reason}")),
+        PlanResult::Expired { reason } => Status::error(format!("expired: {reason}")),
     }
 }
 

@@ -9,6 +9,8 @@
 //!     silentHosts, maxUnhealthy, breaker, budgets                              /
 //! ```
 
+use std::collections::BTreeSet;
+
 use homeostat_decide::Change;
 use homeostat_guard::{Limit, Owner, calendar, health};
 use homeostat_model::{FindingRef, Group, Hold, Impact, Plan, ResourceId, Timestamp, Window};
@@ -50,7 +52,7 @@ impl Engine {
         self.settled(guard, &of, plan)?;
         if let Some(rule) = guard.silent_hosts {
             let (silent, all) = self.silence(guard, rule.after);
-            health::heard(&of, silent.len(), all, rule.max, rule.after)?;
+            health::heard(&of, silent, all, rule.max, rule.after)?;
         }
         if let Some(max) = guard.max_unhealthy {
             let all = selected(&guard.select, None, &self.topology);
@@ -126,6 +128,8 @@ impl Engine {
     ) {
         self.trip_for(&hold, out);
         let expires = self.decider.expires(finding).filter(|_| hold.is_a_guards());
+        // Who approved of it late did not mean to answer nothing.
+        let expires = expires.map(|expires| self.answers_until(finding).map_or(expires, |until| until.max(expires)));
         if expires.is_some_and(|expires| expires <= self.now) {
             let reason = format!("it was held back until it was too old to be answered: {hold}");
             return self.decider.answered(self.now, finding, &reason, changes);
@@ -147,6 +151,30 @@ impl Engine {
             self.reconsider(|one, case| one == finding || (held(&case.hold) && due(&case.hold)), out);
         } else {
             self.consider(finding, out);
+        }
+    }
+
+    /// What there is has changed: what was held back because of what was there is looked at again, as far as that may have ended by it.
+    pub(crate) fn eased(&mut self, out: &mut Vec<Output>) {
+        self.healthier(out);
+        self.heard_again(out);
+        let elsewhere = |hold: &Hold| {
+            matches!(
+                hold,
+                Hold::Marked { .. } | Hold::Maintenance { .. } | Hold::Quarantined { .. } | Hold::Return { .. }
+            )
+        };
+        // What is left alone itself still is. Of another one it may be rid by now, or have another way.
+        let eased: BTreeSet<FindingRef> = self
+            .cases
+            .iter()
+            .filter(|(finding, case)| {
+                case.hold.as_ref().is_some_and(elsewhere) && self.left_alone(&finding.resource).is_ok()
+            })
+            .map(|(finding, _)| finding.clone())
+            .collect();
+        if !eased.is_empty() {
+            self.reconsider(|finding, _| eased.contains(finding), out);
         }
     }
 

@@ -1,8 +1,12 @@
 //! What people say about plans: approval by as many as it takes, and what a policy may do once they agreed with it often enough.
 
-use homeostat_guard::{Ballot, Tally, approval::hash};
+use homeostat_guard::{
+    Ballot, Tally,
+    approval::{hash, hash_of},
+};
 use homeostat_model::{Approval, Entry, FindingRef, Mode, Plan, PlanId, PolicyName};
 use homeostat_policy::Policy;
+use serde::{Deserialize, Serialize};
 
 use crate::{CommandRefused, Engine, Output, PlanState, ending::Ending, engine::Alarm};
 
@@ -12,8 +16,19 @@ const MAX_RECOMMENDED: usize = 1_008;
 /// Who says something where nobody gave a name.
 const UNNAMED: &str = "an operator";
 
-/// Who decides when the time is over.
-const TIME: &str = "the time limit";
+/// Who decides when the time is over. Nobody has agreed with anything by that.
+pub(crate) const TIME: &str = "the time limit";
+
+/// A plan that was shown, and that people can agree with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown {
+    pub(crate) policy: PolicyName,
+    /// The plan in short.
+    hash: String,
+    /// The text of its policy in short: who agrees with what one text proposes says nothing about another.
+    pub(crate) text: String,
+}
 
 impl Engine {
     /// How far `policy` may go by itself now: its mode, or what it was promoted to.
@@ -27,7 +42,8 @@ impl Engine {
     /// A plan that was recommended can be agreed with.
     pub(crate) fn recommend(&mut self, plan: &Plan, policy: &Policy) {
         if policy.limits.promotion.is_some() {
-            self.recommended.insert(plan.id, (plan.policy.clone(), hash(plan)));
+            let shown = Shown { policy: plan.policy.clone(), hash: hash(plan), text: hash_of(&policy.text) };
+            self.recommended.insert(plan.id, shown);
             while self.recommended.len() > MAX_RECOMMENDED {
                 self.recommended.pop_first();
             }
@@ -54,10 +70,7 @@ impl Engine {
         approve: bool,
         out: &mut Vec<Output>,
     ) -> Result<(), CommandRefused> {
-        if self.recommended.contains_key(&id) || self.guard.ballots().contains_key(&id) {
-            return self.vote(id, UNNAMED, approve, None, out);
-        }
-        if approve { self.approve_agreed(id, out) } else { self.reject(id, "rejected by an operator", out) }
+        self.vote(id, UNNAMED, approve, None, out)
     }
 
     /// A person says whether the plan with this hash is right.
@@ -71,7 +84,7 @@ impl Engine {
     ) -> Result<(), CommandRefused> {
         let input = format!("{by}'s word about plan {id}");
         let recommended = self.recommended.get(&id).cloned();
-        let Some(right) = self.proposals.get(&id).map(hash).or(recommended.as_ref().map(|(_, hash)| hash.clone()))
+        let Some(right) = self.proposals.get(&id).map(hash).or(recommended.as_ref().map(|shown| shown.hash.clone()))
         else {
             return self.refuse_command(input, self.not_to_be_voted_on(id), out);
         };
@@ -79,9 +92,13 @@ impl Engine {
             return self.refuse_command(input, CommandRefused::OtherPlan { hash: right }, out);
         }
         self.record(out, Entry::Voted { plan: id, by: by.to_owned(), approve });
-        if let Some((policy, _)) = recommended {
+        if approve && self.is_agreed(id) {
+            // Enough had approved before; what holds it back is no person.
+            return self.agree(id, by, out);
+        }
+        if let Some(shown) = recommended {
             self.recommended.remove(&id);
-            self.judged(&policy, approve, out);
+            self.judged(&shown.policy, approve, out);
             return Ok(());
         }
         let tally = match self.guard.ballots().get_mut(&id) {
@@ -90,7 +107,7 @@ impl Engine {
             None => Ok(Tally::Rejected),
         };
         match tally {
-            Ok(Tally::Approved) => self.approve_agreed(id, out),
+            Ok(Tally::Approved) => self.agree(id, by, out),
             Ok(Tally::Rejected) => self.reject(id, &format!("rejected by {by}"), out),
             Ok(Tally::Waiting) | Err(_) => {
                 self.waits_on(id);
@@ -121,19 +138,17 @@ impl Engine {
 
     /// The time of a plan that waits for people is over.
     pub(crate) fn ballot_due(&mut self, id: PlanId, out: &mut Vec<Output>) {
-        if !self.proposals.contains_key(&id) {
+        if !self.proposals.contains_key(&id) || self.is_agreed(id) {
             return;
         }
         let now = self.now;
         match self.guard.ballots().get(&id).map(|ballot| ballot.expire(now)) {
             Some(Tally::Approved) => {
                 self.record(out, Entry::Voted { plan: id, by: TIME.to_owned(), approve: true });
-                // What stands in its way is recorded.
-                if self.approve(id, out).is_err() && self.proposals.contains_key(&id) {
-                    self.drop_plan(id, "its time was over while it could not be carried out", out);
-                }
+                // That another plan is right by now is recorded.
+                let _ = self.agree(id, TIME, out);
             }
-            Some(Tally::Rejected) => self.drop_plan(id, "too few people approved of it in time", out),
+            Some(Tally::Rejected) => self.expire(id, out),
             Some(Tally::Waiting) | None => {}
         }
     }
@@ -156,17 +171,6 @@ impl Engine {
         }
     }
 
-    /// Carries out a plan that people approved of, and notes that they agreed with it.
-    fn approve_agreed(&mut self, id: PlanId, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
-        let policy = self.proposals.get(&id).map(|plan| plan.policy.clone());
-        let waited = self.plans_begun;
-        self.approve(id, out)?;
-        if let Some(policy) = policy.filter(|_| self.plans_begun > waited) {
-            self.judged(&policy, true, out);
-        }
-        Ok(())
-    }
-
     fn reject(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
         if let Some(policy) = self.proposals.get(&id).map(|plan| plan.policy.clone()) {
             self.judged(&policy, false, out);
@@ -186,7 +190,7 @@ impl Engine {
         }
     }
 
-    fn judged(&mut self, policy: &PolicyName, agree: bool, out: &mut Vec<Output>) {
+    pub(crate) fn judged(&mut self, policy: &PolicyName, agree: bool, out: &mut Vec<Output>) {
         let Some(policy) = self.decider.policies().find(|one| one.name == *policy).cloned() else { return };
         let Some(rule) = policy.limits.promotion else { return };
         let mut standing = self.guard.standing(&policy.name, &policy.text);

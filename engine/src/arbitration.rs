@@ -197,7 +197,7 @@ impl Engine {
             return None;
         }
         let projection = Projection::of(self.projected());
-        let barred = self.ways_back(&policy, &finding.resource);
+        let barred = self.barred(&policy, &finding.resource);
         for (index, rung) in policy.then.iter().enumerate().skip(first) {
             let response = match self.decider.prescribe(self.now, finding, index, changes)? {
                 Prescribed::Do(Response::Notify { .. }) | Prescribed::Pass(_) => continue,
@@ -223,7 +223,7 @@ impl Engine {
         response: &Response,
     ) -> Option<Vec<Step>> {
         let projection = Projection::of(self.projected().filter(|other| other.id != plan));
-        let barred = self.ways_back(&self.cases.get(finding)?.policy, &finding.resource);
+        let barred = self.barred(&self.cases.get(finding)?.policy, &finding.resource);
         let draft = drafted(&self.around(&projection, &barred), &finding.resource, rung, response).ok()?;
         Some(draft.steps)
     }

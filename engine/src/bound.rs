@@ -4,26 +4,39 @@
 use std::collections::BTreeSet;
 
 use homeostat_model::{Action, Impact, ResourceId, Response};
-use homeostat_plan::{Draft, Projection, Surroundings, gain};
-use homeostat_policy::Policy;
+use homeostat_plan::{Barred, Draft, Projection, Surroundings, gain};
+use homeostat_policy::{Policy, Prescription, Rung};
 
 use crate::{Engine, admission::title, reach::impact};
 
 impl Engine {
     /// What a planner looks at.
-    pub(crate) fn around<'a>(
-        &'a self,
-        projection: &'a Projection,
-        barred: &'a BTreeSet<(ResourceId, ResourceId)>,
-    ) -> Surroundings<'a> {
+    pub(crate) fn around<'a>(&'a self, projection: &'a Projection, barred: &'a Barred) -> Surroundings<'a> {
         Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection, barred }
     }
 
-    /// The ways that `policy` bars to `subject` and what is on it: back to where they left not long ago.
-    pub(crate) fn ways_back(&self, policy: &Policy, subject: &ResourceId) -> BTreeSet<(ResourceId, ResourceId)> {
+    /// Where guards would hold back what `policy` sends there of `subject` and what is on it.
+    pub(crate) fn barred(&self, policy: &Policy, subject: &ResourceId) -> Barred {
+        if !policy.then.iter().any(moves) {
+            return Barred::default();
+        }
+        Barred { ways: self.ways_back(policy, subject), hosts: self.left_alone_beside(subject) }
+    }
+
+    /// Back to where they left not long ago.
+    fn ways_back(&self, policy: &Policy, subject: &ResourceId) -> BTreeSet<(ResourceId, ResourceId)> {
         let Some(after) = policy.limits.return_after else { return BTreeSet::new() };
         let on_it = self.topology.children(subject).map(|resource| &resource.id);
         self.guard.ways_back(self.now, std::iter::once(subject).chain(on_it), after)
+    }
+
+    /// The hosts of the kind of `subject`, or of that on which it is, on which people work, that are marked, or in quarantine. One that is
+    /// empty for that has the most room of all.
+    fn left_alone_beside(&self, subject: &ResourceId) -> BTreeSet<ResourceId> {
+        let host = self.topology.get(subject).and_then(|resource| resource.on.as_ref());
+        let kinds: BTreeSet<&str> = host.into_iter().chain([subject]).map(ResourceId::kind).collect();
+        let hosts = kinds.into_iter().flat_map(|kind| self.topology.of_kind(kind)).map(|host| &host.id);
+        hosts.filter(|host| self.left_alone(host).is_err()).cloned().collect()
     }
 
     /// Why a draft for `subject` goes beyond what its policy and the guards let happen; `None` when it does not.
@@ -62,6 +75,17 @@ impl Engine {
             Impact::Power => "switches a host off",
         };
         Some(format!("it {what}, and the ceiling of {of} is {ceiling}"))
+    }
+}
+
+/// Whether a rung may send something to another host.
+fn moves(rung: &Rung) -> bool {
+    match &rung.response {
+        Prescription::Fixed(response) => {
+            matches!(response, Response::Migrate | Response::Evacuate | Response::Fisicalize { .. })
+        }
+        Prescription::Script(_) => true,
+        Prescription::Resize { .. } | Prescription::Notify { .. } => false,
     }
 }
 

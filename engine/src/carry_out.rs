@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use homeostat_guard::arbitration::same;
 use homeostat_model::{
-    Duration, Entry, Hold, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
-    Timestamp, Truth,
+    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Timestamp,
 };
-use homeostat_plan::{Deed, Projection, Run, unmet};
+use homeostat_plan::{Deed, Run, unmet};
 
-use crate::{CommandRefused, Engine, Output, ending::Ending, engine::Alarm, ladder::drafted};
+use crate::{CommandRefused, Engine, Output, ending::Ending, engine::Alarm};
 
 /// How long after a step's own timeout its report may still come: the driver probes the system in that time.
 pub(crate) const REPORT_GRACE: Duration = Duration::from_mins(1);
@@ -197,88 +195,6 @@ impl Engine {
             out.push(Output::Cancel(key.clone()));
             let result = StepResult::Unknown { reason: "no report came".into() };
             self.reported(&StepReport { plan, step, key, generation: self.generation, result }, out);
-        }
-    }
-
-    /// Carries out a plan that waited for a person.
-    pub(crate) fn approve(&mut self, id: PlanId, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
-        let input = || format!("approval of plan {id}");
-        let Some(plan) = self.proposals.get(&id) else {
-            return self.refuse_command(input(), CommandRefused::UnknownPlan { plan: id }, out);
-        };
-        let plan = plan.clone();
-        let mut changes = Vec::new();
-        let held = self.held(&plan).map_or_else(|| self.unopposed(&plan, &mut changes), Err);
-        self.follow(changes, out);
-        if let Err(hold) = held {
-            return self.refuse_command(input(), CommandRefused::Held(hold), out);
-        }
-        if !self.still_right(&plan) {
-            let refused = self.refuse_command(input(), CommandRefused::Outdated { plan: id }, out);
-            self.withdraw(id, out);
-            return refused;
-        }
-        if let Some(plan) = self.proposals.remove(&id) {
-            for finding in self.findings_of(&plan) {
-                if let Some(case) = self.cases.get_mut(&finding) {
-                    case.hold = None;
-                }
-            }
-            self.begin(plan, out);
-        }
-        Ok(())
-    }
-
-    /// What would hold a plan that waits back if everybody had approved of it.
-    pub(crate) fn held(&self, plan: &Plan) -> Option<Hold> {
-        if self.paused || self.stopping {
-            return Some(Hold::Paused);
-        }
-        let policy = self.cases.get(&self.speaker(plan)).map(|case| case.policy.clone())?;
-        self.admit(plan, &policy).err()
-    }
-
-    /// Whether the same plan would be made now: its condition holds, and the same steps are the right ones.
-    fn still_right(&mut self, plan: &Plan) -> bool {
-        let finding = self.speaker(plan);
-        if self.decider.holds(self.now, &finding) != Truth::True {
-            return false;
-        }
-        let Some((policy, index)) = self.cases.get(&finding).map(|case| (case.policy.clone(), case.rung)) else {
-            return false;
-        };
-        let Some(rung) = policy.then.get(index) else { return false };
-        let prescribed = self.decider.prescribe(self.now, &finding, index, &mut Vec::new());
-        let Some(homeostat_decide::Prescribed::Do(response)) = prescribed else { return false };
-        let projection = Projection::of(self.projected());
-        let barred = self.ways_back(&policy, &plan.subject);
-        drafted(&self.around(&projection, &barred), &plan.subject, rung, &response)
-            .is_ok_and(|draft| same(&draft.steps, &plan.steps))
-    }
-
-    /// Takes back a plan that waits, and looks at its finding anew.
-    fn withdraw(&mut self, id: PlanId, out: &mut Vec<Output>) {
-        let Some(plan) = self.proposals.remove(&id) else { return };
-        let result = PlanResult::Cancelled { reason: "the situation has changed since it was made".into() };
-        self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
-        let findings = self.findings_of(&plan);
-        self.joined.remove(&id);
-        self.keep_recent(Run::new(plan), Some(result));
-        for finding in &findings {
-            match self.cases.get_mut(finding) {
-                Some(case) if case.closed => {
-                    self.cases.remove(finding);
-                }
-                Some(case) => {
-                    case.plan = None;
-                    case.hold = None;
-                    case.pursued.clear();
-                }
-                None => {}
-            }
-        }
-        for finding in &findings {
-            self.consider(finding, out);
         }
     }
 

@@ -12,7 +12,7 @@ pub(crate) enum Ending {
     Failed,
     /// Nobody knows what became of it.
     Unknown,
-    /// It was called off: that says nothing about it.
+    /// It was called off, or too few approved of it: that says nothing about it.
     CalledOff,
 }
 
@@ -23,7 +23,7 @@ impl Ending {
             _ if doubt => Self::Unknown,
             PlanResult::Succeeded => Self::Succeeded,
             PlanResult::Failed { .. } | PlanResult::Unverified { .. } => Self::Failed,
-            PlanResult::Cancelled { .. } => Self::CalledOff,
+            PlanResult::Cancelled { .. } | PlanResult::Expired { .. } => Self::CalledOff,
         }
     }
 

@@ -18,9 +18,11 @@ use homeostat_policy::{Policy, Safeguard};
 
 use crate::{
     CommandRefused, Input, OperatorCommand, Output,
+    approval::Shown,
     case::{Case, Climbed},
     quarantine::Quarantined,
     recent::Recent,
+    waiting::Agreed,
 };
 
 /// What the engine itself waits for. Ordered, so that equal moments are handled in a fixed order.
@@ -67,8 +69,8 @@ pub struct Engine {
     pub(crate) started: Option<Timestamp>,
     /// The adapters that have listed what there is.
     pub(crate) listed: BTreeSet<AdapterName>,
-    /// Hosts whose silence holds something back.
-    pub(crate) silent: BTreeSet<ResourceId>,
+    /// The least time of silence of hosts that holds something back.
+    pub(crate) listening: Option<Duration>,
     pub(crate) topology: Topology,
     pub(crate) capabilities: BTreeMap<AdapterName, Capabilities>,
     pub(crate) cases: BTreeMap<FindingRef, Case>,
@@ -87,11 +89,13 @@ pub struct Engine {
     pub(crate) joined: BTreeMap<PlanId, BTreeSet<FindingRef>>,
     /// Plans that wait for a person.
     pub(crate) proposals: BTreeMap<PlanId, Plan>,
+    /// Those of them of which enough have approved: only a guard still holds them back.
+    pub(crate) agreed: BTreeMap<PlanId, Agreed>,
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,
     pub(crate) plans_made: u64,
     pub(crate) plans_begun: u64,
-    /// Plans that were recommended lately, with their policies and hashes: people may say whether they are right.
-    pub(crate) recommended: BTreeMap<PlanId, (PolicyName, String)>,
+    /// Plans that were recommended lately: people may say whether they are right.
+    pub(crate) recommended: BTreeMap<PlanId, Shown>,
     /// Plans that are over, or were only shown, for people to look at.
     pub(crate) recent: Recent,
     pub(crate) paused: bool,
@@ -124,7 +128,7 @@ impl Engine {
             safeguards: BTreeMap::new(),
             started: None,
             listed: BTreeSet::new(),
-            silent: BTreeSet::new(),
+            listening: None,
             topology: Topology::default(),
             capabilities: BTreeMap::new(),
             cases: BTreeMap::new(),
@@ -136,6 +140,7 @@ impl Engine {
             recovered: BTreeMap::new(),
             joined: BTreeMap::new(),
             proposals: BTreeMap::new(),
+            agreed: BTreeMap::new(),
             alarms: BTreeSet::new(),
             plans_made: 0,
             plans_begun: 0,
@@ -172,14 +177,15 @@ impl Engine {
         self.advance(at, out);
         self.started.get_or_insert(self.now);
         let mut changes = Vec::new();
+        let before = self.texts();
         let loaded = self.decider.replace_policies(self.now, policies, &self.topology, &mut changes);
-        let (policies_now, texts) =
-            self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).unzip();
+        let (policies_now, texts) = self.texts().into_iter().unzip();
         self.record(out, Entry::PoliciesLoaded { generation: self.generation, policies: policies_now, texts });
         let guards = policies.iter().flat_map(|policy| policy.safeguards.0.iter());
         self.safeguards = guards.map(|guard| (guard.name.clone(), guard.clone())).collect();
         self.forget_outdated();
         self.follow(changes, out);
+        self.withdraw_edited(&before, out);
         // What a guard held back, another may let pass.
         self.reconsider_held(Hold::is_a_guards, out);
         loaded
@@ -187,9 +193,16 @@ impl Engine {
 
     /// Forgets what was remembered of policies and guards that are no more.
     pub(crate) fn forget_outdated(&mut self) {
-        let Self { decider, guard, safeguards, .. } = self;
+        let texts = self.texts();
+        let Self { decider, guard, safeguards, recommended, .. } = self;
+        recommended.retain(|_, shown| texts.get(&shown.policy) == Some(&shown.text));
         guard.keep_standings(|name| decider.policies().any(|policy| policy.name == *name));
         guard.keep_breakers(|name| safeguards.values().any(|one| one.name.as_str() == name && one.breaker.is_some()));
+    }
+
+    /// The texts of the loaded policies, in short.
+    pub(crate) fn texts(&self) -> BTreeMap<PolicyName, String> {
+        self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).collect()
     }
 
     /// The loaded policy of that name.
@@ -292,18 +305,18 @@ impl Engine {
                 if !self.decider.knows(&event.resource) {
                     self.inventory(InventoryChange::Upsert(Resource::named(event.resource.clone())), out);
                 }
-                let mut changes = Vec::new();
+                let (mut changes, silent) = (Vec::new(), self.is_silent(&event.resource));
                 self.decider.event(self.now, &event, &mut changes);
                 self.follow(changes, out);
-                if !self.silent.is_empty() {
-                    self.heard_again(&event.resource, out);
+                if silent {
+                    self.heard_again(out);
                 }
             }
         }
     }
 
     fn sample(&mut self, sample: &Sample, out: &mut Vec<Output>) {
-        let mut changes = Vec::new();
+        let (mut changes, silent) = (Vec::new(), self.is_silent(&sample.resource));
         let mut taken = self.decider.sample(self.now, sample, &mut changes);
         if taken == Err(SampleRefused::UnknownResource) {
             self.inventory(InventoryChange::Upsert(Resource::named(sample.resource.clone())), out);
@@ -313,8 +326,8 @@ impl Engine {
             out.push(Output::SampleRefused { resource: sample.resource.clone(), reason: refused.to_string() });
         }
         self.follow(changes, out);
-        if !self.silent.is_empty() {
-            self.heard_again(&sample.resource, out);
+        if silent {
+            self.heard_again(out);
         }
     }
 
@@ -354,12 +367,12 @@ impl Engine {
         if let Some(adapter) = described {
             self.described(&adapter, out);
         }
-        let freed = |hold: &Hold| match hold {
-            Hold::Marked { resource, .. } => changed.contains(resource),
-            Hold::Settling { .. } => listed,
-            _ => false,
-        };
-        self.reconsider_held(freed, out);
+        if listed {
+            self.reconsider_held(|hold| matches!(hold, Hold::Settling { .. }), out);
+        }
+        if !changed.is_empty() {
+            self.eased(out);
+        }
     }
 
     /// Forgets the resources that no adapter owns and of which nothing was heard for long.
@@ -380,6 +393,9 @@ impl Engine {
             self.forget_later(FORGET_EVERY);
         }
         self.follow(changes, out);
+        if !silent.is_empty() {
+            self.eased(out);
+        }
     }
 
     fn forget_later(&mut self, after: Duration) {

@@ -126,7 +126,9 @@ impl Engine {
             (Some(Settled::Told), _) => (Status::HandedOver, format!("people were told; {evidence}"), None),
             (Some(Settled::CalledOff), _) => (Status::HandedOver, format!("its plan was called off; {evidence}"), None),
             (_, Some(hold)) if hold.until().is_none_or(|until| until > self.now) => {
-                (Status::HeldBack, format!("{hold}; {evidence}"), hold.until())
+                let agreed = case.plan.filter(|plan| self.is_agreed(*plan));
+                let agreed = agreed.map_or_else(String::new, |plan| format!("plan {plan} was approved of; "));
+                (Status::HeldBack, format!("{agreed}{hold}; {evidence}"), hold.acts_at())
             }
             (Some(Settled::Mode), _) => (Status::HandedOver, format!("a plan was recommended; {evidence}"), None),
             (None, _) if evidence.truth == homeostat_model::Truth::False => {

@@ -30,6 +30,8 @@ enum Verdict {
     Plan(Draft, Cost, Response),
     /// This plan, made for the finding of another policy, does it.
     Join(PlanId),
+    /// Its plan was approved of, and may begin now.
+    Agreed(PlanId),
     /// The same, but it may change without anything coming in.
     Wait(Hold),
     /// Nothing more: it is no longer a case, or it is being taken care of.
@@ -71,6 +73,7 @@ impl Engine {
             }
             Verdict::Plan(draft, cost, response) => self.propose(finding, draft, cost, &response, changes, out),
             Verdict::Join(plan) => self.join(finding, plan, out),
+            Verdict::Agreed(plan) => self.try_agreed(plan, changes, out),
             Verdict::Wait(hold) => {
                 self.hold(finding, hold, out);
                 self.wake(finding, self.now + RETRY_AFTER);
@@ -125,6 +128,9 @@ impl Engine {
 
     fn judge(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) -> Verdict {
         let Some(case) = self.cases.get(finding) else { return Verdict::Nothing };
+        if let Some(plan) = case.plan.filter(|plan| self.is_agreed(*plan)) {
+            return Verdict::Agreed(plan);
+        }
         let rests = case.rests_until.is_some_and(|until| until > self.now);
         if case.plan.is_some() || case.settled.is_some() || case.closed || rests {
             return Verdict::Nothing;
@@ -169,7 +175,7 @@ impl Engine {
     /// Goes up the ladder until a response can be carried out.
     fn climb(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) -> Verdict {
         let projection = Projection::of(self.projected());
-        let barred = self.cases.get(finding).map(|case| self.ways_back(&case.policy, &finding.resource));
+        let barred = self.cases.get(finding).map(|case| self.barred(&case.policy, &finding.resource));
         let barred = barred.unwrap_or_default();
         // Whether all of the ladder is not meant now, as its guards say: then it waits for them instead of ending.
         let mut nothing_meant = self.cases.get(finding).is_some_and(|case| case.rung == 0 && case.attempts == 0);
@@ -376,7 +382,8 @@ impl Engine {
     /// Keeps how far a ladder was climbed, before its case ends; `failed`: with a plan that failed, which closed the finding while it was
     /// at work.
     fn keep_climbed(&mut self, finding: &FindingRef, failed: bool) {
-        let handed_over = |case: &Case| case.settled == Some(Settled::HandedOver);
+        // Once a person has taken over, it counts until it has been quiet for long enough, however often it opened meanwhile.
+        let handed_over = |case: &Case| case.known_to_people || case.settled == Some(Settled::HandedOver);
         let counts = |case: &&Case| failed || case.policy.answers_events() || case.disrupted || handed_over(case);
         let Some(case) = self.cases.get(finding).filter(counts) else { return };
         let within = case.policy.recurs_within().max(RECURS_WITHIN);
@@ -477,7 +484,7 @@ impl Engine {
             PlanResult::Cancelled { .. } => {
                 self.decider.answered(now, finding, "the plan was called off", &mut changes)
             }
-            PlanResult::Failed { .. } | PlanResult::Unverified { .. } => {}
+            PlanResult::Failed { .. } | PlanResult::Unverified { .. } | PlanResult::Expired { .. } => {}
         }
         self.follow(changes, out);
     }
@@ -491,7 +498,7 @@ pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult) -> Op
         PlanResult::Succeeded => Some(own.unwrap_or(policy.cooldown)),
         // A response that has a pause of its own backs off: also when it failed.
         PlanResult::Failed { .. } | PlanResult::Unverified { .. } => own.map(|own| own.max(RETRY_AFTER)),
-        PlanResult::Cancelled { .. } => None,
+        PlanResult::Cancelled { .. } | PlanResult::Expired { .. } => None,
     }
 }
 

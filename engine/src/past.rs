@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_guard::{Guard, approval::hash_of};
+use homeostat_guard::Guard;
 use homeostat_model::{
     Counting, Entry, FindingRef, Generation, Plan, PlanId, PolicyName, Record, ResourceId, Timestamp,
 };
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Engine,
+    approval::Shown,
     case::{Climbed, Settled},
     quarantine::Quarantined,
 };
@@ -48,10 +49,13 @@ pub struct Past {
     pub(crate) texts: BTreeMap<PolicyName, String>,
     /// The policies whose scripts are run no more, and why.
     pub(crate) quarantined: BTreeMap<PolicyName, String>,
-    /// Plans that people can still agree with: their policies and hashes.
-    pub(crate) recommended: Vec<(PlanId, (PolicyName, String))>,
+    /// Plans that people can still agree with.
+    pub(crate) recommended: Vec<(PlanId, Shown)>,
     /// Plans that wait for people.
     pub(crate) waiting: Vec<Plan>,
+    /// Those of them that only the time limit has let through, and a guard still holds back.
+    #[serde(default)]
+    pub(crate) by_time: BTreeSet<PlanId>,
     /// Plans in flight.
     pub(crate) begun: Vec<Plan>,
     /// The findings besides their own for which those plans are.
@@ -74,6 +78,7 @@ impl Default for Past {
             quarantined: BTreeMap::new(),
             recommended: Vec::new(),
             waiting: Vec::new(),
+            by_time: BTreeSet::new(),
             begun: Vec::new(),
             joined: Vec::new(),
             counting: Vec::new(),
@@ -139,7 +144,7 @@ impl Engine {
             guard: self.guard.lasting(),
             paused: self.paused,
             ladders: cases.chain(climbed).collect(),
-            texts: self.decider.policies().map(|policy| (policy.name.clone(), hash_of(&policy.text))).collect(),
+            texts: self.texts(),
             quarantined: self
                 .decider
                 .quarantined()
@@ -147,6 +152,12 @@ impl Engine {
                 .collect(),
             recommended: self.recommended.iter().map(|(id, of)| (*id, of.clone())).collect(),
             waiting: self.proposals.values().cloned().collect(),
+            by_time: self
+                .agreed
+                .iter()
+                .filter(|(id, by)| by.by_time() && self.is_agreed(**id))
+                .map(|(id, _)| *id)
+                .collect(),
             begun: self.runs.values().map(Run::plan).cloned().collect(),
             joined: self.joined.iter().map(|(id, joined)| (*id, joined.clone())).collect(),
             counting: self.decider.counting(),

@@ -33,11 +33,13 @@ pub enum PlanState {
     Unverified,
     /// It was called off.
     Cancelled,
+    /// It waited for people until its time was over.
+    Expired,
 }
 
 impl PlanState {
     /// Every one of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Waiting,
         Self::Running,
         Self::Verifying,
@@ -48,6 +50,7 @@ impl PlanState {
         Self::Failed,
         Self::Unverified,
         Self::Cancelled,
+        Self::Expired,
     ];
 
     /// As it is written.
@@ -64,6 +67,7 @@ impl PlanState {
             Self::Failed => "failed",
             Self::Unverified => "unverified",
             Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
         }
     }
 
@@ -80,6 +84,7 @@ impl PlanState {
             Some(PlanResult::Failed { .. }) => Self::Failed,
             Some(PlanResult::Unverified { .. }) => Self::Unverified,
             Some(PlanResult::Cancelled { .. }) => Self::Cancelled,
+            Some(PlanResult::Expired { .. }) => Self::Expired,
         }
     }
 }
@@ -218,6 +223,13 @@ impl Engine {
             if let Some(ballot) = self.guard.ballot(id) {
                 view.approved = ballot.approved().map(str::to_owned).collect();
                 (view.quorum, view.until) = (Some(ballot.quorum()), ballot.until());
+            }
+            if let Some(agreed) = self.agreed.get(&id) {
+                // No time runs for it any more.
+                view.until = None;
+                if view.approved.is_empty() {
+                    view.approved.push(agreed.by.clone());
+                }
             }
             view.held = self.held(plan).map(|hold| hold.to_string());
             return Some(view);

@@ -59,6 +59,11 @@ pub(crate) fn places(id: &ResourceId, topology: &Topology) -> impl Iterator<Item
     })
 }
 
+/// Whether it is a host, or what is called so elsewhere.
+pub(crate) fn is_host(id: &ResourceId) -> bool {
+    HOSTS.contains(&id.kind())
+}
+
 /// How many resources `select` selects in `group`, or in all.
 pub(crate) fn selected(select: &Selector, group: Option<&Group>, topology: &Topology) -> usize {
     let of_kind = topology.of_kind(select.kind.as_str());

@@ -11,6 +11,7 @@ use homeostat_policy::Policy;
 
 use crate::{
     Engine, Output, Past,
+    approval::TIME,
     case::{Climbed, Settled},
     ending::Ending,
     engine::Alarm,
@@ -41,6 +42,10 @@ struct Memory {
     counting: BTreeMap<FindingRef, Counting>,
     /// What each breaker is, as was said last.
     breakers: BTreeMap<String, BreakerState>,
+    /// The modes that policies were promoted to or fell back to, as was said last.
+    modes: BTreeMap<PolicyName, Mode>,
+    /// The plans that the time limit has let through: nobody has agreed with them.
+    by_time: BTreeSet<PlanId>,
 }
 
 impl Memory {
@@ -58,7 +63,7 @@ impl Memory {
 impl Ladder {
     /// Whether it goes on where it was when its finding, which has closed, opens again before long.
     fn counts(&self, policy: &Policy) -> bool {
-        policy.answers_events() || self.disrupted || self.settled == Some(Settled::HandedOver)
+        policy.answers_events() || self.disrupted || self.known || self.settled == Some(Settled::HandedOver)
     }
 
     /// Its finding has closed, or may have: it goes on when that opens again before long.
@@ -82,6 +87,7 @@ impl Engine {
             quarantined,
             recommended,
             waiting,
+            by_time,
             begun,
             joined,
             counting,
@@ -99,8 +105,11 @@ impl Engine {
             doubtful: BTreeSet::new(),
             counting: counting.into_iter().map(|one| (one.finding.clone(), one)).collect(),
             breakers: guard.tripped().map(|(guard, state)| (guard.to_owned(), state)).collect(),
+            modes: BTreeMap::new(),
+            by_time,
         };
         self.guard = guard.lasting();
+        memory.modes = self.decider.policies().map(|policy| (policy.name.clone(), self.mode_of(policy))).collect();
         self.paused = paused;
         self.quarantined = left_alone.into_iter().collect();
         self.recommended = recommended.into_iter().collect();
@@ -121,7 +130,11 @@ impl Engine {
                     self.recall_restart(memory, at);
                     memory.generation = *generation;
                 }
-                memory.texts = policies.iter().cloned().zip(texts.iter().cloned()).collect();
+                let texts: BTreeMap<_, _> = policies.iter().cloned().zip(texts.iter().cloned()).collect();
+                // Another text has come nowhere yet, and nothing is said about that.
+                memory.modes.retain(|policy, _| memory.texts.get(policy) == texts.get(policy));
+                self.recommended.retain(|_, shown| texts.get(&shown.policy) == Some(&shown.text));
+                memory.texts = texts;
             }
             Entry::FindingOpened { finding, .. } => self.recall_opened(memory, finding, at),
             Entry::FindingClosed { finding, .. } => self.recall_closed(memory, finding, at),
@@ -165,8 +178,12 @@ impl Engine {
             Entry::PolicyQuarantined { policy, reason } => {
                 memory.quarantined.insert(policy.clone(), reason.clone());
             }
+            Entry::Voted { plan, by, .. } if by == TIME => {
+                memory.by_time.insert(*plan);
+            }
             Entry::Voted { plan, approve, .. } => self.recall_vote(memory, *plan, *approve),
             Entry::AutonomyChanged { policy, mode, .. } => {
+                memory.modes.insert(policy.clone(), *mode);
                 if let Some(policy) = self.same(memory, policy) {
                     let mut standing = self.guard.standing(&policy.name, &policy.text);
                     standing.mode = Some(*mode).filter(|mode| *mode != policy.mode);
@@ -255,7 +272,9 @@ impl Engine {
             }
         } else if let Some(policy) = policy {
             self.guard.rest(at, &finding, pause_after(&policy, plan.rung, &PlanResult::Succeeded).unwrap_or_default());
-            self.recommend(plan, &policy);
+            if let Some(policy) = self.same(memory, &plan.policy) {
+                self.recommend(plan, &policy);
+            }
         }
     }
 
@@ -268,8 +287,9 @@ impl Engine {
         {
             ladder.disrupted = true;
         }
-        // A plan that waited and began was agreed with.
+        // A plan that waited and began was agreed with, unless only its time was over.
         if plan.mode == Mode::Approve
+            && !memory.by_time.contains(&plan.id)
             && let Some(policy) = self.same(memory, &plan.policy)
         {
             self.recall_judged(&policy, true);
@@ -321,8 +341,9 @@ impl Engine {
             return;
         }
         // It has closed meanwhile. What closed it was the plan at work, not its success: see `plan_ended`.
-        let failed = counts && *result != PlanResult::Succeeded;
-        if failed || ladder.counts(&policy) {
+        let failed = counts && matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
+        let climbed = ladder.rung > 0 || ladder.attempts > 0;
+        if climbed && (failed || ladder.counts(&policy)) {
             ladder.close(at, &policy);
         } else {
             memory.ladders.remove(finding);
@@ -341,7 +362,7 @@ impl Engine {
     }
 
     fn recall_vote(&mut self, memory: &Memory, plan: PlanId, approve: bool) {
-        let recommended = self.recommended.remove(&plan).map(|(policy, _)| policy);
+        let recommended = self.recommended.remove(&plan).map(|shown| shown.policy);
         let waiting = memory.plans.get(&plan).filter(|_| !approve).map(|plan| plan.policy.clone());
         if let Some(policy) = recommended.or(waiting).and_then(|policy| self.same(memory, &policy)) {
             self.recall_judged(&policy, approve);
@@ -414,6 +435,13 @@ impl Engine {
             self.alarms.insert((closed + quarantined.lasts, Alarm::Release(resource.clone())));
         }
         self.decider.resume(held, now + APPEARS_WITHIN);
+        self.say_what_was_lost(&memory, out);
+        self.follow(changes, out);
+    }
+
+    /// What follows from the records, though its own record was lost as homeostat ended, is recorded now.
+    fn say_what_was_lost(&mut self, memory: &Memory, out: &mut Vec<Output>) {
+        let reason = || "it became that as homeostat ended, and its record was lost".to_owned();
         let felt: BTreeMap<String, BreakerState> =
             self.guard.tripped().map(|(guard, state)| (guard.to_owned(), state)).collect();
         for guard in felt.keys().chain(memory.breakers.keys()).cloned().collect::<BTreeSet<_>>() {
@@ -423,11 +451,17 @@ impl Engine {
                 self.alarms.insert((until, Alarm::Breaker(name)));
             }
             if felt != said {
-                let reason = "it became that as homeostat ended, and its record was lost".to_owned();
-                self.record(out, Entry::BreakerChanged { guard, state: felt, reason });
+                self.record(out, Entry::BreakerChanged { guard, state: felt, reason: reason() });
             }
         }
-        self.follow(changes, out);
+        let promotable = self.decider.policies().filter(|policy| policy.limits.promotion.is_some());
+        for policy in promotable.filter(|policy| self.same(memory, &policy.name).is_some()) {
+            let (mode, said) = (self.mode_of(policy), memory.modes.get(&policy.name).copied().unwrap_or(policy.mode));
+            if mode != said {
+                let entry = Entry::AutonomyChanged { policy: policy.name.clone(), mode, reason: reason() };
+                self.record(out, entry);
+            }
+        }
     }
 }
 

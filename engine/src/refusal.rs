@@ -1,6 +1,6 @@
 //! Why what a person wants is not done.
 
-use homeostat_model::{Hold, PlanId, ResourceId};
+use homeostat_model::{PlanId, ResourceId};
 use thiserror::Error;
 
 use crate::PlanState;
@@ -23,7 +23,9 @@ pub enum CommandRefused {
         state: PlanState,
     },
     /// The plan is not to be carried out, and nobody counts who agrees with it, or somebody has said so already.
-    #[error("plan {plan} was only shown: no word about it counts, or one was said already")]
+    #[error(
+        "plan {plan} was only shown: no word about it counts, one was said already, or its policy is another one by now"
+    )]
     OnlyRecommended {
         /// The plan.
         plan: PlanId,
@@ -34,9 +36,6 @@ pub enum CommandRefused {
         /// Its hash.
         hash: String,
     },
-    /// It cannot begin now; it goes on waiting.
-    #[error("{0}")]
-    Held(Hold),
     /// It would not be made now; it is withdrawn.
     #[error("the situation has changed since it was made")]
     Outdated {

@@ -11,7 +11,7 @@ use crate::{
     admission::{policy_title, title},
     ending::Ending,
     engine::Alarm,
-    reach::{places, selected},
+    reach::{is_host, places, selected},
 };
 
 impl Engine {
@@ -30,9 +30,9 @@ impl Engine {
         unhealthy.into_iter().filter(selects).count()
     }
 
-    /// The hosts of a guard of which nothing was heard for so long, and how many hosts it has: those that it selects, and those on which
+    /// Of how many hosts of a guard nothing was heard for so long, and how many hosts it has: those that it selects, and those on which
     /// something runs that it selects.
-    pub(crate) fn silence(&self, guard: &Safeguard, after: Duration) -> (BTreeSet<ResourceId>, usize) {
+    pub(crate) fn silence(&self, guard: &Safeguard, after: Duration) -> (usize, usize) {
         let of_kind = self.topology.of_kind(guard.select.kind.as_str());
         let selected = of_kind.filter(|resource| guard.select.matches(resource, &self.topology));
         let hosts: BTreeSet<ResourceId> = selected
@@ -44,25 +44,42 @@ impl Engine {
             .collect();
         let all = hosts.len();
         let silent = |host: &ResourceId| self.decider.heard(host).is_none_or(|heard| heard + after <= self.now);
-        (hosts.into_iter().filter(silent).collect(), all)
+        (hosts.iter().filter(|host| silent(host)).count(), all)
     }
 
-    /// Something is heard of `id`, of which nothing was for long: what waits for that is looked at again.
-    pub(crate) fn heard_again(&mut self, id: &ResourceId, out: &mut Vec<Output>) {
-        if !self.silent.remove(id) {
+    /// Whether nothing is heard of the host `id`, so far, for as long as holds something back.
+    pub(crate) fn is_silent(&self, id: &ResourceId) -> bool {
+        let silent = |after| self.decider.heard(id).is_none_or(|heard| heard + after <= self.now);
+        self.listening.is_some_and(silent) && is_host(id)
+    }
+
+    /// Something is heard of a host again, or there are others: where few enough are silent by now, what waits for that is looked at again.
+    pub(crate) fn heard_again(&mut self, out: &mut Vec<Output>) {
+        let of = |hold: &Option<Hold>| match hold {
+            Some(Hold::Silent { of, .. }) => Some(of.clone()),
+            _ => None,
+        };
+        let mut waiting: BTreeSet<String> = self.cases.values().filter_map(|case| of(&case.hold)).collect();
+        if waiting.is_empty() {
+            self.listening = None;
             return;
         }
-        let heard = |guard: &&Safeguard| {
-            guard.silent_hosts.is_none_or(|rule| {
-                let (silent, all) = self.silence(guard, rule.after);
-                health::heard("", silent.len(), all, rule.max, rule.after).is_ok()
-            })
-        };
-        let heard: BTreeSet<String> = self.safeguards.values().filter(heard).map(title).collect();
-        self.reconsider_held(|hold| matches!(hold, Hold::Silent { of, .. } if heard.contains(of)), out);
+        waiting.retain(|of| self.is_heard(of));
+        if !waiting.is_empty() {
+            self.reconsider_held(|hold| matches!(hold, Hold::Silent { of, .. } if waiting.contains(of)), out);
+        }
     }
 
-    /// A finding has closed: where few enough are left, what waits for that is looked at again. One look at each limit, not at each finding.
+    /// Whether the silence of hosts holds back nothing of the guard `of` any more.
+    fn is_heard(&self, of: &str) -> bool {
+        let guard = self.safeguards.values().find(|guard| title(guard) == of);
+        let Some((guard, rule)) = guard.and_then(|guard| Some((guard, guard.silent_hosts?))) else { return true };
+        let (silent, all) = self.silence(guard, rule.after);
+        health::heard(of, silent, all, rule.max, rule.after).is_ok()
+    }
+
+    /// A finding has closed, or there are other resources: where few enough have one, what waits for that is looked at again. One look at
+    /// each limit, not at each finding.
     pub(crate) fn healthier(&mut self, out: &mut Vec<Output>) {
         let limits: BTreeSet<&String> = self
             .cases
@@ -95,8 +112,8 @@ impl Engine {
         let (Hold::Unhealthy { of, .. } | Hold::Silent { of, .. }) = hold else { return };
         let Some(guard) = self.safeguards.values().find(|guard| title(guard) == *of).cloned() else { return };
         if let (Hold::Silent { .. }, Some(rule)) = (hold, guard.silent_hosts) {
-            let (silent, _) = self.silence(&guard, rule.after);
-            self.silent.extend(silent);
+            let known = self.listening.unwrap_or(rule.after);
+            self.listening = Some(known.min(rule.after));
         }
         self.feel(&guard, Shock::Tripped, &hold.to_string(), out);
     }
@@ -114,7 +131,7 @@ impl Engine {
             (_, PlanResult::Failed { reason, .. }) => format!("plan {id} failed: {reason}"),
             (_, PlanResult::Unverified { reason }) => format!("plan {id} did not help: {reason}"),
             (_, PlanResult::Succeeded) => format!("plan {id} succeeded"),
-            (_, PlanResult::Cancelled { .. }) => format!("plan {id} was called off"),
+            (_, PlanResult::Cancelled { .. } | PlanResult::Expired { .. }) => format!("plan {id} was called off"),
         };
         self.feel_all(plan, ending.shock(id), &reason, out);
     }

@@ -178,6 +178,89 @@ fn what_may_not_go_back_goes_to_another_host() {
     );
 }
 
+/// A host on which people work, that is marked or in quarantine is empty for that, and has the most room of all. Others take what has to
+/// move; only where there is no other does it wait.
+#[test]
+fn what_has_to_move_does_not_wait_for_a_host_that_is_left_alone() {
+    let spread = policy("spread", "select: {kind: vm}\non: vm.move\ncooldown: 0s\nthen: [migrate]");
+    let empty = policy("empty", "select: {kind: host}\non: host.empty\ncooldown: 0s\nthen: [evacuate]");
+    let works = guard(
+        "works",
+        "select: {kind: host, name: c}\nmaintenance: [{from: \"1970-01-01T00:00\", to: \"1970-01-01T00:03\"}]",
+    );
+    let resources = || {
+        let marked = ("homeostat.dev/paused", Value::Bool(true));
+        vec![
+            host("host/a", 20.0, &[]),
+            host("host/b", 18.0, &[]),
+            host("host/c", 20.0, &[]),
+            host("host/d", 20.0, &[marked]),
+            vm("vm/one", "host/a", 2.0),
+            vm("vm/two", "host/a", 4.0),
+            vm("vm/three", "host/b", 1.0),
+        ]
+    };
+    let site = [spread, empty, works].concat();
+    let mut bench = Bench::new(&site, resources(), vec![]);
+    bench.event(1, "vm/two", "vm.move", &[]).event(2, "host/a", "host.empty", &[]).until(
+        10,
+        expect![[r#"
+        1s opened spread on vm/two: event vm.move is true
+        1s plan p1-1 migrate for spread: vm/two migrate to host/b
+        1s begins p1-1/1
+        1s ended p1-1/1: Done { observed: "assumed" }
+        1s plan p1-1: Succeeded
+        1s closed spread on vm/two: the plan succeeded
+        2s opened empty on host/a: event host.empty is true
+        2s plan p1-2 evacuate for empty: host/a cordon on, vm/one after [1] migrate to host/b
+        2s begins p1-2/1
+        2s ended p1-2/1: Done { observed: "assumed" }
+        2s begins p1-2/2
+        2s ended p1-2/2: Done { observed: "assumed" }
+        2s plan p1-2: Succeeded
+        2s closed empty on host/a: the plan succeeded
+    "#]],
+    );
+
+    // The only other one that has room is being worked on: it is said until when. Another one comes before that.
+    let mut full = resources();
+    full.push(vm("vm/four", "host/b", 15.0));
+    let mut bench = Bench::new(&site, full.clone(), vec![]);
+    bench.event(1, "vm/two", "vm.move", &[]).until(
+        10,
+        expect![[r#"
+        1s opened spread on vm/two: event vm.move is true
+        1s held spread on vm/two: maintenance, says guard works
+    "#]],
+    );
+    let owned = |resource| Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..resource };
+    bench.describe(20, owned(host("host/e", 20.0, &[]))).until(
+        30,
+        expect![[r#"
+        20s plan p1-1 migrate for spread: vm/two migrate to host/e
+        20s begins p1-1/1
+        20s ended p1-1/1: Done { observed: "assumed" }
+        20s plan p1-1: Succeeded
+        20s closed spread on vm/two: the plan succeeded
+    "#]],
+    );
+    let mut bench = Bench::new(&site, full, vec![]);
+    bench.event(1, "vm/two", "vm.move", &[]);
+    bench.driver.run_until(bench::at(10));
+    bench.until(
+        200,
+        expect![[r#"
+        1s opened spread on vm/two: event vm.move is true
+        1s held spread on vm/two: maintenance, says guard works
+        180s plan p1-1 migrate for spread: vm/two migrate to host/c
+        180s begins p1-1/1
+        180s ended p1-1/1: Done { observed: "assumed" }
+        180s plan p1-1: Succeeded
+        180s closed spread on vm/two: the plan succeeded
+    "#]],
+    );
+}
+
 fn vote(number: u64, by: &str, approve: bool, hash: Option<&str>) -> OperatorCommand {
     let plan = PlanId { generation: homeostat_engine::Generation(1), number };
     OperatorCommand::Vote { plan, by: by.into(), approve, hash: hash.map(str::to_owned) }
@@ -216,12 +299,14 @@ fn several_people_approve_of_what_they_have_seen() {
     bench.event(100, "vm/b0", "vm.crashed", &[]).until(
         4000,
         expect![[r#"
-        100s opened crash on vm/b0: event vm.crashed is true
-        100s plan p1-2 restart for crash: vm/b0 restart
-        100s held crash on vm/b0: approval of 82c9d7e103103203: 0 of 2 people; when the time is over: reject
-        3700s plan p1-2: Cancelled { reason: "too few people approved of it in time" }
-        3700s closed crash on vm/b0: the plan was called off
-    "#]],
+            100s opened crash on vm/b0: event vm.crashed is true
+            100s plan p1-2 restart for crash: vm/b0 restart
+            100s held crash on vm/b0: approval of 82c9d7e103103203: 0 of 2 people; when the time is over: reject
+            3700s plan p1-2: Expired { reason: "too few people approved of it in time" }
+            3700s handed over crash on vm/b0: the ladder is at its end: restart
+            3700s told: a person has to go on with vm/b0: the ladder is at its end: restart
+            3700s closed crash on vm/b0: everything was tried
+        "#]],
     );
     bench.event(5000, "vm/a0", "vm.crashed", &[]).operator(5001, vote(3, "eve", false, None)).until(
         5002,
@@ -286,7 +371,7 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
             5s held crash on vm/b0: mode recommend: the plan is shown, not run
             5s closed crash on vm/b0: a plan was recommended
             6s ann approves of plan p1-3
-            7s refused bob's word about plan p1-3: plan p1-3 was only shown: no word about it counts, or one was said already
+            7s refused bob's word about plan p1-3: plan p1-3 was only shown: no word about it counts, one was said already, or its policy is another one by now
             8s opened crash on vm/a0: event vm.crashed is true
             8s plan p1-4 restart for crash: vm/a0 restart
             8s held crash on vm/a0: mode recommend: the plan is shown, not run

@@ -243,21 +243,23 @@ fn a_freeze_that_comes_after_a_plan_was_shown_holds_its_approval() {
     bench.operator(3, homeostat_engine::OperatorCommand::Approve(plan)).until(
         4,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s held crash on vm/a0: mode approve: the plan waits for a person
-        2s loaded ["crash"]
-        3s refused approval of plan p1-1: budget of guard freeze: none may begin for all that it guards now
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s held crash on vm/a0: mode approve: the plan waits for a person
+            2s loaded ["crash"]
+            3s an operator approves of plan p1-1
+            3s held crash on vm/a0: budget of guard freeze: none may begin for all that it guards now
+        "#]],
     );
     bench.replace(5, &crash).operator(6, homeostat_engine::OperatorCommand::Approve(plan)).until(
         7,
         expect![[r#"
-        5s loaded ["crash"]
-        6s begins p1-1/1
-        6s ended p1-1/1: Done { observed: "assumed" }
-        6s plan p1-1: Succeeded
-        6s closed crash on vm/a0: the plan succeeded
-    "#]],
+            5s loaded ["crash"]
+            5s begins p1-1/1
+            5s ended p1-1/1: Done { observed: "assumed" }
+            5s plan p1-1: Succeeded
+            5s closed crash on vm/a0: the plan succeeded
+            6s refused an operator's word about plan p1-1: plan p1-1 does not wait for approval: it is succeeded
+        "#]],
     );
 }

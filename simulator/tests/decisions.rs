@@ -307,16 +307,17 @@ fn recommend_and_approve_do_not_act_by_themselves() {
     bench.operator(101, OperatorCommand::Approve(plan)).until(
         102,
         expect![[r#"
-        101s begins p1-1/1
-        101s ended p1-1/1: Done { observed: "assumed" }
-        101s plan p1-1: Succeeded
-        101s closed approve on vm/one: the plan succeeded
-    "#]],
+            101s an operator approves of plan p1-1
+            101s begins p1-1/1
+            101s ended p1-1/1: Done { observed: "assumed" }
+            101s plan p1-1: Succeeded
+            101s closed approve on vm/one: the plan succeeded
+        "#]],
     );
     bench.operator(103, OperatorCommand::Approve(plan)).until(
         104,
         expect![[r#"
-            103s refused approval of plan p1-1: no such plan waits for approval, or was recommended lately
+            103s refused an operator's word about plan p1-1: plan p1-1 does not wait for approval: it is succeeded
         "#]],
     );
 }

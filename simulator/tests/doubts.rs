@@ -226,10 +226,12 @@ fn an_approved_plan_has_to_be_right_still() {
     bench.operator(5, OperatorCommand::Approve(plan(2))).until(
         6,
         expect![[r#"
+            4s an operator approves of plan p1-1
             4s begins p1-1/1
             4s ended p1-1/1: Done { observed: "assumed" }
             4s plan p1-1: Succeeded
             4s closed move on vm/one: the plan succeeded
+            5s an operator approves of plan p1-2
             5s refused approval of plan p1-2: the situation has changed since it was made
             5s plan p1-2: Cancelled { reason: "the situation has changed since it was made" }
             5s skipped migrate of move on vm/two: the only other host has no room for 3 vcpus and 8192 MiB

@@ -201,6 +201,54 @@ fn a_ladder_that_interrupted_nothing_or_says_so_leaves_no_quarantine() {
     }
 }
 
+/// However often it opens again soon after a person has taken over: nothing more is done until it has been quiet for long enough.
+#[test]
+fn after_a_hand_over_nothing_is_done_until_it_has_been_quiet() {
+    let spec =
+        "select: {kind: vm}\nwhen: last(\"load\") > 80%\nstaleAfter: 1h\ncooldown: 2m\nthen: [{resize: {vcpus: +1}}]";
+    let no = Some(StepResult::Refused { reason: "no".into() });
+    let fails = Assumption { ends: no, ..Assumption::default() };
+    let mut bench = Bench::new(&policy("hot", spec), small(), vec![fails]);
+    for turn in 0..8 {
+        bench.sample(10 + 60 * turn, "vm/one", "load", 0.9).sample(40 + 60 * turn, "vm/one", "load", 0.1);
+    }
+    // Quiet for twice the longest cooldown: what comes now is something new.
+    bench.sample(460 + 241, "vm/one", "load", 0.9).until(
+        800,
+        expect![[r#"
+        10s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
+        10s plan p1-1 resize for hot: vm/one resize to 2 vcpus
+        10s begins p1-1/1
+        10s ended p1-1/1: Refused { reason: "no" }
+        10s plan p1-1: Failed { step: StepId(1), reason: "refused: no" }
+        10s handed over hot on vm/one: the ladder is at its end: resize
+        10s told: a person has to go on with vm/one: the ladder is at its end: resize
+        40s closed hot on vm/one: last("load") > 80% is false (last(load) = 0.1)
+        70s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
+        100s closed hot on vm/one: last("load") > 80% is false (last(load) = 0.1)
+        130s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
+        160s closed hot on vm/one: last("load") > 80% is false (last(load) = 0.1)
+        190s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
+        220s closed hot on vm/one: last("load") > 80% is false (last(load) = 0.1)
+        250s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
+        280s closed hot on vm/one: last("load") > 80% is false (last(load) = 0.1)
+        310s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
+        340s closed hot on vm/one: last("load") > 80% is false (last(load) = 0.1)
+        370s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
+        400s closed hot on vm/one: last("load") > 80% is false (last(load) = 0.1)
+        430s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
+        460s closed hot on vm/one: last("load") > 80% is false (last(load) = 0.1)
+        701s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
+        701s plan p1-2 resize for hot: vm/one resize to 2 vcpus
+        701s begins p1-2/1
+        701s ended p1-2/1: Refused { reason: "no" }
+        701s plan p1-2: Failed { step: StepId(1), reason: "refused: no" }
+        701s handed over hot on vm/one: the ladder is at its end: resize
+        701s told: a person has to go on with vm/one: the ladder is at its end: resize
+    "#]],
+    );
+}
+
 fn channel(name: &str) -> ChannelName {
     ChannelName::new(name).unwrap()
 }

@@ -136,7 +136,9 @@ fn what_may_have_moved_counts_as_moved() {
     "#]]);
     let plan = PlanId { generation: Generation(1), number: 1 };
     bench.operator(30, OperatorCommand::Cancel { plan, by: "ann".into() }).event(40, "vm/two", "vm.move", &[]);
-    bench.until(41, expect![[r#"
+    bench.until(
+        41,
+        expect![[r#"
         30s plan p1-1: Cancelled { reason: "cancelled by ann" }
         30s plan p1-2 evacuate for empty: host/b cordon on, vm/three after [1] migrate to host/a
         30s begins p1-2/1
@@ -147,7 +149,8 @@ fn what_may_have_moved_counts_as_moved() {
         30s closed empty on host/b: the plan succeeded
         40s opened move on vm/two: event vm.move is true
         40s closed move on vm/two: everything was tried
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -161,7 +164,9 @@ fn a_host_that_is_back_is_not_fenced() {
     let up = down.clone();
     down.attributes.insert("state".into(), "down".into());
     bench.describe(10, down).describe(12, up);
-    bench.until(60, expect![[r#"
+    bench.until(
+        60,
+        expect![[r#"
         10s opened down on host/a: state == "down" is true (state = "down")
         10s plan p1-1 evacuate for down: host/a fence, vm/a0 after [1] restart on host/b
         10s begins p1-1/1
@@ -169,7 +174,8 @@ fn a_host_that_is_back_is_not_fenced() {
         12s closed down on host/a: state == "down" is false (state = "up")
         13.36s ended p1-1/1: Refused { reason: "host/a runs again" }
         13.36s plan p1-1: Failed { step: StepId(1), reason: "refused: host/a runs again" }
-    "#]]);
+    "#]],
+    );
 }
 
 /// As the program ends nothing begins that it would not wait for: the next start finds it as it is, and it has cost no try.

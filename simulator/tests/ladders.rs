@@ -203,7 +203,7 @@ fn a_proposal_is_called_off_when_unknown_closes_its_finding() {
     bench.operator(110, OperatorCommand::Approve(plan)).until(
         200,
         expect![[r#"
-            110s refused approval of plan p1-1: no such plan waits for approval, or was recommended lately
+            110s refused an operator's word about plan p1-1: plan p1-1 does not wait for approval: it is cancelled
         "#]],
     );
 }

@@ -31,6 +31,7 @@ fn site() -> String {
         policy("busy", "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nfor: 1m\ncooldown: 1m\nflap: {changes: 3, within: 30m}\nthen: [{restart: , attempts: 2}]"),
         policy("crash", "select: {kind: vm}\non: vm.crashed\ncooldown: 1m\nthen: [{restart: , attempts: 2, cooldown: 90s}, {notify: {message: look}}]"),
         policy("full", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.9\nmode: recommend\npromote: {after: 2, to: auto}\ncooldown: 3m\nthen: [restart]"),
+        policy("grown", "select: {kind: vm}\non: vm.grown\ncooldown: 0s\nmode: approve\napproval: {within: 2m, otherwise: approve}\npromote: {after: 2, to: auto}\nthen: [{resize: {vcpus: +1}}]"),
         policy("told", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.7\ncooldown: 10m\nthen: [{notify: {message: full}}]"),
     ]
     .concat()
@@ -41,6 +42,8 @@ enum Happening {
     Busy(usize, bool),
     Full(usize, f64),
     Crash(usize),
+    Grown(usize),
+    Approve(bool),
     Agree(bool),
     Cancel,
     Reload,
@@ -51,6 +54,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => (0_usize..3, prop::bool::weighted(0.7)).prop_map(|(vm, busy)| Happening::Busy(vm, busy)),
         3 => (0_usize..2, prop_oneof![Just(0.5), Just(0.8), Just(0.95)]).prop_map(|(vm, used)| Happening::Full(vm, used)),
         4 => (0_usize..3).prop_map(Happening::Crash),
+        3 => (0_usize..3).prop_map(Happening::Grown),
+        2 => prop::bool::weighted(0.9).prop_map(Happening::Approve),
         4 => prop::bool::weighted(0.9).prop_map(Happening::Agree),
         2 => Just(Happening::Cancel),
         1 => Just(Happening::Reload),
@@ -121,6 +126,12 @@ impl Run {
                 self.bench.event(now, &format!("vm/a{vm}"), "vm.crashed", &[]);
                 None
             }
+            Happening::Grown(vm) => {
+                self.bench.event(now, &format!("vm/b{vm}"), "vm.grown", &[]);
+                None
+            }
+            Happening::Approve(approve) => newest(|plan| plan.mode == Mode::Approve, &self.journal)
+                .map(|plan| OperatorCommand::Vote { plan, by: "bob".into(), approve: *approve, hash: None }),
             Happening::Agree(approve) => newest(|plan| plan.mode == Mode::Recommend, &self.journal)
                 .map(|plan| OperatorCommand::Vote { plan, by: "ann".into(), approve: *approve, hash: None }),
             Happening::Cancel => newest(|plan| plan.mode == Mode::Auto, &self.journal)
@@ -191,6 +202,52 @@ fn a_breaker_whose_trial_ended_with_the_program_is_what_the_trial_made_it() {
         let knows = next_engine(&site, Past::default(), &records[..=killed + 1], 210).0.past();
         assert_eq!(engine.past(), knows);
     }
+}
+
+/// What the time limit lets through, nobody has agreed with: homeostat does not trust a policy more for having been started anew.
+#[test]
+fn what_only_the_time_limit_has_let_through_promotes_nothing_after_a_restart() {
+    let spec = format!(
+        "{CRASH}mode: approve\napproval: {{within: 5s, otherwise: approve}}\npromote: {{after: 3, to: auto}}\nthen: [restart]"
+    );
+    let site = policy("crash", &spec);
+    let approve = |number| OperatorCommand::Approve(PlanId { generation: Generation(1), number });
+    let run = |people: bool| {
+        let mut bench = Bench::new(&site, centre(3), vec![]);
+        for (second, number, vm) in [(1, 1, "vm/a0"), (21, 2, "vm/a1"), (41, 3, "vm/b0")] {
+            bench.event(second, vm, "vm.crashed", &[]);
+            if people {
+                bench.operator(second + 1, approve(number));
+            }
+        }
+        bench.driver.run_until(at(60));
+        let mode = bench.driver.engine().explain(&id("vm/a0")).remove(0).mode;
+        (bench.driver.records().to_vec(), mode)
+    };
+    let changed = |output: &Output| {
+        matches!(output, Output::Record(Record { entry: Entry::AutonomyChanged { mode: Mode::Auto, .. }, .. }))
+    };
+
+    let (records, mode) = run(false);
+    assert_eq!(mode, Mode::Approve);
+    let (_, said) = next_engine(&site, Past::default(), &records, 70);
+    assert!(!said.iter().any(changed), "{said:?}");
+    let knows = next_engine(&site, Past::default(), &records, 70).0.past();
+    let standing = serde_json::to_value(&knows).unwrap()["guard"]["standings"].to_string();
+    assert!(!standing.contains("auto") && !standing.contains("\"agreed\":3"), "{standing}");
+
+    // People have agreed, and homeostat is killed before that is on the disk: it follows from their words, and is said.
+    let (records, mode) = run(true);
+    assert_eq!(mode, Mode::Auto);
+    let lost = records.iter().position(|record| matches!(record.entry, Entry::AutonomyChanged { .. })).unwrap();
+    let (engine, said) = next_engine(&site, Past::default(), &records[..lost], 70);
+    assert!(said.iter().any(changed), "{said:?}");
+    let (known, said) = next_engine(&site, Past::default(), &records[..=lost], 70);
+    assert!(!said.iter().any(changed), "{said:?}");
+    assert_eq!(
+        serde_json::to_value(engine.past()).unwrap()["guard"],
+        serde_json::to_value(known.past()).unwrap()["guard"]
+    );
 }
 
 /// The program is killed between two records that belong together: a plan was made, that its first step was handed over is lost. It has

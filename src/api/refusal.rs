@@ -62,11 +62,6 @@ impl Refusal {
                 format!("what was seen is not what would be done: {why}"),
                 "look at the plan again, and say what you think of what it is now",
             ),
-            CommandRefused::Held(_) => Self::new(
-                StatusCode::CONFLICT,
-                format!("it cannot begin now: {why}"),
-                "the plan goes on waiting: approve of it again when that is over, or reject it",
-            ),
             CommandRefused::AtLarge { resource } => Self::new(
                 StatusCode::CONFLICT,
                 why,

@@ -73,7 +73,7 @@ pub(crate) enum PlanCommand {
 /// Arguments of `plan list`.
 #[derive(Debug, Args)]
 pub(crate) struct PlanListArgs {
-    /// Only those in this state: waiting, running, verifying, undoing, in-doubt, recommended, succeeded, failed, unverified, cancelled;
+    /// Only those in this state: waiting, running, verifying, undoing, in-doubt, recommended, succeeded, failed, unverified, cancelled, expired;
     /// several are separated by commas; `all`.
     #[arg(long, value_name = "STATE")]
     pub(crate) state: Option<String>,

@@ -100,7 +100,10 @@ fn outcome(plan: PlanId, view: Option<PlanView>, output: Rendering, done: &str) 
         None => {
             let now = view.map(|view| match (view.state, view.quorum) {
                 (PlanState::Waiting, Some(quorum)) => {
-                    format!("; {} of {quorum} have approved of it: {}", view.approved.len(), view.approved.join(", "))
+                    let (many, who) = (view.approved.len(), view.approved.join(", "));
+                    let held = view.held.filter(|_| many >= usize::from(quorum));
+                    let held = held.map_or_else(String::new, |held| format!("; it begins when that is over: {held}"));
+                    format!("; {many} of {quorum} have approved of it: {who}{held}")
                 }
                 (state, _) => format!("; it is {state}"),
             });

@@ -124,7 +124,7 @@ impl Chronicle {
                 PlanResult::Succeeded => 0,
                 PlanResult::Unverified { .. } => 1,
                 PlanResult::Failed { .. } => 2,
-                PlanResult::Cancelled { .. } => 3,
+                PlanResult::Cancelled { .. } | PlanResult::Expired { .. } => 3,
             };
             counts[number] += 1;
         }

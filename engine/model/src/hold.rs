@@ -228,6 +228,15 @@ impl Hold {
         }
     }
 
+    /// When something could be done by that: not where what waits is given up then.
+    #[must_use]
+    pub fn acts_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::AwaitingQuorum { otherwise: Otherwise::Reject, .. } => None,
+            _ => self.until(),
+        }
+    }
+
     /// Whether it says the same but for numbers that come and go while it lasts. It is recorded once.
     #[must_use]
     pub fn alike(&self, other: &Self) -> bool {

@@ -260,6 +260,11 @@ pub enum PlanResult {
         /// Why.
         reason: String,
     },
+    /// It waited for people until its time was over, and was not begun.
+    Expired {
+        /// What it waited for.
+        reason: String,
+    },
 }
 
 /// A step as an adapter is handed it.

@@ -150,7 +150,7 @@ pub enum Entry {
         /// Which budget, and what to do about it.
         reason: String,
     },
-    /// A person approved of a plan, or rejected it.
+    /// A person approved of a plan, or rejected it; or the time limit has let it through.
     Voted {
         /// The plan.
         plan: PlanId,

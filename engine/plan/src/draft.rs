@@ -19,12 +19,29 @@ pub struct Surroundings<'a> {
     pub capabilities: &'a BTreeMap<AdapterName, Capabilities>,
     /// What the plans in flight will change.
     pub projection: &'a Projection,
-    /// Ways, of a workload to a host, that are not taken.
-    pub barred: &'a BTreeSet<(ResourceId, ResourceId)>,
+    /// Where nothing is sent.
+    pub barred: &'a Barred,
+}
+
+/// Where nothing is sent as long as there is another way: guards would hold back whoever goes there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Barred {
+    /// Ways, of a workload to a host.
+    pub ways: BTreeSet<(ResourceId, ResourceId)>,
+    /// Hosts, for every workload.
+    pub hosts: BTreeSet<ResourceId>,
 }
 
 /// No way is barred.
-pub static ALL_WAYS_OPEN: BTreeSet<(ResourceId, ResourceId)> = BTreeSet::new();
+pub static ALL_WAYS_OPEN: Barred = Barred { ways: BTreeSet::new(), hosts: BTreeSet::new() };
+
+impl Barred {
+    /// Whether every way is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ways.is_empty() && self.hosts.is_empty()
+    }
+}
 
 /// The steps that carry out a response, and what they are expected to change.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,8 +183,9 @@ impl Steps {
 impl Surroundings<'_> {
     /// Whether `workload` may be sent to `host`.
     pub(crate) fn leads(&self, workload: &Resource, host: &Resource) -> bool {
+        let Barred { ways, hosts } = self.barred;
         // The ids are cloned only where something is barred, which is seldom.
-        self.barred.is_empty() || !self.barred.contains(&(workload.id.clone(), host.id.clone()))
+        !hosts.contains(&host.id) && (ways.is_empty() || !ways.contains(&(workload.id.clone(), host.id.clone())))
     }
 
     /// The adapter that can do `verb` to `resource`.

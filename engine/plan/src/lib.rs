@@ -34,7 +34,7 @@ mod resize;
 mod run;
 mod step_state;
 
-pub use draft::{ALL_WAYS_OPEN, Draft, Infeasible, Surroundings, draft};
+pub use draft::{ALL_WAYS_OPEN, Barred, Draft, Infeasible, Surroundings, draft};
 pub use lanes::{Lanes, Place};
 pub use lint::{Lint, lint};
 pub use migrate::gain;

@@ -60,9 +60,10 @@ fn news(view: &PlanView) -> String {
 fn reason(result: &PlanResult) -> &str {
     match result {
         PlanResult::Succeeded => "",
-        PlanResult::Failed { reason, .. } | PlanResult::Unverified { reason } | PlanResult::Cancelled { reason } => {
-            reason
-        }
+        PlanResult::Failed { reason, .. }
+        | PlanResult::Unverified { reason }
+        | PlanResult::Cancelled { reason }
+        | PlanResult::Expired { reason } => reason,
     }
 }
 
