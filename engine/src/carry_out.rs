@@ -119,9 +119,9 @@ impl Engine {
 
     /// The deed as its adapter is handed it, or was when it was `begun`; its report is awaited from here on.
     pub(crate) fn command_of(&mut self, plan: PlanId, deed: Deed, begun: Timestamp) -> StepCommand {
-        let Deed { step, attempt, action, .. } = deed;
+        let Deed { step, attempt, action, timeout, .. } = deed;
         let key = IdempotencyKey::of(plan, step.id, attempt);
-        let overdue = self.now + step.timeout.plus(REPORT_GRACE);
+        let overdue = self.now + timeout.plus(REPORT_GRACE);
         self.alarms.insert((overdue, Alarm::Overdue(plan, step.id, key.clone())));
         StepCommand {
             plan,
@@ -131,7 +131,7 @@ impl Engine {
             adapter: step.adapter,
             resource: step.resource,
             action,
-            timeout: step.timeout,
+            timeout,
             begun,
         }
     }

@@ -503,5 +503,6 @@ pub(crate) fn drafted(
     if let Some(first) = lint(around, &draft.steps).first() {
         return Err(Infeasible(format!("the linter refuses the plan: {first}")));
     }
+    let draft = draft.carried_out(rung.timeout, rung.retry);
     Ok(if rung.compensate { draft } else { draft.for_good() })
 }

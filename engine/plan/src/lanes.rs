@@ -148,7 +148,8 @@ mod tests {
             retry: Retry::ONCE,
             compensation: None,
         };
-        let deed = Deed { step, attempt: Attempt::FIRST, action, preconditions: Vec::new() };
+        let (preconditions, timeout, retry) = (Vec::new(), Duration::ZERO, Retry::ONCE);
+        let deed = Deed { step, attempt: Attempt::FIRST, action, preconditions, timeout, retry };
         (IdempotencyKey::new(PLAN, StepId(number)), deed)
     }
 

@@ -157,6 +157,7 @@ mod tests {
             (map([("script", "\"restart\"".into())]), "is an expression"),
             (map([("restart", Data::Nothing), ("if", "true".into())]), "`if` belongs beside `script:`"),
             (map([("restart", Data::Nothing), ("attempts", 3.0.into())]), "`attempts` belongs"),
+            (map([("restart", Data::Nothing), ("timeout", "5m".into())]), "`timeout` belongs beside `script:`"),
             ("evacuate".into(), "cannot be done to a vm"),
         ] {
             let told = prescribe(&data, "vm").unwrap_err();
