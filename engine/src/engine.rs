@@ -177,6 +177,7 @@ impl Engine {
         self.safeguards = guards.map(|guard| (guard.name.clone(), guard.clone())).collect();
         self.forget_outdated();
         self.follow(changes, out);
+        self.call_all(out);
         // What a guard held back, another may let pass.
         self.reconsider_held(Hold::is_a_guards, out);
         loaded

@@ -69,6 +69,7 @@ mod recover;
 mod refusal;
 mod storm;
 mod tell;
+mod width;
 
 pub use coverage::PolicyCoverage;
 pub use engine::Engine;

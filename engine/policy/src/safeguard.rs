@@ -27,8 +27,11 @@ const SHORTEST: Duration = Duration::from_secs(1);
 pub(crate) const MAX_FAILURES: u32 = 1_000;
 
 /// The fields that forbid something; one of them at least is there.
-pub(crate) const FORBIDDING: [&str; 8] =
-    ["budgets", "maxUnhealthy", "silentHosts", "breaker", "maintenance", "onlyWithin", "ceiling", "settle"];
+pub(crate) const FORBIDDING: [&str; 9] =
+    ["budgets", "maxUnhealthy", "silentHosts", "breaker", "maintenance", "onlyWithin", "ceiling", "settle", "parallel"];
+
+/// Most steps at a time that can be asked for: more are in flight nowhere.
+pub(crate) const MAX_PARALLEL: usize = 1_024;
 
 /// A guard as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +56,19 @@ pub struct Safeguard {
     pub ceiling: Option<Impact>,
     /// How long nothing there is disrupted after the program began, and until it was listed what there is.
     pub settle: Option<Duration>,
+    /// How many steps may be in flight where one begins that concerns it.
+    pub parallel: Parallel,
+}
+
+/// Below how many steps in flight one may begin; `None`: nothing is said of that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parallel {
+    /// On the same host.
+    pub host: Option<usize>,
+    /// On the hosts of the same rack.
+    pub rack: Option<usize>,
+    /// Through the same adapter.
+    pub adapter: Option<usize>,
 }
 
 /// Of how many hosts nothing may be heard, and for how long.
@@ -102,6 +118,7 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
     let only_within = fields.take("onlyWithin").map(|node| windows(node, "onlyWithin", report)).unwrap_or_default();
     let ceiling = fields.take("ceiling").and_then(|node| ceiling(node, report));
     let settle = fields.take("settle").and_then(|node| duration(node, "settle", (SHORTEST, MAX_WINDOW), report));
+    let parallel = fields.take("parallel").and_then(|node| parallel(node, report)).unwrap_or_default();
     fields.finish(report);
     if report.found() > before {
         return None;
@@ -119,6 +136,7 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
         only_within,
         ceiling,
         settle,
+        parallel,
     };
     Some((guard, at))
 }
@@ -130,6 +148,20 @@ fn silent_hosts(node: &Node, report: &mut Report) -> Option<SilentHosts> {
         fields.take("after").map_or(Some(SILENT_AFTER), |node| duration(node, "after", (SHORTEST, MAX_WINDOW), report));
     fields.finish(report);
     Some(SilentHosts { max: max?, after: after? })
+}
+
+fn parallel(node: &Node, report: &mut Report) -> Option<Parallel> {
+    let mut fields = Fields::open(node, "parallel", report)?;
+    let before = report.found();
+    let mut most =
+        |name: &'static str| fields.take(name).and_then(|node| integer(node, name, (1, MAX_PARALLEL), report));
+    let parallel = Parallel { host: most("host"), rack: most("rack"), adapter: most("adapter") };
+    if parallel == Parallel::default() && report.found() == before {
+        let help = Some("say how many, for example `parallel: {host: 2}`".into());
+        report.add(node.at.clone(), Mistake::InvalidValue { reason: "`parallel` limits nothing".into(), help });
+    }
+    fields.finish(report);
+    Some(parallel)
 }
 
 fn breaker(node: &Node, report: &mut Report) -> Option<Fuse> {
