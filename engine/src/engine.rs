@@ -492,6 +492,7 @@ impl Engine {
             }
             if !matches!(queue.front(), Some(Change::Opened { .. })) {
                 for finding in opened.drain(..) {
+                    self.times_go_on(&finding, out);
                     self.consider_into(&finding, &mut more, out);
                 }
             }
