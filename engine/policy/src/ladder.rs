@@ -44,8 +44,17 @@ const MAX_RUNGS: usize = 32;
 pub(crate) const MODIFIERS: [&str; 9] =
     ["if", "attempts", "within", "cooldown", "verify", "compensate", "timeout", "retry", "else"];
 
+/// A rung, and where it is written.
+pub(crate) struct WrittenRung {
+    pub(crate) rung: Rung,
+    /// The name of its response.
+    pub(crate) response: Written,
+    /// Its formulas, in the order in which it gives them.
+    pub(crate) formulas: Vec<Written>,
+}
+
 /// Reads `then`.
-pub(crate) fn ladder(node: &Node, scope: &Scope<'_>, report: &mut Report) -> Vec<Placed<Rung>> {
+pub(crate) fn ladder(node: &Node, scope: &Scope<'_>, report: &mut Report) -> Vec<WrittenRung> {
     let entries = items(node, "then", report);
     if let (Yaml::List(_), true) = (&node.value, entries.is_empty()) {
         report.add(node.at.clone(), Mistake::EmptyThen);
@@ -71,7 +80,7 @@ struct Branch {
 struct Reading<'a> {
     scope: &'a Scope<'a>,
     /// The first ones, as many as are read.
-    rungs: Vec<Placed<Rung>>,
+    rungs: Vec<WrittenRung>,
     found: usize,
     /// From the outermost to the innermost.
     branches: Vec<Branch>,
@@ -82,7 +91,7 @@ impl Reading<'_> {
         match &entry.value {
             Yaml::Scalar { text, .. } => {
                 let response = response::read(text, &entry.at, None, self.scope, report);
-                self.push(response, Some(1), Beside::default());
+                self.push(response, Written::here(&entry.at, report), Some(1), Beside::default());
             }
             Yaml::Map(_) => {
                 let Some(fields) = Fields::open(entry, "an entry of `then`", report) else { return };
@@ -138,7 +147,7 @@ impl Reading<'_> {
                 }
                 let parameters = parameters.into_iter().flatten().next();
                 let response = response::read(name, &key.at, parameters, self.scope, report);
-                self.push(response, attempts, beside);
+                self.push(response, Written::here(&key.at, report), attempts, beside);
             }
             [] if !unknown => report.add(at, Mistake::OneResponse { problem: "has no response" }),
             [_, (_, second), ..] if !unknown => {
@@ -216,22 +225,23 @@ impl Reading<'_> {
         }
     }
 
-    fn push(&mut self, response: Option<Placed<Prescription>>, attempts: Option<u16>, beside: Beside) {
-        let (Some(response), Some(attempts)) = (response, attempts) else { return };
+    fn push(&mut self, read: Option<Placed<Prescription>>, response: Written, attempts: Option<u16>, beside: Beside) {
+        let (Some(read), Some(attempts)) = (read, attempts) else { return };
         self.found += 1;
         if self.found > MAX_RUNGS {
             return;
         }
         let guard = |branch: &Branch| Guard { condition: branch.formula.clone(), wanted: branch.wanted };
-        let mut places: Vec<Written> = self.branches.iter().map(|branch| branch.written.clone()).collect();
-        places.extend(response.places);
+        let mut formulas: Vec<Written> = self.branches.iter().map(|branch| branch.written.clone()).collect();
+        formulas.extend(read.places);
         let guards = self.branches.iter().map(guard).collect();
         let Beside { within, cooldown, verify, for_good, timeout, retry } = beside;
         let (verify, written) = verify.unzip();
-        places.extend(written);
-        let (response, compensate) = (response.value, !for_good);
-        let rung = Rung { guards, response, attempts, within, cooldown, verify, compensate, timeout, retry };
-        self.rungs.push(Placed { value: rung, places });
+        formulas.extend(written);
+        let compensate = !for_good;
+        let rung =
+            Rung { guards, response: read.value, attempts, within, cooldown, verify, compensate, timeout, retry };
+        self.rungs.push(WrittenRung { rung, response, formulas });
     }
 }
 

@@ -20,6 +20,7 @@
 mod advice;
 mod alignment;
 mod catalogue;
+mod ceiling;
 mod codes;
 mod document;
 mod expr;

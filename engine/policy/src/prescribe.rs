@@ -50,7 +50,7 @@ pub fn prescribe(data: &Data, kind: &str) -> Result<Option<Response>, String> {
     let then = Node { value: Yaml::List(vec![node(data, false)]), at: NOWHERE };
     let mut rungs = ladder(&then, &scope, &mut report);
     let problems = report.into_problems();
-    match rungs.pop().map(|rung| rung.value.response) {
+    match rungs.pop().map(|rung| rung.rung.response) {
         Some(Prescription::Fixed(response)) if problems.is_empty() => Ok(Some(response)),
         _ => {
             let told: Vec<String> = problems

@@ -8,6 +8,7 @@ use crate::{
     Catalogue, Selector,
     document::head,
     fields::{Fields, duration, integer, parsed, text, texts},
+    formula::Written,
     language::MAX_WINDOW,
     limits::{Within, budgets, ceiling},
     mistake::Mistake,
@@ -97,8 +98,16 @@ pub(crate) fn is_guard(root: &Node) -> bool {
     matches!(kind, Some(Yaml::Scalar { text, .. }) if text == "Guard")
 }
 
-/// The guard that `root` is, with the place of its name. `None` when it has problems.
-pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> Option<(Safeguard, Range<usize>)> {
+/// Where parts of a guard stand.
+pub(crate) struct Places {
+    /// Its name, in its file.
+    pub(crate) name: Range<usize>,
+    /// Its ceiling, if it has one.
+    pub(crate) ceiling: Option<Written>,
+}
+
+/// The guard that `root` is, with the places of its parts. `None` when it has problems.
+pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> Option<(Safeguard, Places)> {
     let before = report.found();
     let mut fields = head(root, "Guard", &[], report)?;
     let metadata = fields.require("metadata", report).and_then(|node| metadata(node, report));
@@ -116,6 +125,7 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
     let breaker = fields.take("breaker").and_then(|node| breaker(node, report));
     let maintenance = fields.take("maintenance").map(|node| windows(node, "maintenance", report)).unwrap_or_default();
     let only_within = fields.take("onlyWithin").map(|node| windows(node, "onlyWithin", report)).unwrap_or_default();
+    let ceiling_at = fields.take("ceiling").map(|node| Written::here(&node.at, report));
     let ceiling = fields.take("ceiling").and_then(|node| ceiling(node, report));
     let settle = fields.take("settle").and_then(|node| duration(node, "settle", (SHORTEST, MAX_WINDOW), report));
     let parallel = fields.take("parallel").and_then(|node| parallel(node, report)).unwrap_or_default();
@@ -123,7 +133,7 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
     if report.found() > before {
         return None;
     }
-    let (name, at) = metadata?;
+    let (name, name_at) = metadata?;
     let select = select?;
     let guard = Safeguard {
         name,
@@ -138,7 +148,7 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
         settle,
         parallel,
     };
-    Some((guard, at))
+    Some((guard, Places { name: name_at, ceiling: ceiling_at }))
 }
 
 fn silent_hosts(node: &Node, report: &mut Report) -> Option<SilentHosts> {
