@@ -58,7 +58,7 @@ impl Story {
             Entry::FindingClosed { finding, reason } => {
                 line("32", "closed", &format!("{} {}: {reason}", finding.resource, finding.policy));
             }
-            Entry::Skipped { finding, response, reason } => {
+            Entry::Skipped { finding, response, reason, .. } => {
                 line(
                     "35",
                     "skipped",

@@ -67,9 +67,7 @@ impl Engine {
                 && same(&steps, &plan.steps)
                 && let Some(case) = self.cases.get_mut(&finding)
             {
-                if case.rung != rung {
-                    (case.rung, case.attempts) = (rung, 0);
-                }
+                case.be_at(rung);
                 found.push(finding);
             }
         }

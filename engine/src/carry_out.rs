@@ -81,10 +81,11 @@ impl Engine {
             for deed in ready {
                 let Deed { step, preconditions, attempt, .. } = &deed;
                 let key = IdempotencyKey::of(id, step.id, *attempt);
+                let width = self.width_of(&deed);
                 let wrong = preconditions.iter().find_map(|one| unmet(&self.topology, &step.resource, one));
                 if let Some(reason) = wrong {
                     changed |= self.refuse(id, step.id, reason, out);
-                } else if self.lanes.admit(&self.topology, id, &key, &deed) {
+                } else if self.lanes.admit(&self.topology, id, &key, &deed, &width) {
                     let begun = self.dispatch(id, deed, out);
                     if !begun {
                         self.lanes.leave(&key);
@@ -119,9 +120,9 @@ impl Engine {
 
     /// The deed as its adapter is handed it, or was when it was `begun`; its report is awaited from here on.
     pub(crate) fn command_of(&mut self, plan: PlanId, deed: Deed, begun: Timestamp) -> StepCommand {
-        let Deed { step, attempt, action, .. } = deed;
+        let Deed { step, attempt, action, timeout, .. } = deed;
         let key = IdempotencyKey::of(plan, step.id, attempt);
-        let overdue = self.now + step.timeout.plus(REPORT_GRACE);
+        let overdue = self.now + timeout.plus(REPORT_GRACE);
         self.alarms.insert((overdue, Alarm::Overdue(plan, step.id, key.clone())));
         StepCommand {
             plan,
@@ -131,7 +132,7 @@ impl Engine {
             adapter: step.adapter,
             resource: step.resource,
             action,
-            timeout: step.timeout,
+            timeout,
             begun,
         }
     }
@@ -180,12 +181,7 @@ impl Engine {
         self.record(out, Entry::StepFinished { plan: *plan, step: *step, result: result.clone() });
         let left = self.lanes.leave(key);
         self.go_on(*plan, out);
-        for place in left {
-            // Who waited for it takes it, or waits for something else by now.
-            while let Some(next) = self.lanes.next_in(&place) {
-                self.go_on(next, out);
-            }
-        }
+        self.call_next(left, out);
     }
 
     /// No report came in time.

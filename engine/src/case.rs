@@ -31,11 +31,9 @@ pub(crate) struct Case {
     pub(crate) undecided_since: Option<Timestamp>,
     /// When it is looked at again by itself; one alarm at a time.
     pub(crate) alarm: Option<Timestamp>,
-    /// When a plan of this rung first began, and one of the ladder.
-    pub(crate) rung_began: Option<Timestamp>,
-    pub(crate) ladder_began: Option<Timestamp>,
-    /// The time of its rung is over: what was called off for that is no person's word.
-    pub(crate) out_of_time: bool,
+    pub(crate) began: Began,
+    /// The time of its rung is over, and this one follows when its plan has ended: what was called off for that is no person's word.
+    pub(crate) out_of_time: Option<usize>,
     /// A plan of the ladder has interrupted something.
     pub(crate) disrupted: bool,
     /// A person was told of it not long ago, at the end of the ladder.
@@ -46,6 +44,15 @@ pub(crate) struct Case {
     pub(crate) told_last: bool,
     /// The finding has closed while a plan was in flight.
     pub(crate) closed: bool,
+}
+
+/// When a plan of its rung first began, and one of its ladder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Began {
+    #[serde(default, rename = "rungBegan", skip_serializing_if = "Option::is_none")]
+    pub(crate) rung: Option<Timestamp>,
+    #[serde(default, rename = "ladderBegan", skip_serializing_if = "Option::is_none")]
+    pub(crate) ladder: Option<Timestamp>,
 }
 
 /// Why a case rests for good.
@@ -76,6 +83,10 @@ pub(crate) struct Climbed {
     pub(crate) told: bool,
     /// Nothing more is to be done, of a finding that was open when homeostat last ended.
     pub(crate) settled: Option<Settled>,
+    /// Since when its times run: they go on too.
+    pub(crate) began: Began,
+    /// The rung at which it goes on when the plan in flight has ended.
+    pub(crate) next: Option<usize>,
     pub(crate) until: Timestamp,
 }
 
@@ -93,9 +104,8 @@ impl Case {
             passed: Vec::new(),
             undecided_since: None,
             alarm: None,
-            rung_began: None,
-            ladder_began: None,
-            out_of_time: false,
+            began: Began::default(),
+            out_of_time: None,
             disrupted: false,
             known_to_people: false,
             told: false,
@@ -114,7 +124,8 @@ impl Case {
             self.pursued.clear();
             self.hold = None;
             self.undecided_since = None;
-            (self.rung_began, self.ladder_began) = (None, None);
+            self.began = Began::default();
+            self.out_of_time = self.out_of_time.map(|_| 0);
         }
     }
 
@@ -125,7 +136,20 @@ impl Case {
             self.disrupted = climbed.disrupted;
             self.known_to_people = climbed.told;
             self.settled = climbed.settled;
+            (self.began, self.out_of_time) = (climbed.began, climbed.next);
         }
+    }
+
+    /// It is at this rung, as it may have been.
+    pub(crate) fn be_at(&mut self, rung: usize) {
+        if self.rung != rung {
+            self.go_to(rung);
+        }
+    }
+
+    /// Goes on at this rung, from its beginning.
+    pub(crate) fn go_to(&mut self, rung: usize) {
+        (self.rung, self.attempts, self.began.rung) = (rung, 0, None);
     }
 
     /// A plan of it brings this about.
@@ -149,8 +173,6 @@ impl Case {
     }
 
     pub(crate) fn next_rung(&mut self) {
-        self.rung += 1;
-        self.attempts = 0;
-        self.rung_began = None;
+        self.go_to(self.rung + 1);
     }
 }

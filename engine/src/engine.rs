@@ -186,6 +186,7 @@ impl Engine {
         self.forget_outdated();
         self.follow(changes, out);
         self.withdraw_edited(&before, out);
+        self.call_all(out);
         // What a guard held back, another may let pass.
         self.reconsider_held(Hold::is_a_guards, out);
         loaded
@@ -515,6 +516,7 @@ impl Engine {
             }
             if !matches!(queue.front(), Some(Change::Opened { .. })) {
                 for finding in opened.drain(..) {
+                    self.times_go_on(&finding, out);
                     self.consider_into(&finding, &mut more, out);
                 }
             }

@@ -262,7 +262,7 @@ impl Engine {
         }
         case.passed.retain(|(known, _)| *known != rung);
         case.passed.push((rung, reason.clone()));
-        self.record(out, Entry::Skipped { finding: finding.clone(), response, reason });
+        self.record(out, Entry::Skipped { finding: finding.clone(), response, reason, next: None });
     }
 
     /// No rung is meant now: the ladder begins again when that changes.
@@ -395,6 +395,8 @@ impl Engine {
             disrupted: case.disrupted,
             told,
             settled: None,
+            began: case.began,
+            next: None,
             until: self.now + within,
         };
         let now = self.now;
@@ -409,6 +411,9 @@ impl Engine {
         let Some(climbed) = self.climbed.remove(finding).filter(|climbed| climbed.until > self.now) else { return };
         if let Some(case) = self.cases.get_mut(finding).filter(|case| case.plan.is_none()) {
             case.go_on_from(climbed);
+            if let Some(next) = case.out_of_time.take() {
+                case.go_to(next);
+            }
         }
     }
 
@@ -418,7 +423,7 @@ impl Engine {
             format!("what became of a step of plan {plan} is not known; look at its system, then cancel the plan");
         self.hand_over(finding, reason, false, out);
         let Some(case) = self.cases.get_mut(finding) else { return };
-        case.plan = None;
+        (case.plan, case.out_of_time) = (None, None);
         case.settled = Some(Settled::HandedOver);
         let closed = case.closed;
         let mut changes = Vec::new();
@@ -443,13 +448,14 @@ impl Engine {
         let policy = case.policy.clone();
         let rung = u16::try_from(case.rung.saturating_add(1)).unwrap_or(u16::MAX);
         let pause = pause_after(&policy, rung, result);
-        let out_of_time = std::mem::take(&mut case.out_of_time);
+        let next = case.out_of_time.take();
+        let out_of_time = next.is_some();
         // What was called off was not tried, unless its time was over.
-        let tried = out_of_time || !matches!(result, PlanResult::Cancelled { .. });
-        let mut escalated = tried && case.attempted();
-        if out_of_time && !escalated {
-            case.next_rung();
-            escalated = true;
+        let tried = !out_of_time && !matches!(result, PlanResult::Cancelled { .. });
+        let escalated = out_of_time || tried && case.attempted();
+        if let Some(next) = next {
+            case.undecided_since = None;
+            case.go_to(next);
         }
         match (result, pause) {
             (PlanResult::Cancelled { .. }, _) if out_of_time => self.wake(finding, now),
@@ -528,5 +534,6 @@ fn drafted_within(
     if let Some(first) = lint(around, &draft.steps).first() {
         return Err(Infeasible(format!("the linter refuses the plan: {first}")));
     }
+    let draft = draft.carried_out(rung.timeout, rung.retry);
     Ok(if rung.compensate { draft } else { draft.for_good() })
 }

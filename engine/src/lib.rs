@@ -70,6 +70,7 @@ mod refusal;
 mod storm;
 mod tell;
 mod waiting;
+mod width;
 
 pub use coverage::PolicyCoverage;
 pub use engine::Engine;

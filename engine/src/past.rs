@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Engine,
     approval::Shown,
-    case::{Climbed, Settled},
+    case::{Began, Climbed, Settled},
     quarantine::Quarantined,
 };
 
@@ -104,6 +104,12 @@ pub(crate) struct Ladder {
     pub(crate) told: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) settled: Option<Settled>,
+    /// Since when the time of its rung runs, and that of all of it.
+    #[serde(flatten)]
+    pub(crate) began: Began,
+    /// The rung at which it goes on when the plan in flight has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<usize>,
     /// Until when it counts, of a finding that has closed; none while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Timestamp>,
@@ -113,7 +119,7 @@ impl Past {
     /// Whether a record says something that outlasts the program: the others need not be given with [`crate::Input::Recalled`].
     #[must_use]
     pub fn concerns(entry: &Entry) -> bool {
-        !matches!(entry, Entry::Skipped { .. } | Entry::Verifying { .. } | Entry::InputRefused { .. })
+        !matches!(entry, Entry::Skipped { next: None, .. } | Entry::Verifying { .. } | Entry::InputRefused { .. })
     }
 }
 
@@ -130,13 +136,16 @@ impl Engine {
                 known: case.known_to_people,
                 told: case.settled == Some(Settled::Told),
                 settled: case.settled.clone().filter(|settled| *settled != Settled::Told),
+                began: case.began,
+                next: case.out_of_time,
                 until: case.closed.then_some(self.now),
             };
             (finding.clone(), ladder)
         });
         let climbed = self.climbed.iter().filter(|(_, climbed)| climbed.until > self.now).map(|(finding, climbed)| {
-            let Climbed { rung, attempts, disrupted, told: known, settled, until, .. } = climbed.clone();
-            (finding.clone(), Ladder { rung, attempts, disrupted, known, told: false, settled, until: Some(until) })
+            let Climbed { rung, attempts, disrupted, told: known, settled, began, next, until, .. } = climbed.clone();
+            let until = Some(until);
+            (finding.clone(), Ladder { rung, attempts, disrupted, known, told: false, settled, began, next, until })
         });
         Past {
             at: self.now,

@@ -6,11 +6,15 @@
 //! ```
 //!
 //! What is being done is not interrupted: half a deed is worse than a late one.
+//!
+//! The times outlast the program, as does the place of a ladder: both are in its records. They go on while nothing runs, and while the
+//! finding is closed for a moment. What is over when the finding is open again is left at once, before anything more of it is done.
 
-use homeostat_model::{Duration, Entry, FindingRef, Impact, Plan, Timestamp};
+use homeostat_model::{Duration, Entry, FindingRef, Impact, Plan, PlanId, Timestamp};
+use homeostat_plan::Run;
 use homeostat_policy::HandOver;
 
-use crate::{Engine, Output, engine::Alarm};
+use crate::{Engine, Output, case::Case, engine::Alarm};
 
 impl Engine {
     /// `plan` begins: from now on the time of its rung runs, and that of its ladder.
@@ -19,60 +23,81 @@ impl Engine {
         let Some(case) = self.cases.get_mut(&finding) else { return };
         case.told_last = false;
         case.disrupted |= plan.reach.impact >= Impact::Restart;
-        let mut alarms = Vec::new();
-        if case.rung_began.is_none() {
-            case.rung_began = Some(now);
-            if let Some(within) = case.policy.then.get(case.rung).and_then(|rung| rung.within) {
-                alarms.push((now + within, Alarm::RungOver(finding.clone(), case.rung, now)));
-            }
+        case.began.rung.get_or_insert(now);
+        case.began.ladder.get_or_insert(now);
+        self.await_end(&finding);
+    }
+
+    /// Sees to it that a rung and a ladder whose times run are left when they are over.
+    fn await_end(&mut self, finding: &FindingRef) {
+        let Some(case) = self.cases.get(finding) else { return };
+        let rung = case.began.rung.zip(case.policy.then.get(case.rung).and_then(|rung| rung.within));
+        let ladder = case.began.ladder.zip(case.policy.limits.hand_over.after);
+        let rung = rung.map(|(since, within)| (since + within, Alarm::RungOver(finding.clone(), case.rung, since)));
+        let ladder = ladder.map(|(since, after)| (since + after, Alarm::LadderOver(finding.clone(), since)));
+        self.alarms.extend(rung.into_iter().chain(ladder).filter(|(at, _)| *at > self.now));
+    }
+
+    /// A finding is open, maybe again: its times run on from when they began, and what is over is left before more of it is done.
+    pub(crate) fn times_go_on(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
+        let Some(case) = self.cases.get(finding) else { return };
+        let rung = case.began.rung.zip(case.policy.then.get(case.rung).and_then(|rung| rung.within));
+        let ladder = case.began.ladder.zip(case.policy.limits.hand_over.after);
+        let over = |time: Option<(Timestamp, Duration)>| time.filter(|(since, lasts)| *since + *lasts <= self.now);
+        let last = case.policy.then.len();
+        // It was to be called off when homeostat ended.
+        let going = |plan: &PlanId| self.runs.get(plan).is_some_and(Run::is_on_course);
+        let overdue = case.plan.filter(|plan| case.out_of_time.is_some() && going(plan));
+        if let Some(plan) = overdue {
+            self.stop_early(plan, "it has not helped in time", out);
+        } else if let Some((_, after)) = over(ladder) {
+            self.leave_rung(finding, last, after, out);
+        } else if let Some((_, within)) = over(rung) {
+            self.leave_rung(finding, case.rung + 1, within, out);
         }
-        if case.ladder_began.is_none() {
-            case.ladder_began = Some(now);
-            if let Some(after) = case.policy.limits.hand_over.after {
-                alarms.push((now + after, Alarm::LadderOver(finding, now)));
-            }
-        }
-        self.alarms.extend(alarms);
+        self.await_end(finding);
     }
 
     /// The time of a rung is over, if the ladder is still there.
     pub(crate) fn rung_over(&mut self, finding: &FindingRef, rung: usize, since: Timestamp, out: &mut Vec<Output>) {
-        let there = |case: &&crate::case::Case| case.rung == rung && case.rung_began == Some(since);
+        let there = |case: &&Case| case.rung == rung && case.began.rung == Some(since);
         let Some(case) = self.cases.get(finding).filter(there) else { return };
         let within = case.policy.then.get(rung).and_then(|rung| rung.within).unwrap_or_default();
-        self.leave_rung(finding, None, within, out);
+        if self.leave_rung(finding, rung + 1, within, out) {
+            self.consider(finding, out);
+        }
     }
 
     /// The time of a whole ladder is over, if it is still climbed.
     pub(crate) fn ladder_over(&mut self, finding: &FindingRef, since: Timestamp, out: &mut Vec<Output>) {
-        let Some(case) = self.cases.get(finding).filter(|case| case.ladder_began == Some(since)) else { return };
+        let Some(case) = self.cases.get(finding).filter(|case| case.began.ladder == Some(since)) else { return };
         let (last, after) = (case.policy.then.len(), case.policy.limits.hand_over.after.unwrap_or_default());
-        self.leave_rung(finding, Some(last), after, out);
+        if self.leave_rung(finding, last, after, out) {
+            self.consider(finding, out);
+        }
     }
 
-    /// Goes on at another rung of the ladder, `to` or the next; at once, or when what is being done has ended.
-    fn leave_rung(&mut self, finding: &FindingRef, to: Option<usize>, limit: Duration, out: &mut Vec<Output>) {
-        let Some(case) = self.cases.get_mut(finding).filter(|case| case.settled.is_none() && !case.closed) else {
-            return;
+    /// Goes on at the rung `next`: at once, which is said, or when what is being done has ended. At its end a ladder has nothing to leave.
+    fn leave_rung(&mut self, finding: &FindingRef, next: usize, limit: Duration, out: &mut Vec<Output>) -> bool {
+        let climbs = |case: &&mut Case| {
+            case.settled.is_none() && !case.closed && case.out_of_time.is_none_or(|before| before < next)
         };
+        let Some(case) = self.cases.get_mut(finding).filter(climbs) else { return false };
+        let Some(rung) = case.policy.then.get(case.rung) else { return false };
+        let (response, plan) = (rung.response.to_string(), case.plan);
         let reason = format!("it has not helped within {limit}");
-        let (plan, left) = (case.plan, case.rung);
-        let response = case.policy.then.get(left).map_or_else(String::new, |rung| rung.response.to_string());
+        let stops = plan.filter(|_| case.out_of_time.is_none());
         match plan {
-            Some(plan) => {
-                case.out_of_time = true;
-                // When it has ended, the rung after this one follows.
-                case.rung = to.map_or(left, |to| to.saturating_sub(1));
-                case.attempts = 0;
-                self.stop_early(plan, &reason, out);
-            }
-            None => {
-                case.rung = to.unwrap_or(left + 1);
-                (case.attempts, case.rung_began) = (0, None);
-                self.record(out, Entry::Skipped { finding: finding.clone(), response, reason });
-                self.consider(finding, out);
-            }
+            Some(_) => case.out_of_time = Some(next),
+            None => case.go_to(next),
         }
+        let number = u16::try_from(next + 1).unwrap_or(u16::MAX);
+        let left = Entry::Skipped { finding: finding.clone(), response, reason: reason.clone(), next: Some(number) };
+        self.record(out, left);
+        if let Some(plan) = stops {
+            self.stop_early(plan, &reason, out);
+        }
+        plan.is_none()
     }
 
     /// Nothing is left to try, or nothing may be tried: people are told, and the resource is left alone where something was interrupted.

@@ -120,7 +120,7 @@ pub struct StepView {
     /// When it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Why it did not get done.
+    /// Why it did not get done, or has not begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -239,6 +239,11 @@ impl Engine {
             view.until = run.verifying_until();
             let awaited = self.recovered.get(&id).and_then(|awaited| awaited.first());
             view.held = awaited.map(|adapter| format!("it waits until adapter {adapter} has listed what there is"));
+            for (step, why) in self.without_lane(id) {
+                if let Some(step) = view.steps.iter_mut().find(|view| view.step == step) {
+                    step.reason.get_or_insert(why);
+                }
+            }
             return Some(view);
         }
         let Ended { run, at, result } = self.recent.get(id)?;

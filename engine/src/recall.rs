@@ -66,6 +66,25 @@ impl Ladder {
         policy.answers_events() || self.disrupted || self.known || self.settled == Some(Settled::HandedOver)
     }
 
+    /// Whether anything of it was tried.
+    fn is_climbed(&self) -> bool {
+        self.rung > 0 || self.attempts > 0
+    }
+
+    /// Goes on at this rung, from its beginning.
+    fn go_to(&mut self, rung: usize) {
+        (self.rung, self.attempts, self.began.rung) = (rung, 0, None);
+    }
+
+    /// The time of its rung is over: it goes on at this one, when the plan in flight has ended.
+    fn leave(&mut self, next: usize, in_flight: bool) {
+        if in_flight {
+            self.next = Some(next);
+        } else {
+            self.go_to(next);
+        }
+    }
+
     /// Its finding has closed, or may have: it goes on when that opens again before long.
     fn close(&mut self, at: Timestamp, policy: &Policy) {
         self.known |= std::mem::take(&mut self.told) || self.settled == Some(Settled::HandedOver);
@@ -141,6 +160,12 @@ impl Engine {
             Entry::HandedOver { finding, .. } => {
                 if let Some(ladder) = memory.ladder(finding) {
                     ladder.settled = Some(Settled::HandedOver);
+                }
+            }
+            Entry::Skipped { finding, next: Some(next), .. } => {
+                let goes_on = memory.in_flight(finding);
+                if let Some(ladder) = memory.ladder(finding) {
+                    ladder.leave(usize::from(next.saturating_sub(1)), goes_on);
                 }
             }
             Entry::Held { finding, hold: Hold::CalledOff } => {
@@ -229,7 +254,7 @@ impl Engine {
         let policy = self.policy(&finding.policy);
         let Some(ladder) = memory.ladders.get_mut(finding) else { return };
         let counts = policy.filter(|policy| ladder.counts(policy));
-        match counts.filter(|_| ladder.rung > 0 || ladder.attempts > 0) {
+        match counts.filter(|_| ladder.is_climbed()) {
             // Whatever it does is not continued when it opens again: see `close`.
             _ if goes_on => ladder.until = Some(at),
             Some(policy) => ladder.close(at, &policy),
@@ -241,7 +266,8 @@ impl Engine {
 
     fn recall_told(&mut self, memory: &mut Memory, finding: &FindingRef, rung: u16, at: Timestamp) {
         if let Some(ladder) = memory.ladder(finding) {
-            (ladder.rung, ladder.attempts, ladder.told) = (usize::from(rung), 0, true);
+            ladder.go_to(usize::from(rung));
+            ladder.told = true;
         }
         if let Some(policy) = self.policy(&finding.policy) {
             self.guard.rest(at, finding, pause_after(&policy, rung, &PlanResult::Succeeded).unwrap_or_default());
@@ -254,7 +280,7 @@ impl Engine {
         if let Some(ladder) = memory.ladder(&finding) {
             let rung = usize::from(plan.rung.saturating_sub(1));
             if ladder.rung != rung {
-                (ladder.rung, ladder.attempts) = (rung, 0);
+                ladder.go_to(rung);
             }
             ladder.told = false;
             if plan.mode == Mode::Recommend {
@@ -282,10 +308,10 @@ impl Engine {
         let Some(plan) = memory.plans.get(&plan).filter(|plan| memory.begun.insert(plan.id)) else { return };
         self.guard.count(at, plan);
         let finding = plan.finding();
-        if plan.reach.impact >= Impact::Restart
-            && let Some(ladder) = memory.ladders.get_mut(&finding)
-        {
-            ladder.disrupted = true;
+        if let Some(ladder) = memory.ladders.get_mut(&finding) {
+            ladder.disrupted |= plan.reach.impact >= Impact::Restart;
+            ladder.began.rung.get_or_insert(at);
+            ladder.began.ladder.get_or_insert(at);
         }
         // A plan that waited and began was agreed with, unless only its time was over.
         if plan.mode == Mode::Approve
@@ -330,20 +356,23 @@ impl Engine {
         if !doubt && let Some(pause) = pause_after(&policy, rung, result) {
             self.guard.rest(at, finding, pause);
         }
-        let counts = !doubt && !matches!(result, PlanResult::Cancelled { .. });
+        let out_of_time = ladder.next.take().filter(|_| !doubt);
+        let counts = !doubt && out_of_time.is_none() && !matches!(result, PlanResult::Cancelled { .. });
         if counts {
             ladder.attempts = ladder.attempts.saturating_add(1);
             if policy.then.get(ladder.rung).is_none_or(|rung| ladder.attempts >= rung.attempts) {
-                (ladder.rung, ladder.attempts) = (ladder.rung + 1, 0);
+                ladder.go_to(ladder.rung + 1);
             }
+        }
+        if let Some(next) = out_of_time {
+            ladder.go_to(next);
         }
         if ladder.until.is_none() {
             return;
         }
         // It has closed meanwhile. What closed it was the plan at work, not its success: see `plan_ended`.
         let failed = counts && matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
-        let climbed = ladder.rung > 0 || ladder.attempts > 0;
-        if climbed && (failed || ladder.counts(&policy)) {
+        if (failed || ladder.counts(&policy)) && ladder.is_climbed() {
             ladder.close(at, &policy);
         } else {
             memory.ladders.remove(finding);
@@ -407,7 +436,7 @@ impl Engine {
             }
             ladder.known |= std::mem::take(&mut ladder.told);
             ladder.until = Some(at + recurs_within(&policy));
-            goes_on || ladder.rung > 0 || ladder.attempts > 0 || ladder.settled.is_some()
+            goes_on || ladder.is_climbed() || ladder.settled.is_some()
         });
     }
 
@@ -424,9 +453,10 @@ impl Engine {
         }
         for (finding, ladder) in std::mem::take(&mut memory.ladders) {
             let Some(policy) = self.same(&memory, &finding.policy) else { continue };
-            let Ladder { rung, attempts, disrupted, known: told, settled, until, .. } = ladder;
+            let Ladder { rung, attempts, disrupted, known: told, settled, began, next, until, .. } = ladder;
             if let Some(until) = until.filter(|until| *until > now) {
-                self.climbed.insert(finding, Climbed { policy, rung, attempts, disrupted, told, settled, until });
+                let climbed = Climbed { policy, rung, attempts, disrupted, told, settled, began, next, until };
+                self.climbed.insert(finding, climbed);
             }
         }
         for (resource, quarantined) in &mut self.quarantined {

@@ -11,7 +11,7 @@
 //! ```
 
 use homeostat_model::{
-    AdapterName, Entry, FindingRef, IdempotencyKey, Impact, Mode, OpenPlan, Plan, PlanId, PlanResult, Timestamp,
+    AdapterName, Entry, FindingRef, IdempotencyKey, Impact, Mode, OpenPlan, PlanId, PlanResult, Record, Timestamp,
 };
 use homeostat_plan::{Deed, Run};
 
@@ -46,7 +46,7 @@ impl Engine {
             Ok(run) => {
                 let joined = open.joined();
                 for finding in std::iter::once(&open.made.finding()).chain(&joined) {
-                    self.take_up(finding.clone(), &open.made);
+                    self.take_up(finding.clone(), open);
                 }
                 if !joined.is_empty() {
                     self.joined.insert(id, joined);
@@ -103,17 +103,20 @@ impl Engine {
     }
 
     /// The case of a finding that `plan` is for: closed, until it is seen that it still is open.
-    fn take_up(&mut self, finding: FindingRef, plan: &Plan) {
+    fn take_up(&mut self, finding: FindingRef, open: &OpenPlan) {
+        let plan = &open.made;
         let Some(policy) = self.policy(&finding.policy) else { return };
         let mut case = Case::new(policy);
         if let Some(climbed) = self.climbed.remove(&finding) {
             case.go_on_from(climbed);
         }
         if plan.finding() == finding {
-            let rung = usize::from(plan.rung.saturating_sub(1));
-            if case.rung != rung {
-                (case.rung, case.attempts) = (rung, 0);
-            }
+            case.be_at(usize::from(plan.rung.saturating_sub(1)));
+            let begins =
+                |record: &&Record| matches!(record.entry, Entry::StepDispatched { .. } | Entry::StepFinished { .. });
+            let began = open.history.iter().find(begins).map_or(plan.created, |record| record.at);
+            case.began.rung.get_or_insert(began);
+            case.began.ladder.get_or_insert(began);
             case.disrupted |= plan.reach.impact >= Impact::Restart;
         }
         (case.plan, case.closed) = (Some(plan.id), true);

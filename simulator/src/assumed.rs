@@ -41,7 +41,7 @@ pub enum InventoryEdit {
 }
 
 /// A world that does what it is told.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AssumedWorld {
     adapter: AdapterName,
     resources: BTreeMap<ResourceId, Resource>,

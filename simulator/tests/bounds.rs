@@ -9,7 +9,7 @@
 
 mod bench;
 
-use bench::{Bench, CRASH, centre, guard, host, id, policy, vm};
+use bench::{Bench, CRASH, centre, guard, host, id, policy, slow, vm};
 use expect_test::expect;
 use homeostat_engine::OperatorCommand;
 use homeostat_model::*;
@@ -406,4 +406,86 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
             13s closed crash on vm/b0: a plan was recommended
         "#]],
     );
+}
+
+/// When what began, of all plans.
+fn begun(bench: &mut Bench, until: u64) -> String {
+    bench.driver.run_until(bench::at(until));
+    let mut lines: Vec<String> = Vec::new();
+    for record in bench.driver.records() {
+        if let Entry::StepDispatched { plan, .. } = &record.entry {
+            let made = |other: &Record| matches!(&other.entry, Entry::PlanMade(made) if made.id == *plan);
+            let made = bench.driver.records().iter().find(|other| made(other)).unwrap();
+            let Entry::PlanMade(made) = &made.entry else { panic!("{made:?}") };
+            lines.push(format!("{}s {}", record.at.as_millis() / 1000, made.subject.name()));
+        }
+    }
+    lines.join(", ")
+}
+
+fn crash(bench: &mut Bench, vms: &[&str]) {
+    for vm in vms {
+        bench.event(1, &format!("vm/{vm}"), "vm.crashed", &[]);
+    }
+}
+
+#[test]
+fn a_guard_says_how_much_is_done_at_a_time() {
+    let restarts = policy("crash", &format!("{CRASH}then: [restart]"));
+    let at_most = |host| guard("few", &format!("select: {{kind: host, name: a}}\nparallel: {{host: {host}}}"));
+    let more = guard("more", "select: {kind: vm}\nparallel: {host: 9, rack: 20}");
+    let mut bench = Bench::new(&[restarts.clone(), at_most(2), more.clone()].concat(), centre(7), slow(20));
+    crash(&mut bench, &["a0", "a1", "a2", "a3", "a4", "a5", "a6", "b0", "b1", "b2", "b3", "b4"]);
+    // The least of what guards say holds; where one says more than is usual, more.
+    let first = "1s a0, 1s a1, 1s b0, 1s b1, 1s b2, 1s b3, 1s b4";
+    assert_eq!(begun(&mut bench, 10), first);
+    let why = bench.driver.engine().explain(&id("vm/a2")).remove(0).because;
+    let lane = "it waits for a lane: 2 of 2 steps are in flight on host/a (guard few)";
+    assert!(why.starts_with(&format!("plan p1-3 is in flight; {lane}; ")), "{why}");
+    let view = |bench: &mut Bench, number| {
+        let plan = PlanId { generation: homeostat_engine::Generation(1), number };
+        bench.driver.engine().plan(plan).unwrap().steps.remove(0)
+    };
+    assert_eq!(view(&mut bench, 3).reason.as_deref(), Some(lane));
+    assert_eq!((view(&mut bench, 3).state.as_str(), view(&mut bench, 1).reason), ("waiting", None));
+    let second = format!("{first}, 21s a2, 21s a3");
+    assert_eq!(begun(&mut bench, 29), second);
+    // Who waits is looked at again when guards are replaced; where none says anything, it is as usual.
+    bench.replace(30, &[restarts.clone(), at_most(3), more].concat());
+    assert_eq!(begun(&mut bench, 30), format!("{second}, 30s a4"));
+    bench.replace(31, &restarts);
+    assert_eq!(begun(&mut bench, 60), format!("{second}, 30s a4, 31s a5, 41s a6"));
+}
+
+#[test]
+fn who_waits_for_more_room_keeps_nobody_else_waiting() {
+    let site = [
+        policy("crash", &format!("{CRASH}then: [restart]")),
+        guard("alone", "select: {kind: vm, name: a0}\nparallel: {host: 1}"),
+    ]
+    .concat();
+    let short = Assumption { resource: Some(id("vm/a1")), takes: Duration::from_secs(10), ..Assumption::default() };
+    let mut bench = Bench::new(&site, centre(7), std::iter::once(short).chain(slow(20)).collect());
+    crash(&mut bench, &["a1", "a2", "a3", "a4", "a0", "a5", "a6"]);
+    let rest = "11s a5, 21s a6, 41s a0";
+    assert_eq!(begun(&mut bench, 100), format!("1s a1, 1s a2, 1s a3, 1s a4, {rest}"));
+}
+
+#[test]
+fn what_is_moved_to_a_guarded_host_waits_for_its_turn_there() {
+    let site = [
+        policy("move", "select: {kind: vm}\non: vm.crashed\nthen: [migrate]"),
+        guard("target", "select: {kind: host, name: b}\nparallel: {host: 1}"),
+    ]
+    .concat();
+    let resources = vec![
+        host("host/a", 8.0, &[]),
+        host("host/b", 64.0, &[]),
+        vm("vm/a0", "host/a", 2.0),
+        vm("vm/a1", "host/a", 2.0),
+        vm("vm/a2", "host/a", 2.0),
+    ];
+    let mut bench = Bench::new(&site, resources, slow(20));
+    crash(&mut bench, &["a0", "a1"]);
+    assert_eq!(begun(&mut bench, 100), "1s a0, 21s a1");
 }

@@ -72,14 +72,15 @@ fn what_is_being_done_is_not_interrupted_when_its_time_is_over() {
     bench.until(
         300,
         expect![[r#"
-        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.95)
-        10s plan p1-1 restart for hot: vm/one restart
-        10s begins p1-1/1
-        50s calls off p1-1: it has not helped within 40s
-        110s ended p1-1/1: Done { observed: "assumed" }
-        110s plan p1-1: Cancelled { reason: "it has not helped within 40s" }
-        110s told: next
-    "#]],
+            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.95)
+            10s plan p1-1 restart for hot: vm/one restart
+            10s begins p1-1/1
+            50s skipped restart of hot on vm/one: it has not helped within 40s
+            50s calls off p1-1: it has not helped within 40s
+            110s ended p1-1/1: Done { observed: "assumed" }
+            110s plan p1-1: Cancelled { reason: "it has not helped within 40s" }
+            110s told: next
+        "#]],
     );
 }
 

@@ -28,8 +28,8 @@ fn site() -> String {
                 "select: {{kind: vm}}\nbudgets: [{{max: {RATE}, per: {PER}}}]\nbreaker: {{failures: 3, within: 10m, pause: 4m}}"
             ),
         ),
-        policy("busy", "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nfor: 1m\ncooldown: 1m\nflap: {changes: 3, within: 30m}\nthen: [{restart: , attempts: 2}]"),
-        policy("crash", "select: {kind: vm}\non: vm.crashed\ncooldown: 1m\nthen: [{restart: , attempts: 2, cooldown: 90s}, {notify: {message: look}}]"),
+        policy("busy", "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nfor: 1m\ncooldown: 1m\nflap: {changes: 3, within: 30m}\nhandOver: {after: 9m}\nthen: [{restart: , attempts: 4, within: 3m}, {restart: , attempts: 2, within: 45s}]"),
+        policy("crash", "select: {kind: vm}\non: vm.crashed\ncooldown: 1m\nhandOver: {after: 15m}\nthen: [{restart: , attempts: 2, cooldown: 90s, within: 150s}, {restart: , within: 25s}, {notify: {message: look}}]"),
         policy("full", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.9\nmode: recommend\npromote: {after: 2, to: auto}\ncooldown: 3m\nthen: [restart]"),
         policy("grown", "select: {kind: vm}\non: vm.grown\ncooldown: 0s\nmode: approve\napproval: {within: 2m, otherwise: approve}\npromote: {after: 2, to: auto}\nthen: [{resize: {vcpus: +1}}]"),
         policy("told", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.7\ncooldown: 10m\nthen: [{notify: {message: full}}]"),

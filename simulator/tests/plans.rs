@@ -57,6 +57,73 @@ fn a_step_that_failed_is_tried_again_under_another_key() {
 }
 
 #[test]
+fn a_policy_says_how_often_a_step_is_tried_and_how_long_it_may_take() {
+    let tried = |response: &str, times| {
+        let yaml = on_vms(&format!("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [{response}]"));
+        let verb = if response.contains("migrate") { Verb::Migrate } else { Verb::Restart };
+        let mut bench = Bench::new(&yaml, two_hosts(), vec![fails(verb, times)]);
+        bench.sample(10, "vm/one", "cpu", 0.9);
+        bench
+    };
+    // What interrupts is tried once unless the policy says otherwise; the pauses double.
+    tried("{restart: {}, retry: {attempts: 4, pause: 20s}}", Some(3)).until(
+        200,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 restart for hot: vm/one restart
+        10s begins p1-1/1
+        10s ended p1-1/1: Failed { reason: "the API hiccuped" }
+        20.292s begins p1-1/1.2
+        20.292s ended p1-1/1: Failed { reason: "the API hiccuped" }
+        52.468s begins p1-1/1.3
+        52.468s ended p1-1/1: Failed { reason: "the API hiccuped" }
+        129.131s begins p1-1/1.4
+        129.131s ended p1-1/1: Done { observed: "assumed" }
+        129.131s plan p1-1: Succeeded
+        129.131s held hot on vm/one: cooldown: the policy acted here not long ago
+    "#]],
+    );
+    tried("{migrate: {}, retry: {attempts: 2}}", None).until(
+        200,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 migrate for hot: vm/one migrate to host/b
+        10s begins p1-1/1
+        10s ended p1-1/1: Failed { reason: "the API hiccuped" }
+        13.36s begins p1-1/1.2
+        13.36s ended p1-1/1: Failed { reason: "the API hiccuped" }
+        13.36s plan p1-1: Failed { step: StepId(1), reason: "the API hiccuped" }
+        13.36s handed over hot on vm/one: the ladder is at its end: migrate
+        13.36s told: a person has to go on with vm/one: the ladder is at its end: migrate
+    "#]],
+    );
+    tried("{migrate: {}, retry: {attempts: 1}}", Some(1)).until(
+        200,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 migrate for hot: vm/one migrate to host/b
+        10s begins p1-1/1
+        10s ended p1-1/1: Failed { reason: "the API hiccuped" }
+        10s plan p1-1: Failed { step: StepId(1), reason: "the API hiccuped" }
+        10s handed over hot on vm/one: the ladder is at its end: migrate
+        10s told: a person has to go on with vm/one: the ladder is at its end: migrate
+    "#]],
+    );
+    // Its driver has a minute to find out what became of it.
+    let yaml = on_vms("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [{script: '\"restart\"', timeout: 30s}]");
+    let mut bench = Bench::new(&yaml, two_hosts(), bench::slow(1000));
+    bench.sample(10, "vm/one", "cpu", 0.9).until(200, expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 restart for hot: vm/one restart
+        10s begins p1-1/1
+        100s ended p1-1/1: Unknown { reason: "no report came" }
+        100s plan p1-1: Failed { step: StepId(1), reason: "outcome not known: no report came" }
+        100s handed over hot on vm/one: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+        100s told: a person has to go on with vm/one: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+    "#]]);
+}
+
+#[test]
 fn an_unknown_outcome_and_a_refusal_are_not_tried_again() {
     for (ends, expected) in [
         (

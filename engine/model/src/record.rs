@@ -60,6 +60,10 @@ pub enum Entry {
         response: String,
         /// Why it cannot be done here and now.
         reason: String,
+        /// The rung, from 1, at which the ladder goes on because the time of this one is over; at once, or when what is being done of it
+        /// has ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<u16>,
     },
     /// The decision not to act now.
     Held {

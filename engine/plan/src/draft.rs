@@ -65,6 +65,16 @@ impl Draft {
         self.steps.iter_mut().for_each(|step| step.compensation = None);
         self
     }
+
+    /// The same with steps that may take so long and are tried so often, where that is said. What undoes them is done as ever.
+    #[must_use]
+    pub fn carried_out(mut self, timeout: Option<Duration>, retry: Option<Retry>) -> Self {
+        for step in &mut self.steps {
+            step.timeout = timeout.unwrap_or(step.timeout);
+            step.retry = retry.unwrap_or(step.retry);
+        }
+        self
+    }
 }
 
 /// A response cannot be carried out here and now.
@@ -222,7 +232,7 @@ impl Surroundings<'_> {
 
 /// Changes of state are tried three times within about a quarter of a minute: an API that hiccups has come back by then, one that
 /// says no for good is not asked for long. What interrupts a guest is tried once; how often it is to be, its policy says (`attempts`).
-fn retry(action: &Action) -> Retry {
+pub(crate) fn retry(action: &Action) -> Retry {
     match action {
         Action::Resize(_)
         | Action::Migrate { .. }
@@ -240,7 +250,7 @@ fn retry(action: &Action) -> Retry {
 }
 
 /// How long an action may take. Generous: a step that is cut off has to be looked into, one that is slow does not.
-fn timeout(action: &Action) -> Duration {
+pub(crate) fn timeout(action: &Action) -> Duration {
     Duration::from_mins(match action.verb() {
         Verb::Migrate => 60,
         Verb::Power => 10,

@@ -35,7 +35,7 @@ mod run;
 mod step_state;
 
 pub use draft::{ALL_WAYS_OPEN, Barred, Draft, Infeasible, Surroundings, draft};
-pub use lanes::{Lanes, Place};
+pub use lanes::{Full, Lanes, Place, Width, concerned};
 pub use lint::{Lint, lint};
 pub use migrate::gain;
 pub use placement::{Demand, NoRoom, Room};

@@ -18,13 +18,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_model::{
-    Action, Attempt, Entry, IdempotencyKey, OpenPlan, Plan, PlanResult, Precondition, ResourceId, Step, StepId,
-    StepResult, Timestamp, Truth,
+    Action, Attempt, Duration, Entry, IdempotencyKey, OpenPlan, Plan, PlanResult, Precondition, ResourceId, Retry,
+    Step, StepId, StepResult, Timestamp, Truth,
 };
 
 use crate::{
     backoff::pause,
     compensation::before_undoing,
+    draft,
     step_state::{IllegalTransition, StepEvent, StepState},
 };
 
@@ -39,6 +40,10 @@ pub struct Deed {
     pub action: Action,
     /// What has to be so.
     pub preconditions: Vec<Precondition>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// How often it is tried.
+    pub retry: Retry,
 }
 
 /// How far a plan is.
@@ -357,15 +362,10 @@ impl Run {
 
     /// When a step whose running try has failed may be tried again; `None` when it was tried as often as it may.
     fn tries_again(&self, id: StepId, now: Timestamp) -> Option<Timestamp> {
-        let step = self.plan.step(id)?;
-        let attempt = match *self.states.get(&id)? {
-            StepState::Running { attempt } => Attempt { undo: false, number: attempt },
-            StepState::Undoing { attempt } => Attempt { undo: true, number: attempt },
-            _ => return None,
-        };
+        let Deed { attempt, retry, .. } = self.running().find(|deed| deed.step.id == id)?;
         let key = IdempotencyKey::of(self.plan.id, id, attempt);
-        let more = attempt.number < step.retry.attempts && self.called_off.is_none();
-        more.then(|| now + pause(&step.retry, attempt.number, &key))
+        let more = attempt.number < retry.attempts && self.called_off.is_none();
+        more.then(|| now + pause(&retry, attempt.number, &key))
     }
 
     fn happen(&mut self, step: StepId, event: StepEvent) -> Result<(), IllegalTransition> {
@@ -431,14 +431,17 @@ impl Run {
 
 fn doing(step: &Step, attempt: u16) -> Deed {
     let attempt = Attempt { undo: false, number: attempt };
-    Deed { step: step.clone(), attempt, action: step.action.clone(), preconditions: step.preconditions.clone() }
+    let (action, preconditions) = (step.action.clone(), step.preconditions.clone());
+    Deed { step: step.clone(), attempt, action, preconditions, timeout: step.timeout, retry: step.retry }
 }
 
+/// What a policy says of how its steps are carried out does not concern the way back.
 fn undoing(step: &Step, attempt: u16) -> Option<Deed> {
     let action = step.compensation.clone()?;
     let attempt = Attempt { undo: true, number: attempt };
     let preconditions = before_undoing(&action);
-    Some(Deed { step: step.clone(), attempt, action, preconditions })
+    let (timeout, retry) = (draft::timeout(&action), draft::retry(&action));
+    Some(Deed { step: step.clone(), attempt, action, preconditions, timeout, retry })
 }
 
 #[cfg(test)]

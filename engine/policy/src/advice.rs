@@ -29,6 +29,8 @@ impl Mistake {
             | Self::DuplicateResource { .. } => "again here",
             Self::FirstDeclared { .. } => "the first one",
             Self::OtherCondition { .. } => "the other one",
+            Self::AboveGuard { .. } => "never done",
+            Self::OtherCeiling { .. } => "too low for it",
             Self::Oscillation { .. } => "one of the two",
             Self::MissingField { .. } | Self::NoTrigger | Self::ExpressionSyntax { .. } => "missing here",
             Self::Unterminated { .. } => "begins here",

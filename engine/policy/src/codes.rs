@@ -87,4 +87,5 @@ pub const CODES: &[&str] = &[
     "homeostat::policy::no_promotion",
     "homeostat::policy::oscillation",
     "homeostat::policy::above_ceiling",
+    "homeostat::policy::above_guard",
 ];

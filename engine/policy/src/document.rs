@@ -7,7 +7,7 @@ use homeostat_model::{Duration, MetricName, Mode, PolicyName, Unit};
 use crate::{
     Catalogue, Expr, Formula, Input, Limits, Node as Form, On, OnUnknown, Policy, Rung, Safeguards, Selector,
     fields::{Fields, UNITS, duration, integer, items, parsed, text, texts, word},
-    formula::{EventRead, Placed, Scope, Written, condition},
+    formula::{EventRead, Scope, Written, condition},
     ladder::ladder,
     language::{MAX_WINDOW, overlap},
     limits::limits,
@@ -75,6 +75,8 @@ pub(crate) struct Places {
     pub(crate) name: Range<usize>,
     /// Its formulas, in the order of [`Policy::formulas`].
     pub(crate) formulas: Vec<Written>,
+    /// The names of its responses, in the order of its ladder.
+    pub(crate) responses: Vec<Written>,
 }
 
 /// The policy that `root` is, with the places of its parts. `None` when it is another kind of document, or has problems.
@@ -90,7 +92,7 @@ pub(crate) fn policy(
     let metadata = fields.require("metadata", report).and_then(|node| metadata(node, report));
     let spec = fields.require("spec", report).and_then(|node| spec(node, catalogue, scripts, report));
     fields.finish(report);
-    let ((name, name_at, labels), Spec { rest, formulas }) = (metadata?, spec?);
+    let ((name, name_at, labels), Spec { rest, formulas, responses }) = (metadata?, spec?);
     if report.found() > before {
         return None;
     }
@@ -119,7 +121,7 @@ pub(crate) fn policy(
         then,
         text,
     };
-    Some((policy, Places { name: name_at, formulas }))
+    Some((policy, Places { name: name_at, formulas, responses }))
 }
 
 /// The document with the files that its formulas are in, each once.
@@ -162,10 +164,11 @@ struct Unnamed {
     then: Vec<Rung>,
 }
 
-/// The same with the places of its formulas, in the order of [`Policy::formulas`].
+/// The same with the places of its formulas, in the order of [`Policy::formulas`], and of its responses.
 struct Spec {
     rest: Unnamed,
     formulas: Vec<Written>,
+    responses: Vec<Written>,
 }
 
 fn spec(node: &Node, catalogue: &Catalogue, scripts: &Scripts, report: &mut Report) -> Option<Spec> {
@@ -197,10 +200,11 @@ fn spec(node: &Node, catalogue: &Catalogue, scripts: &Scripts, report: &mut Repo
     let then = fields.require("then", report).map(|node| ladder(node, &scope, report));
     fields.finish(report);
     let Conditions { on, when, clear, mut formulas } = conditions;
-    let mut rungs = Vec::new();
-    for Placed { value, places } in then? {
-        rungs.push(value);
-        formulas.extend(places);
+    let (mut rungs, mut responses) = (Vec::new(), Vec::new());
+    for one in then? {
+        rungs.push(one.rung);
+        responses.push(one.response);
+        formulas.extend(one.formulas);
     }
     let rest = Unnamed {
         description: description.unwrap_or_default().trim().to_owned(),
@@ -216,7 +220,7 @@ fn spec(node: &Node, catalogue: &Catalogue, scripts: &Scripts, report: &mut Repo
         limits,
         then: rungs,
     };
-    Some(Spec { rest, formulas })
+    Some(Spec { rest, formulas, responses })
 }
 
 /// When the policy has something to do.

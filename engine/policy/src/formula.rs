@@ -46,7 +46,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) ceiling: Option<Impact>,
 }
 
-/// Where the text of a formula stands.
+/// Where the text of a formula, or another part of a document, stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
     source: Arc<NamedSource<String>>,
@@ -62,6 +62,11 @@ impl Written {
     /// The whole text of a value.
     pub(crate) fn whole(node: &Node, text: &str, report: &Report) -> Self {
         Self { source: report.source(), at: node.at.clone(), text: Some(text.to_owned()), part: 0..text.len() }
+    }
+
+    /// What stands at the bytes `at` of the file.
+    pub(crate) fn here(at: &Range<usize>, report: &Report) -> Self {
+        Self { source: report.source(), at: at.clone(), text: None, part: 0..at.len() }
     }
 
     /// A part of it.

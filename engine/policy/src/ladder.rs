@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use homeostat_model::Duration;
+use homeostat_model::{Duration, Retry};
 
 use crate::{
     Formula, Guard, Prescription, Rung, Verify,
@@ -22,6 +22,18 @@ pub(crate) const MAX_ATTEMPTS: u16 = 100;
 /// The shortest time within which it can be seen whether a response helped: it is looked once a second.
 const LEAST_WITHIN: Duration = Duration::from_secs(1);
 
+/// Most tries of a step: with doubling pauses the last ones come minutes apart, and what has not worked by then is for the next rung.
+pub(crate) const MAX_TRIES: u16 = 10;
+
+/// The first pause between two tries: what hiccups needs a second to come back, and no pause grows beyond five minutes.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+
+/// The first pause unless the policy says otherwise: as that of the steps that are tried again by themselves.
+const USUAL_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a step may take: nothing real is done within less than a second, and what takes more than a day is waited for in vain.
+const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(24 * 60));
+
 /// Deepest nesting of `else`: a decision of more is a table, which a script is better at.
 const MAX_NESTING: usize = 4;
 
@@ -29,10 +41,20 @@ const MAX_NESTING: usize = 4;
 const MAX_RUNGS: usize = 32;
 
 /// The fields of an entry that are no response.
-pub(crate) const MODIFIERS: [&str; 7] = ["if", "attempts", "within", "cooldown", "verify", "compensate", "else"];
+pub(crate) const MODIFIERS: [&str; 9] =
+    ["if", "attempts", "within", "cooldown", "verify", "compensate", "timeout", "retry", "else"];
+
+/// A rung, and where it is written.
+pub(crate) struct WrittenRung {
+    pub(crate) rung: Rung,
+    /// The name of its response.
+    pub(crate) response: Written,
+    /// Its formulas, in the order in which it gives them.
+    pub(crate) formulas: Vec<Written>,
+}
 
 /// Reads `then`.
-pub(crate) fn ladder(node: &Node, scope: &Scope<'_>, report: &mut Report) -> Vec<Placed<Rung>> {
+pub(crate) fn ladder(node: &Node, scope: &Scope<'_>, report: &mut Report) -> Vec<WrittenRung> {
     let entries = items(node, "then", report);
     if let (Yaml::List(_), true) = (&node.value, entries.is_empty()) {
         report.add(node.at.clone(), Mistake::EmptyThen);
@@ -58,7 +80,7 @@ struct Branch {
 struct Reading<'a> {
     scope: &'a Scope<'a>,
     /// The first ones, as many as are read.
-    rungs: Vec<Placed<Rung>>,
+    rungs: Vec<WrittenRung>,
     found: usize,
     /// From the outermost to the innermost.
     branches: Vec<Branch>,
@@ -69,7 +91,7 @@ impl Reading<'_> {
         match &entry.value {
             Yaml::Scalar { text, .. } => {
                 let response = response::read(text, &entry.at, None, self.scope, report);
-                self.push(response, Some(1), Beside::default());
+                self.push(response, Written::here(&entry.at, report), Some(1), Beside::default());
             }
             Yaml::Map(_) => {
                 let Some(fields) = Fields::open(entry, "an entry of `then`", report) else { return };
@@ -86,6 +108,7 @@ impl Reading<'_> {
         let (guard, attempts, otherwise) = (fields.take("if"), fields.take("attempts"), fields.take("else"));
         let limit = fields.take("within");
         let (pause, checked, undone) = (fields.take("cooldown"), fields.take("verify"), fields.take("compensate"));
+        let (limited, repeated) = (fields.take("timeout"), fields.take("retry"));
         let (mut given, mut strangers) = (Vec::new(), Vec::new());
         for key in fields.keys().filter(|key| !MODIFIERS.contains(&key.text.as_str())) {
             match RESPONSES.into_iter().find(|name| *name == key.text) {
@@ -106,18 +129,25 @@ impl Reading<'_> {
         let within = limit.and_then(|node| duration(node, "within", (LEAST, MAX_WINDOW), report));
         let verify = checked.and_then(|node| verify(node, self.scope, report));
         let for_good = undone.is_some_and(|node| parsed(node, "compensate", report) == Some(false));
-        let beside = Beside { within, cooldown, verify, for_good };
+        let timeout = limited.and_then(|node| duration(node, "timeout", TIMEOUTS, report));
+        let retry = repeated.and_then(|node| retry(node, report));
+        let beside = Beside { within, cooldown, verify, for_good, timeout, retry };
         let branch = guard.map(|node| condition(node, "if", self.scope, report));
         let guarded = self.enter(branch, true, &at, report);
         match given.as_slice() {
             [(name, key)] => {
-                if let ("notify", Some(node)) = (*name, checked) {
-                    let reason = "`verify` has nothing to look at: a notification changes nothing".into();
-                    report.add(node.at.clone(), Mistake::InvalidValue { reason, help: Some("remove it".into()) });
+                if *name == "notify" {
+                    idle("`verify` has nothing to look at: a notification changes nothing", checked, report);
+                    idle("`timeout` limits nothing: a notification has no steps", limited, report);
+                    idle(
+                        "`retry` repeats nothing: a notification has no steps, and is delivered again by itself",
+                        repeated,
+                        report,
+                    );
                 }
                 let parameters = parameters.into_iter().flatten().next();
                 let response = response::read(name, &key.at, parameters, self.scope, report);
-                self.push(response, attempts, beside);
+                self.push(response, Written::here(&key.at, report), attempts, beside);
             }
             [] if !unknown => report.add(at, Mistake::OneResponse { problem: "has no response" }),
             [_, (_, second), ..] if !unknown => {
@@ -195,21 +225,23 @@ impl Reading<'_> {
         }
     }
 
-    fn push(&mut self, response: Option<Placed<Prescription>>, attempts: Option<u16>, beside: Beside) {
-        let (Some(response), Some(attempts)) = (response, attempts) else { return };
+    fn push(&mut self, read: Option<Placed<Prescription>>, response: Written, attempts: Option<u16>, beside: Beside) {
+        let (Some(read), Some(attempts)) = (read, attempts) else { return };
         self.found += 1;
         if self.found > MAX_RUNGS {
             return;
         }
         let guard = |branch: &Branch| Guard { condition: branch.formula.clone(), wanted: branch.wanted };
-        let mut places: Vec<Written> = self.branches.iter().map(|branch| branch.written.clone()).collect();
-        places.extend(response.places);
+        let mut formulas: Vec<Written> = self.branches.iter().map(|branch| branch.written.clone()).collect();
+        formulas.extend(read.places);
         let guards = self.branches.iter().map(guard).collect();
-        let Beside { within, cooldown, verify, for_good } = beside;
+        let Beside { within, cooldown, verify, for_good, timeout, retry } = beside;
         let (verify, written) = verify.unzip();
-        places.extend(written);
-        let rung = Rung { guards, response: response.value, attempts, within, cooldown, verify, compensate: !for_good };
-        self.rungs.push(Placed { value: rung, places });
+        formulas.extend(written);
+        let compensate = !for_good;
+        let rung =
+            Rung { guards, response: read.value, attempts, within, cooldown, verify, compensate, timeout, retry };
+        self.rungs.push(WrittenRung { rung, response, formulas });
     }
 }
 
@@ -220,6 +252,29 @@ struct Beside {
     cooldown: Option<Duration>,
     verify: Option<(Verify, Written)>,
     for_good: bool,
+    timeout: Option<Duration>,
+    retry: Option<Retry>,
+}
+
+/// Refuses what means nothing beside a notification.
+fn idle(reason: &str, given: Option<&Node>, report: &mut Report) {
+    if let Some(node) = given {
+        let mistake = Mistake::InvalidValue { reason: reason.into(), help: Some("remove it".into()) };
+        report.add(node.at.clone(), mistake);
+    }
+}
+
+/// Reads `retry`.
+fn retry(node: &Node, report: &mut Report) -> Option<Retry> {
+    let mut fields = Fields::open(node, "retry", report)?;
+    let (attempts, pause) = (fields.require("attempts", report), fields.take("pause"));
+    fields.finish(report);
+    let attempts = attempts.and_then(|node| integer(node, "attempts", (1, MAX_TRIES), report));
+    let pause = pause.map_or(Some(USUAL_PAUSE), |node| duration(node, "pause", PAUSES, report));
+    match (attempts?, pause?) {
+        (1, _) => Some(Retry::ONCE),
+        (attempts, pause) => Some(Retry { attempts, pause }),
+    }
 }
 
 /// Reads `verify`.

@@ -20,6 +20,7 @@
 mod advice;
 mod alignment;
 mod catalogue;
+mod ceiling;
 mod codes;
 mod document;
 mod expr;
@@ -74,7 +75,7 @@ pub use policy::{
 pub use policy_test::{PolicyTest, load_tests};
 pub use prescribe::prescribe;
 pub use problem::{PlainProblem, Problem};
-pub use safeguard::{Safeguard, Safeguards, SilentHosts};
+pub use safeguard::{Parallel, Safeguard, Safeguards, SilentHosts};
 pub use schema::schema;
 pub use source::{MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_LINE_BYTES, SourceText};
 pub use yaml::{Key, Node as YamlNode, Yaml, trees};

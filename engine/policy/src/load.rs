@@ -8,7 +8,9 @@ use std::{
 use homeostat_model::PolicyName;
 
 use crate::{
-    Catalogue, Policy, Problem, Safeguard, Safeguards, SourceText, document,
+    Catalogue, Policy, Problem, Safeguard, Safeguards, SourceText,
+    ceiling::{Forbidden, forbidden},
+    document,
     formula::Written,
     mistake::Mistake,
     oscillation::{Oscillation, oscillations},
@@ -28,7 +30,8 @@ pub struct Loaded {
     pub guards: Arc<[Safeguard]>,
     /// All that is wrong, in the order of the files.
     pub problems: Vec<Problem>,
-    /// What to be warned of: pairs of good policies that can undo each other, in the order of their names.
+    /// What to be warned of: pairs of good policies that can undo each other, and responses that a guard never lets happen; each in the
+    /// order of their names.
     pub warnings: Vec<Problem>,
     /// Where the formulas of the good policies stand, in the order of [`Policy::formulas`].
     formulas: BTreeMap<PolicyName, Vec<Written>>,
@@ -60,6 +63,7 @@ impl Loaded {
 pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
     let mut policies: BTreeMap<PolicyName, (Policy, Problem)> = BTreeMap::new();
     let mut guards: BTreeMap<PolicyName, (Safeguard, Problem)> = BTreeMap::new();
+    let mut written = Places::default();
     let mut problems = Vec::new();
     let mut formulas = BTreeMap::new();
     let scripts = Scripts::of(sources);
@@ -68,14 +72,15 @@ pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
         for range in documents(&source.text, &mut report) {
             let Some(root) = yaml::parse(range.clone(), &mut report) else { continue };
             if is_guard(&root) {
-                let Some((guard, at)) = safeguard::guard(&root, catalogue, &mut report) else { continue };
+                let Some((guard, places)) = safeguard::guard(&root, catalogue, &mut report) else { continue };
                 let name = guard.name.to_string();
                 if let Some((_, first)) = guards.get(&guard.name) {
                     let mistake = Mistake::DuplicateGuard { name, first: format!("{}:{}", first.file(), first.line()) };
-                    let problem = report.problem(at, mistake).relate(first.clone());
+                    let problem = report.problem(places.name, mistake).relate(first.clone());
                     report.push(problem);
                 } else {
-                    let declared = report.problem(at, Mistake::FirstDeclared { name });
+                    let declared = report.problem(places.name, Mistake::FirstDeclared { name });
+                    written.ceilings.extend(places.ceiling.map(|ceiling| (guard.name.clone(), ceiling)));
                     guards.insert(guard.name.clone(), (guard, declared));
                 }
                 continue;
@@ -92,6 +97,7 @@ pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
             } else {
                 let declared = report.problem(places.name, Mistake::FirstDeclared { name });
                 formulas.insert(policy.name.clone(), places.formulas);
+                written.responses.insert(policy.name.clone(), places.responses);
                 policies.insert(policy.name.clone(), (policy, declared));
             }
         }
@@ -99,7 +105,8 @@ pub fn load(sources: &[SourceText], catalogue: &Catalogue) -> Loaded {
     }
     once_per_script(&mut problems);
     let guards: Arc<[Safeguard]> = guards.into_values().map(|(guard, _)| guard).collect();
-    let warnings = oscillating(&policies, &formulas);
+    let mut warnings = oscillating(&policies, &formulas);
+    warnings.extend(above_guards(&policies, &guards, &written));
     let with_guards = |(policy, _)| Policy { safeguards: Safeguards(Arc::clone(&guards)), ..policy };
     Loaded { policies: policies.into_values().map(with_guards).collect(), guards, problems, warnings, formulas }
 }
@@ -115,6 +122,27 @@ fn oscillating(
         let other = when(&first)?.problem_of_all(Mistake::OtherCondition { name: first.to_string() });
         Some(when(&second)?.problem_of_all(Mistake::Oscillation { how }).relate(other))
     };
+    found.into_iter().filter_map(warning).collect()
+}
+
+/// Where responses of good policies stand, in the order of their ladders, and ceilings of good guards.
+#[derive(Default)]
+struct Places {
+    responses: BTreeMap<PolicyName, Vec<Written>>,
+    ceilings: BTreeMap<PolicyName, Written>,
+}
+
+/// A warning for each response that a guard never lets happen, at the response and at the ceiling of the guard.
+fn above_guards(
+    policies: &BTreeMap<PolicyName, (Policy, Problem)>,
+    guards: &[Safeguard],
+    written: &Places,
+) -> Vec<Problem> {
+    let warning = |Forbidden { policy, rung, guard, mistake }| {
+        let ceiling = written.ceilings.get(&guard)?.problem_of_all(Mistake::OtherCeiling { name: guard.to_string() });
+        Some(written.responses.get(&policy)?.get(rung)?.problem_of_all(mistake).relate(ceiling))
+    };
+    let found = forbidden(policies.values().map(|(policy, _)| policy), guards.iter());
     found.into_iter().filter_map(warning).collect()
 }
 

@@ -130,6 +130,20 @@ pub(crate) enum Mistake {
     )]
     AboveCeiling { response: String, what: &'static str, ceiling: String, needed: String },
 
+    #[error(
+        "`{response}` {what}, and the ceiling of guard `{guard}`, which guards all that the policy selects, is {ceiling}"
+    )]
+    #[diagnostic(
+        code(homeostat::policy::above_guard),
+        severity(Warning),
+        help("it would be passed over each time; remove it, or let the guard have `ceiling: {needed}` or select less")
+    )]
+    AboveGuard { response: String, what: &'static str, guard: String, ceiling: String, needed: String },
+
+    #[error("guard `{name}` has this ceiling")]
+    #[diagnostic(severity(Advice))]
+    OtherCeiling { name: String },
+
     #[error("the guard forbids nothing")]
     #[diagnostic(
         code(homeostat::policy::empty_guard),

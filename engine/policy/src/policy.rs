@@ -6,7 +6,8 @@ use std::{
 };
 
 use homeostat_model::{
-    ChannelName, Duration, EventType, Kind, Mode, PolicyName, Resource, Response, Severity, Topology, Verification,
+    ChannelName, Duration, EventType, Kind, Mode, PolicyName, Resource, Response, Retry, Severity, Topology,
+    Verification,
 };
 
 use crate::{Expr, Limits, Safeguards};
@@ -164,6 +165,10 @@ pub struct Rung {
     pub verify: Option<Verify>,
     /// Whether what was done of it is undone when it did not succeed, as far as there is a way back.
     pub compensate: bool,
+    /// How long each of its steps may take; `None`: as is usual for what it does.
+    pub timeout: Option<Duration>,
+    /// How often a step that is known not to be done is tried; `None`: as is usual for what it does.
+    pub retry: Option<Retry>,
 }
 
 impl Rung {

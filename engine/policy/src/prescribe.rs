@@ -50,7 +50,7 @@ pub fn prescribe(data: &Data, kind: &str) -> Result<Option<Response>, String> {
     let then = Node { value: Yaml::List(vec![node(data, false)]), at: NOWHERE };
     let mut rungs = ladder(&then, &scope, &mut report);
     let problems = report.into_problems();
-    match rungs.pop().map(|rung| rung.value.response) {
+    match rungs.pop().map(|rung| rung.rung.response) {
         Some(Prescription::Fixed(response)) if problems.is_empty() => Ok(Some(response)),
         _ => {
             let told: Vec<String> = problems
@@ -157,6 +157,7 @@ mod tests {
             (map([("script", "\"restart\"".into())]), "is an expression"),
             (map([("restart", Data::Nothing), ("if", "true".into())]), "`if` belongs beside `script:`"),
             (map([("restart", Data::Nothing), ("attempts", 3.0.into())]), "`attempts` belongs"),
+            (map([("restart", Data::Nothing), ("timeout", "5m".into())]), "`timeout` belongs beside `script:`"),
             ("evacuate".into(), "cannot be done to a vm"),
         ] {
             let told = prescribe(&data, "vm").unwrap_err();

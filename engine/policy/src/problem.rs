@@ -64,8 +64,11 @@ impl Problem {
     /// What to do about it. Only the other places of a problem ([`Diagnostic::related`]) have none.
     #[must_use]
     pub fn help(&self) -> Option<String> {
-        (!matches!(self.mistake, Mistake::FirstDeclared { .. } | Mistake::OtherCondition { .. }))
-            .then(|| self.mistake.advice())
+        let other_place = matches!(
+            self.mistake,
+            Mistake::FirstDeclared { .. } | Mistake::OtherCondition { .. } | Mistake::OtherCeiling { .. }
+        );
+        (!other_place).then(|| self.mistake.advice())
     }
 
     /// The file's name.

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use homeostat_model::{Impact, Response, Verb};
+use homeostat_model::{Response, Verb};
 
 use crate::{
     Prescription,
+    ceiling::check_ceiling,
     fields::{Fields, text},
     formula::{Placed, Scope, script},
     message::notify,
@@ -125,20 +126,6 @@ fn fisicalize(fields: Option<&mut Fields<'_>>, report: &mut Report) -> Option<Re
         None => None,
     };
     Some(Response::Fisicalize { pool })
-}
-
-/// Refuses what goes beyond the policy's ceiling wherever it is done. What may or may not, such as a move that has to be made with an
-/// interruption, is looked at when it is planned.
-fn check_ceiling(response: &str, at: &Range<usize>, scope: &Scope<'_>, report: &mut Report) {
-    let (least, what) = match response {
-        "restart" | "stop" | "pause" | "kill" | "recreate" => (Impact::Restart, "interrupts what runs"),
-        "resize" | "migrate" | "evacuate" | "fisicalize" => (Impact::Live, "changes what runs"),
-        _ => return,
-    };
-    if let Some(ceiling) = scope.ceiling.filter(|ceiling| least > *ceiling) {
-        let (response, ceiling, needed) = (response.into(), ceiling.to_string(), least.to_string());
-        report.add(at.clone(), Mistake::AboveCeiling { response, what, ceiling, needed });
-    }
 }
 
 /// Refuses what no connected system can do to resources of `kind`.

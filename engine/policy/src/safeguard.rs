@@ -8,6 +8,7 @@ use crate::{
     Catalogue, Selector,
     document::head,
     fields::{Fields, duration, integer, parsed, text, texts},
+    formula::Written,
     language::MAX_WINDOW,
     limits::{Within, budgets, ceiling},
     mistake::Mistake,
@@ -27,8 +28,11 @@ const SHORTEST: Duration = Duration::from_secs(1);
 pub(crate) const MAX_FAILURES: u32 = 1_000;
 
 /// The fields that forbid something; one of them at least is there.
-pub(crate) const FORBIDDING: [&str; 8] =
-    ["budgets", "maxUnhealthy", "silentHosts", "breaker", "maintenance", "onlyWithin", "ceiling", "settle"];
+pub(crate) const FORBIDDING: [&str; 9] =
+    ["budgets", "maxUnhealthy", "silentHosts", "breaker", "maintenance", "onlyWithin", "ceiling", "settle", "parallel"];
+
+/// Most steps at a time that can be asked for: more are in flight nowhere.
+pub(crate) const MAX_PARALLEL: usize = 1_024;
 
 /// A guard as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +57,19 @@ pub struct Safeguard {
     pub ceiling: Option<Impact>,
     /// How long nothing there is disrupted after the program began, and until it was listed what there is.
     pub settle: Option<Duration>,
+    /// How many steps may be in flight where one begins that concerns it.
+    pub parallel: Parallel,
+}
+
+/// Below how many steps in flight one may begin; `None`: nothing is said of that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parallel {
+    /// On the same host.
+    pub host: Option<usize>,
+    /// On the hosts of the same rack.
+    pub rack: Option<usize>,
+    /// Through the same adapter.
+    pub adapter: Option<usize>,
 }
 
 /// Of how many hosts nothing may be heard, and for how long.
@@ -81,8 +98,16 @@ pub(crate) fn is_guard(root: &Node) -> bool {
     matches!(kind, Some(Yaml::Scalar { text, .. }) if text == "Guard")
 }
 
-/// The guard that `root` is, with the place of its name. `None` when it has problems.
-pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> Option<(Safeguard, Range<usize>)> {
+/// Where parts of a guard stand.
+pub(crate) struct Places {
+    /// Its name, in its file.
+    pub(crate) name: Range<usize>,
+    /// Its ceiling, if it has one.
+    pub(crate) ceiling: Option<Written>,
+}
+
+/// The guard that `root` is, with the places of its parts. `None` when it has problems.
+pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> Option<(Safeguard, Places)> {
     let before = report.found();
     let mut fields = head(root, "Guard", &[], report)?;
     let metadata = fields.require("metadata", report).and_then(|node| metadata(node, report));
@@ -100,13 +125,15 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
     let breaker = fields.take("breaker").and_then(|node| breaker(node, report));
     let maintenance = fields.take("maintenance").map(|node| windows(node, "maintenance", report)).unwrap_or_default();
     let only_within = fields.take("onlyWithin").map(|node| windows(node, "onlyWithin", report)).unwrap_or_default();
+    let ceiling_at = fields.take("ceiling").map(|node| Written::here(&node.at, report));
     let ceiling = fields.take("ceiling").and_then(|node| ceiling(node, report));
     let settle = fields.take("settle").and_then(|node| duration(node, "settle", (SHORTEST, MAX_WINDOW), report));
+    let parallel = fields.take("parallel").and_then(|node| parallel(node, report)).unwrap_or_default();
     fields.finish(report);
     if report.found() > before {
         return None;
     }
-    let (name, at) = metadata?;
+    let (name, name_at) = metadata?;
     let select = select?;
     let guard = Safeguard {
         name,
@@ -119,8 +146,9 @@ pub(crate) fn guard(root: &Node, catalogue: &Catalogue, report: &mut Report) -> 
         only_within,
         ceiling,
         settle,
+        parallel,
     };
-    Some((guard, at))
+    Some((guard, Places { name: name_at, ceiling: ceiling_at }))
 }
 
 fn silent_hosts(node: &Node, report: &mut Report) -> Option<SilentHosts> {
@@ -130,6 +158,20 @@ fn silent_hosts(node: &Node, report: &mut Report) -> Option<SilentHosts> {
         fields.take("after").map_or(Some(SILENT_AFTER), |node| duration(node, "after", (SHORTEST, MAX_WINDOW), report));
     fields.finish(report);
     Some(SilentHosts { max: max?, after: after? })
+}
+
+fn parallel(node: &Node, report: &mut Report) -> Option<Parallel> {
+    let mut fields = Fields::open(node, "parallel", report)?;
+    let before = report.found();
+    let mut most =
+        |name: &'static str| fields.take(name).and_then(|node| integer(node, name, (1, MAX_PARALLEL), report));
+    let parallel = Parallel { host: most("host"), rack: most("rack"), adapter: most("adapter") };
+    if parallel == Parallel::default() && report.found() == before {
+        let help = Some("say how many, for example `parallel: {host: 2}`".into());
+        report.add(node.at.clone(), Mistake::InvalidValue { reason: "`parallel` limits nothing".into(), help });
+    }
+    fields.finish(report);
+    Some(parallel)
 }
 
 fn breaker(node: &Node, report: &mut Report) -> Option<Fuse> {

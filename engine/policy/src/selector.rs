@@ -243,8 +243,96 @@ pub(crate) fn disjoint(one: &Selector, other: &Selector) -> bool {
     kinds || names || places || labels
 }
 
+/// Whether certainly everything that `inner` selects is selected by `outer`.
+pub(crate) fn covers(outer: &Selector, inner: &Selector) -> bool {
+    let names = outer.name.is_none() || outer.name == inner.name;
+    // What it runs on runs on something too.
+    let places = |outer: &Selector| {
+        std::iter::successors(inner.within.as_deref(), |place| place.within.as_deref()).any(|one| covers(outer, one))
+    };
+    let asked: Vec<(&str, Operator)> = asked_of_labels(inner).collect();
+    let implied = |(key, operator): (&str, Operator)| {
+        asked.iter().any(|(other, given)| *other == key && implies(given, &operator))
+    };
+    outer.kind == inner.kind
+        && names
+        && outer.within.as_deref().is_none_or(places)
+        && asked_of_labels(outer).all(implied)
+}
+
+/// Whether a label of which `given` holds has `wanted` too.
+fn implies(given: &Operator, wanted: &Operator) -> bool {
+    use Operator::{DoesNotExist, Exists, In, NotIn};
+    match (given, wanted) {
+        (In(some), In(others)) => some.iter().all(|value| others.contains(value)),
+        (In(some), NotIn(others)) => !some.iter().any(|value| others.contains(value)),
+        (NotIn(some), NotIn(others)) => others.iter().all(|value| some.contains(value)),
+        (In(_) | Exists, Exists) | (DoesNotExist, DoesNotExist | NotIn(_)) => true,
+        _ => false,
+    }
+}
+
 /// All that a selector asks of labels.
 fn asked_of_labels(select: &Selector) -> impl Iterator<Item = (&str, Operator)> {
     let labels = select.match_labels.iter().map(|(key, value)| (key.as_str(), Operator::In(vec![value.clone()])));
     labels.chain(select.match_expressions.iter().map(|one| (one.key.as_str(), one.operator.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SourceText, UnknownMetrics, yaml};
+
+    fn of(text: &str) -> Selector {
+        let mut report = Report::new(&SourceText { name: "s.yaml".into(), text: text.into() });
+        let node = yaml::parse(0..text.len(), &mut report).unwrap();
+        let found = select(&node, &Catalogue::new(UnknownMetrics::Allow), &mut report);
+        assert_eq!(report.found(), 0, "{text}");
+        found.unwrap()
+    }
+
+    #[test]
+    fn one_covers_another_when_all_that_it_asks_for_is_asked_for_there() {
+        let expressions = |of: &str| format!("{{kind: vm, matchExpressions: [{of}]}}");
+        let (is_a, is_b) = ("{key: k, operator: In, values: [a]}", "{key: k, operator: In, values: [b]}");
+        let (either, neither) = ("{key: k, operator: In, values: [a, b]}", "{key: k, operator: NotIn, values: [a, b]}");
+        let (not_a, there, gone) = (
+            "{key: k, operator: NotIn, values: [a]}",
+            "{key: k, operator: Exists}",
+            "{key: k, operator: DoesNotExist}",
+        );
+        for (outer, inner, wanted) in [
+            (either, is_a, true),
+            (is_a, either, false),
+            (there, either, true),
+            (there, neither, false),
+            (not_a, is_b, true),
+            (not_a, either, false),
+            (not_a, neither, true),
+            (neither, not_a, false),
+            (not_a, gone, true),
+            (gone, not_a, false),
+            (gone, gone, true),
+            (there, gone, false),
+        ] {
+            assert_eq!(covers(&of(&expressions(outer)), &of(&expressions(inner))), wanted, "{outer} of {inner}");
+            assert!(
+                covers(&of("{kind: vm}"), &of(&expressions(inner)))
+                    && !covers(&of(&expressions(outer)), &of("{kind: vm}"))
+            );
+        }
+        for (outer, inner, wanted) in [
+            ("{kind: vm}", "{kind: host}", false),
+            ("{kind: vm, name: a}", "{kind: vm, name: a}", true),
+            ("{kind: vm, name: a}", "{kind: vm, name: b}", false),
+            ("{kind: vm, matchLabels: {k: a}}", "{kind: vm, matchLabels: {k: a, l: b}}", true),
+            ("{kind: vm, matchLabels: {k: a, l: b}}", "{kind: vm, matchLabels: {k: a}}", false),
+            ("{kind: vm, within: {kind: host}}", "{kind: vm, within: host/h1}", true),
+            ("{kind: vm, within: host/h1}", "{kind: vm, within: {kind: host}}", false),
+            ("{kind: vm, within: rack/r1}", "{kind: vm, within: {kind: host, within: rack/r1}}", true),
+            ("{kind: vm, within: rack/r1}", "{kind: vm, within: host/h1}", false),
+        ] {
+            assert_eq!(covers(&of(outer), &of(inner)), wanted, "{outer} of {inner}");
+        }
+    }
 }

@@ -5,10 +5,10 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use expect_test::Expect;
-use homeostat_engine::{Generation, Input, OperatorCommand};
+use homeostat_engine::{Generation, Input, OperatorCommand, Past};
 use homeostat_model::*;
 use homeostat_policy::{Catalogue, Policy, SourceText, UnknownMetrics, load};
-use homeostat_simulator::{AssumedWorld, Assumption, VirtualDriver};
+use homeostat_simulator::{AssumedWorld, Assumption, VirtualDriver, World as _};
 
 /// A small data centre under some policies, at second 0.
 pub(crate) struct Bench {
@@ -89,6 +89,28 @@ impl Bench {
         Self { driver, told }
     }
 
+    /// The program is killed now, and started anew at `seconds` with what was recorded.
+    pub(crate) fn killed_until(&self, seconds: u64, yaml: &str) -> Self {
+        let mut world = self.driver.world().clone();
+        // Nobody hears of what happens meanwhile.
+        world.advance(at(seconds));
+        let (records, announcements) = (self.driver.records(), world.announcements());
+        let mut open = OpenPlans::default();
+        records.iter().for_each(|record| open.apply(record));
+        let since = records.iter().filter(|record| Past::concerns(&record.entry)).cloned().collect();
+        let mut driver = VirtualDriver::new(Generation(2), world, at(seconds));
+        driver.replace_policies(at(seconds), &policies(yaml)).unwrap();
+        driver.handle(at(seconds), Input::Recalled { past: Box::default(), since });
+        for plan in open.into_plans() {
+            driver.handle(at(seconds), Input::Recovered(Box::new(plan)));
+        }
+        for announcement in announcements {
+            driver.handle(at(seconds), announcement);
+        }
+        let told = driver.records().len();
+        Self { driver, told }
+    }
+
     pub(crate) fn sample(&mut self, seconds: u64, resource: &str, metric: &str, value: f64) -> &mut Self {
         let metric = MetricName::new(metric).unwrap();
         let sample = Sample { resource: id(resource), metric, time: at(seconds), value };
@@ -163,7 +185,7 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         Entry::PoliciesLoaded { policies, .. } => format!("loaded {policies:?}"),
         Entry::FindingOpened { finding, evidence } => format!("opened {finding}: {evidence}"),
         Entry::FindingClosed { finding, reason } => format!("closed {finding}: {reason}"),
-        Entry::Skipped { finding, response, reason } => format!("skipped {response} of {finding}: {reason}"),
+        Entry::Skipped { finding, response, reason, .. } => format!("skipped {response} of {finding}: {reason}"),
         Entry::Held { finding, hold } => format!("held {finding}: {hold}"),
         Entry::PlanMade(plan) => {
             let steps: Vec<String> =

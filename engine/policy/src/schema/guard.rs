@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     limits::{MAX_BUDGETS, SCOPES},
-    safeguard::{FORBIDDING, MAX_FAILURES},
+    safeguard::{FORBIDDING, MAX_FAILURES, MAX_PARALLEL},
     window::MAX_WINDOWS,
 };
 
@@ -25,6 +25,7 @@ pub(super) fn document() -> Value {
         }),
     );
     let everywhere: Vec<Scope> = SCOPES.into_iter().chain([Scope::All]).collect();
+    let most = |description: &str| json!({"description": description, "type": "integer", "minimum": 1, "maximum": MAX_PARALLEL});
     let mut spec = object(
         "spec",
         "What it guards, and what it limits there, whichever policy acts",
@@ -60,8 +61,21 @@ pub(super) fn document() -> Value {
             "onlyWithin": windows("When something may be disrupted, if not always"),
             "ceiling": ceiling(),
             "settle": shared_as("duration", "How long nothing is disrupted after the program began, and until it was listed what there is"),
+            "parallel": object(
+                "parallel",
+                "Below how many steps in flight a step may begin",
+                &[],
+                json!({
+                    "host": most("On the same host; 4 unless a guard says otherwise"),
+                    "rack": most("On the hosts of the same rack; 16 unless a guard says otherwise"),
+                    "adapter": most("Through the same adapter; 32 unless a guard says otherwise"),
+                }),
+            ),
         }),
     );
+    if let Some(parallel) = spec.pointer_mut("/properties/parallel") {
+        merge(parallel, json!({"minProperties": 1}));
+    }
     let forbids: Vec<Value> = FORBIDDING.iter().map(|field| json!({"required": [field]})).collect();
     merge(&mut spec, json!({"anyOf": forbids}));
     super::document("Guard", &["metadata"], metadata, spec)

@@ -6,7 +6,7 @@ use super::{PLAIN, list, object, shared, shared_as, string, words};
 use crate::{
     document::{MAX_PRIORITY, MODES, ON_UNKNOWN},
     fields::UNITS,
-    ladder::MAX_ATTEMPTS,
+    ladder::{MAX_ATTEMPTS, MAX_TRIES},
     limits::{MAX_AGREED, MAX_CHANGES, MAX_QUORUM, OTHERWISE, PROMOTED, SCOPES},
     message::{MAX_CHANNELS, MAX_MESSAGE_BYTES, SEVERITIES},
     response::RESPONSES,
@@ -259,6 +259,19 @@ pub(super) fn entry() -> Value {
                 "description": "Whether what was done is undone when the response did not succeed; true unless given",
                 "type": "boolean",
             },
+            "timeout": shared_as("duration", "How long each of its steps may take, from 1s to 24h; as is usual for what it does unless given"),
+            "retry": object(
+                "retry",
+                "How often a step that is known not to be done is tried, instead of what is usual for what it does",
+                &["attempts"],
+                json!({
+                    "attempts": {
+                        "description": "How often in all; 1 is no second try",
+                        "type": "integer", "minimum": 1, "maximum": MAX_TRIES,
+                    },
+                    "pause": shared_as("duration", "About how long the first pause is, from 1s to 5m; each further one is twice as long. 5s unless given"),
+                }),
+            ),
             "else": {
                 "description": "What to do instead while `if` does not hold",
                 "anyOf": [shared("entry"), list("A ladder of its own", 1, shared("entry"))],

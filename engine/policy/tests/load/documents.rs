@@ -56,6 +56,8 @@ fn a_whole_policy_is_read_field_by_field() {
         cooldown: None,
         verify: None,
         compensate: true,
+        timeout: None,
+        retry: None,
     };
     assert_eq!(policy.then, responses.into_iter().enumerate().map(rung).collect::<Vec<_>>());
 }
@@ -150,7 +152,7 @@ fn everything_that_a_policy_can_say_is_read() {
         [!labels.a == "x", labels.b == "x"] Fixed(Migrate), 1 times
         [!labels.a == "x", !labels.b == "x"] Info: {resource}" is "{labels["}"]}" in "{policy}, 1 times
         [!labels.a == "x"] script #{resize: #{memory: last("memory.used") * 2}}, 1 times
-        [] vcpus To(capacity.vcpus * 2); memory ByShare(0.25), 1 times, then last("cpu.utilization") < 90% within 10m for 2m, for good
+        [] vcpus To(capacity.vcpus * 2); memory ByShare(0.25), 1 times, then last("cpu.utilization") < 90% within 10m for 2m, for good, 10m each, 4 tries after 20s
         [] script let now = state;
         if now == "stopped" { "restart" } else { () }
         , 1 times"#]]
@@ -237,7 +239,10 @@ fn show(rung: &Rung) -> String {
         format!(", then {} within {} for {}", verify.that.text.trim(), verify.within, verify.stable_for)
     });
     let lasting = if rung.compensate { "" } else { ", for good" };
-    format!("[{}] {response}, {} times{verify}{lasting}", guards.join(", "), rung.attempts)
+    let limit = rung.timeout.map_or_else(String::new, |timeout| format!(", {timeout} each"));
+    let tries =
+        rung.retry.map_or_else(String::new, |retry| format!(", {} tries after {}", retry.attempts, retry.pause));
+    format!("[{}] {response}, {} times{verify}{lasting}{limit}{tries}", guards.join(", "), rung.attempts)
 }
 
 #[test]
@@ -275,7 +280,7 @@ fn the_place_of_each_formula_is_known() {
         shared/grow.rhai:1 "#{resize: #{memory: last"
         good/full.yaml:31 "capacity.vcpus * 2, memo"
         good/full.yaml:32 "last(\"cpu.utilization\") "
-        good/full.yaml:35 "let now = state;\n       ""##]]
+        good/full.yaml:37 "let now = state;\n       ""##]]
     .assert_eq(&places.join("\n"));
 }
 
