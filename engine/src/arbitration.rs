@@ -14,7 +14,6 @@ use homeostat_policy::Rung;
 use crate::{
     Engine, Output,
     case::{Case, Settled},
-    ladder::drafted,
 };
 
 impl Engine {
@@ -204,7 +203,7 @@ impl Engine {
                 Prescribed::Do(response) => response,
             };
             let around = self.around(&projection);
-            if let Ok(draft) = drafted(&around, &finding.resource, rung, &response)
+            if let Ok(draft) = self.drafted(&around, &policy, &finding.resource, rung, &response)
                 && self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around).is_none()
             {
                 return Some((index, draft.steps));
@@ -222,7 +221,8 @@ impl Engine {
         response: &Response,
     ) -> Option<Vec<Step>> {
         let projection = Projection::of(self.in_flight().filter(|other| other.id != plan));
-        let draft = drafted(&self.around(&projection), &finding.resource, rung, response).ok()?;
+        let policy = &self.cases.get(finding)?.policy;
+        let draft = self.drafted(&self.around(&projection), policy, &finding.resource, rung, response).ok()?;
         Some(draft.steps)
     }
 

@@ -9,7 +9,7 @@ use homeostat_model::{
 };
 use homeostat_plan::{Deed, Projection, Run, Surroundings, unmet};
 
-use crate::{CommandRefused, Engine, Output, ending::Ending, engine::Alarm, ladder::drafted};
+use crate::{CommandRefused, Engine, Output, ending::Ending, engine::Alarm};
 
 /// How long after a step's own timeout its report may still come: the driver probes the system in that time.
 pub(crate) const REPORT_GRACE: Duration = Duration::from_mins(1);
@@ -208,7 +208,9 @@ impl Engine {
         let mut changes = Vec::new();
         let held = self.held(&plan).map_or_else(|| self.unopposed(&plan, &mut changes), Err);
         self.follow(changes, out);
-        if let Err(hold) = held {
+        // What a budget can never let pass would not be made any more.
+        let mut outdated = |hold: &Hold| hold.is_beyond() && !self.still_right(&plan);
+        if let Some(hold) = held.err().filter(|hold| !outdated(hold)) {
             return self.refuse_command(input(), CommandRefused::Held(hold), out);
         }
         if !self.still_right(&plan) {
@@ -251,7 +253,8 @@ impl Engine {
         let projection = Projection::of(self.in_flight());
         let around =
             Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection: &projection };
-        drafted(&around, &plan.subject, rung, &response).is_ok_and(|draft| same(&draft.steps, &plan.steps))
+        self.drafted(&around, &policy, &plan.subject, rung, &response)
+            .is_ok_and(|draft| same(&draft.steps, &plan.steps))
     }
 
     /// Takes back a plan that waits, and looks at its finding anew.

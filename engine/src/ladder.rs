@@ -2,17 +2,15 @@
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Cost, Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, ResourceId, Response, Timestamp,
-    Truth,
+    Cost, Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, Response, Timestamp, Truth,
 };
-use homeostat_plan::{Draft, Infeasible, Projection, Run, Surroundings, lint};
-use homeostat_policy::{Policy, Rung};
+use homeostat_plan::{Draft, Projection, Run, Surroundings};
+use homeostat_policy::Policy;
 
 use crate::{
     Engine, Output,
     case::{Case, Climbed, Settled},
     engine::Alarm,
-    reach::reach,
 };
 
 /// The pause before a response that failed is tried again: long enough for a daemon to come back.
@@ -206,19 +204,21 @@ impl Engine {
                 Some(Prescribed::Do(response)) if let Some(twin) = self.twin(finding, rung, &response) => {
                     return Verdict::Join(twin);
                 }
-                Some(Prescribed::Do(response)) => match drafted(&around, &finding.resource, rung, &response) {
-                    Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
-                        None => {
-                            let cost = draft.cost(&around);
-                            return Verdict::Plan(draft, cost, response);
-                        }
-                        reason => reason,
-                    },
-                    Err(infeasible) => match self.not_yet(finding, &policy) {
-                        Some(verdict) => return verdict,
-                        None => Some(infeasible.to_string()),
-                    },
-                },
+                Some(Prescribed::Do(response)) => {
+                    match self.drafted(&around, &policy, &finding.resource, rung, &response) {
+                        Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
+                            None => {
+                                let cost = draft.cost(&around);
+                                return Verdict::Plan(draft, cost, response);
+                            }
+                            reason => reason,
+                        },
+                        Err(infeasible) => match self.not_yet(finding, &policy) {
+                            Some(verdict) => return verdict,
+                            None => Some(infeasible.to_string()),
+                        },
+                    }
+                }
             };
             match skipped {
                 Some(reason) => self.skip(finding, index, rung.response.to_string(), reason, out),
@@ -295,7 +295,7 @@ impl Engine {
             steps: draft.steps,
             verification: policy.then.get(rung).and_then(|rung| rung.verification()),
         };
-        plan.reach = reach(&plan, response, &self.topology, self.safeguards.values());
+        plan.reach = self.reach(&plan, response);
         if mode >= Mode::Approve
             && let Err(hold) = self.unopposed(&plan, changes)
         {
@@ -490,18 +490,4 @@ pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult) -> Op
         PlanResult::Failed { .. } | PlanResult::Unverified { .. } => own.map(|own| own.max(RETRY_AFTER)),
         PlanResult::Cancelled { .. } => None,
     }
-}
-
-/// The steps of a response, as its rung wants them; none when the linter refuses them.
-pub(crate) fn drafted(
-    around: &Surroundings<'_>,
-    subject: &ResourceId,
-    rung: &Rung,
-    response: &Response,
-) -> Result<Draft, Infeasible> {
-    let draft = homeostat_plan::draft(around, subject, response)?;
-    if let Some(first) = lint(around, &draft.steps).first() {
-        return Err(Infeasible(format!("the linter refuses the plan: {first}")));
-    }
-    Ok(if rung.compensate { draft } else { draft.for_good() })
 }

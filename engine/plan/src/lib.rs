@@ -36,7 +36,7 @@ mod step_state;
 
 pub use draft::{Draft, Infeasible, Surroundings, draft};
 pub use lanes::{Lanes, Place};
-pub use lint::{Lint, lint};
+pub use lint::{Allowance, Lint, lint};
 pub use migrate::gain;
 pub use placement::{Demand, NoRoom, Room};
 pub use precondition::unmet;
