@@ -416,3 +416,21 @@ fn a_plan_that_waits_is_made_anew_when_a_budget_has_no_room_for_it_any_more() {
         3s closed drain on host/a: everything was tried
     "#]]);
 }
+
+#[test]
+fn a_share_of_an_empty_host_has_room_for_one() {
+    let slowly = "budgets: [{scope: host, max: 10%, per: 1m}]";
+    let hot = policy("hot", &format!("select: {{kind: vm}}\non: vm.hot\ncooldown: 0s\n{slowly}\nthen: [migrate]"));
+    let mut bench = Bench::new(&hot, three_hosts(2), vec![]);
+    bench.event(1, "vm/a0", "vm.hot", &[]).until(
+        2,
+        expect![[r#"
+        1s opened hot on vm/a0: event vm.hot is true
+        1s plan p1-1 migrate for hot: vm/a0 migrate to host/c
+        1s begins p1-1/1
+        1s ended p1-1/1: Done { observed: "assumed" }
+        1s plan p1-1: Succeeded
+        1s closed hot on vm/a0: the plan succeeded
+    "#]],
+    );
+}

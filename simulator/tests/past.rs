@@ -31,6 +31,8 @@ fn site() -> String {
         policy("busy", "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nfor: 1m\ncooldown: 1m\nflap: {changes: 3, within: 30m}\nthen: [{restart: , attempts: 2}]"),
         policy("crash", "select: {kind: vm}\non: vm.crashed\ncooldown: 1m\nthen: [{restart: , attempts: 2, cooldown: 90s}, {notify: {message: look}}]"),
         policy("full", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.9\nmode: recommend\npromote: {after: 2, to: auto}\ncooldown: 3m\nthen: [restart]"),
+        // People are told after what is passed over: that alone is no record that outlasts the program.
+        policy("leave", "select: {kind: host}\non: host.leaving\ncooldown: 1m\nthen: [evacuate, {notify: {message: look}}]"),
         policy("told", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.7\ncooldown: 10m\nthen: [{notify: {message: full}}]"),
     ]
     .concat()
@@ -41,6 +43,7 @@ enum Happening {
     Busy(usize, bool),
     Full(usize, f64),
     Crash(usize),
+    Leave(usize),
     Agree(bool),
     Cancel,
     Reload,
@@ -51,6 +54,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => (0_usize..3, prop::bool::weighted(0.7)).prop_map(|(vm, busy)| Happening::Busy(vm, busy)),
         3 => (0_usize..2, prop_oneof![Just(0.5), Just(0.8), Just(0.95)]).prop_map(|(vm, used)| Happening::Full(vm, used)),
         4 => (0_usize..3).prop_map(Happening::Crash),
+        2 => (0_usize..2).prop_map(Happening::Leave),
         4 => prop::bool::weighted(0.9).prop_map(Happening::Agree),
         2 => Just(Happening::Cancel),
         1 => Just(Happening::Reload),
@@ -119,6 +123,10 @@ impl Run {
             }
             Happening::Crash(vm) => {
                 self.bench.event(now, &format!("vm/a{vm}"), "vm.crashed", &[]);
+                None
+            }
+            Happening::Leave(host) => {
+                self.bench.event(now, ["host/a", "host/b"][*host], "host.leaving", &[]);
                 None
             }
             Happening::Agree(approve) => newest(|plan| plan.mode == Mode::Recommend, &self.journal)

@@ -79,10 +79,14 @@ pub enum Quota {
 pub struct ParseQuotaError(String);
 
 impl Quota {
-    /// So many of `all`; a share is rounded up, as Karpenter's budgets do, so that only `0%` freezes a small fleet.
+    /// So many of `all`; a share is rounded up, as Karpenter's budgets do, so that only `0%` freezes a small fleet, or a host on which
+    /// there is nothing yet.
     #[must_use]
     pub fn up(self, all: usize) -> u32 {
-        self.of(all, f64::ceil)
+        match self {
+            Self::Share(share) if share > 0.0 => self.of(all, f64::ceil).max(1),
+            _ => self.of(all, f64::ceil),
+        }
     }
 
     /// So many of `all`; a share is rounded down, as Cluster API's `maxUnhealthy` does, so that a small fleet is not lost whole.
@@ -276,6 +280,8 @@ mod tests {
             ("10%", 30, 3, 3),
             ("10%", 31, 4, 3),
             ("10%", 1, 1, 0),
+            ("10%", 0, 1, 0),
+            ("0%", 0, 0, 0),
             ("0%", 50, 0, 0),
             ("100%", 7, 7, 7),
             ("12.5%", 8, 1, 1),
