@@ -400,9 +400,9 @@ fn a_freeze_holds_also_a_plan_of_many() {
 #[test]
 fn a_plan_that_waits_is_made_anew_when_a_budget_has_no_room_for_it_any_more() {
     let drain = drain().replace("cooldown: 0s", "cooldown: 0s\n  mode: approve");
-    let mut bench = Bench::new(&drain, centre(3), vec![]);
-    let web = guard("web", "select: {kind: vm}\nbudgets: [{max: 2, per: 1h}]");
-    bench.event(1, "host/a", "host.leaving", &[]).replace(2, &[web, drain].concat());
+    let web = |max| guard("web", &format!("select: {{kind: vm}}\nbudgets: [{{max: {max}, per: 1h}}]"));
+    let mut bench = Bench::new(&[web(3), drain.clone()].concat(), centre(3), vec![]);
+    bench.event(1, "host/a", "host.leaving", &[]).replace(2, &[web(2), drain].concat());
     let plan = PlanId { generation: homeostat_engine::Generation(1), number: 1 };
     bench.operator(3, homeostat_engine::OperatorCommand::Approve(plan)).until(4, expect![[r#"
         1s opened drain on host/a: event host.leaving is true
@@ -433,4 +433,29 @@ fn a_share_of_an_empty_host_has_room_for_one() {
         1s closed hot on vm/a0: the plan succeeded
     "#]],
     );
+}
+
+#[test]
+fn a_plan_counts_for_each_value_of_a_label_as_many_as_have_it() {
+    let tiers = guard("tiers", "select: {kind: vm}\nbudgets: [{scope: \"label:tier\", max: 2, per: 1h}]");
+    let crash = policy("crash", &format!("{CRASH}then: [restart]"));
+    let tier = |mut one: Resource| {
+        let tier = if one.id.name().ends_with('0') { "db" } else { "web" };
+        one.labels.insert("tier".into(), tier.into());
+        one
+    };
+    let mut bench =
+        Bench::new(&[tiers, drain(), crash].concat(), three_hosts(3).into_iter().map(tier).collect(), slow(20));
+    bench.event(1, "host/a", "host.leaving", &[]);
+    bench.event(2, "vm/b0", "vm.crashed", &[]).event(3, "vm/b1", "vm.crashed", &[]);
+    bench.until(4, expect![[r#"
+        1s opened drain on host/a: event host.leaving is true
+        1s plan p1-1 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/c, vm/a1 after [1] migrate to host/c, vm/a2 after [1] migrate to host/c
+        1s begins p1-1/1
+        2s opened crash on vm/b0: event vm.crashed is true
+        2s plan p1-2 restart for crash: vm/b0 restart
+        2s begins p1-2/1
+        3s opened crash on vm/b1: event vm.crashed is true
+        3s held crash on vm/b1: budget of guard tiers: 2 of 2 for label tier=web within 1h
+    "#]]);
 }
