@@ -12,7 +12,7 @@ mod tests {
     /// Files with blocks, and how many documents of each kind are in them: so none is passed over, nor lost unseen.
     const PAGES: [(&str, &[(&str, usize)]); 2] = [
         ("README.md", &[("Configuration", 1), ("Policy", 1)]),
-        ("policies/README.md", &[("Guard", 2), ("Policy", 10), ("PolicyTest", 2)]),
+        ("policies/README.md", &[("Guard", 4), ("Policy", 10), ("PolicyTest", 2)]),
     ];
 
     #[test]

@@ -14,7 +14,6 @@ use homeostat_policy::Rung;
 use crate::{
     Engine, Output,
     case::{Case, Settled},
-    ladder::drafted,
 };
 
 impl Engine {
@@ -203,7 +202,7 @@ impl Engine {
                 Prescribed::Do(response) => response,
             };
             let around = self.around(&projection, &barred);
-            if let Ok(draft) = drafted(&around, &finding.resource, rung, &response)
+            if let Ok(draft) = self.drafted(&around, &policy, &finding.resource, rung, &response)
                 && self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around).is_none()
             {
                 return Some((index, draft.steps));
@@ -221,8 +220,10 @@ impl Engine {
         response: &Response,
     ) -> Option<Vec<Step>> {
         let projection = Projection::of(self.projected().filter(|other| other.id != plan));
-        let barred = self.barred(&self.cases.get(finding)?.policy, &finding.resource);
-        let draft = drafted(&self.around(&projection, &barred), &finding.resource, rung, response).ok()?;
+        let policy = &self.cases.get(finding)?.policy;
+        let barred = self.barred(policy, &finding.resource);
+        let around = self.around(&projection, &barred);
+        let draft = self.drafted(&around, policy, &finding.resource, rung, response).ok()?;
         Some(draft.steps)
     }
 

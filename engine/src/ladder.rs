@@ -2,17 +2,15 @@
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Cost, Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, ResourceId, Response, Timestamp,
-    Truth,
+    Cost, Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, Response, Timestamp, Truth,
 };
-use homeostat_plan::{ALL_WAYS_OPEN, Draft, Infeasible, Projection, Run, Surroundings, lint};
-use homeostat_policy::{Policy, Rung};
+use homeostat_plan::{Draft, Projection, Run};
+use homeostat_policy::Policy;
 
 use crate::{
     Engine, Output,
     case::{Case, Climbed, Settled},
     engine::Alarm,
-    reach::reach,
 };
 
 /// The pause before a response that failed is tried again: long enough for a daemon to come back.
@@ -214,7 +212,7 @@ impl Engine {
                 }
                 Some(Prescribed::Do(response)) => {
                     let around = self.around(&projection, &barred);
-                    match drafted(&around, &finding.resource, rung, &response) {
+                    match self.drafted(&around, &policy, &finding.resource, rung, &response) {
                         Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
                             None => {
                                 let cost = draft.cost(&around);
@@ -304,7 +302,7 @@ impl Engine {
             steps: draft.steps,
             verification: policy.then.get(rung).and_then(|rung| rung.verification()),
         };
-        plan.reach = reach(&plan, response, &self.topology, self.safeguards.values());
+        plan.reach = self.reach(&plan, response);
         if mode >= Mode::Approve
             && let Err(hold) = self.unopposed(&plan, changes)
         {
@@ -506,34 +504,4 @@ pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult) -> Op
         PlanResult::Failed { .. } | PlanResult::Unverified { .. } => own.map(|own| own.max(RETRY_AFTER)),
         PlanResult::Cancelled { .. } | PlanResult::Expired { .. } => None,
     }
-}
-
-/// The steps of a response, as its rung wants them; none when the linter refuses them. Where nothing can be done without a way that is
-/// barred, it is taken all the same: the guard that bars it then says until when.
-pub(crate) fn drafted(
-    around: &Surroundings<'_>,
-    subject: &ResourceId,
-    rung: &Rung,
-    response: &Response,
-) -> Result<Draft, Infeasible> {
-    match drafted_within(around, subject, rung, response) {
-        Err(_) if !around.barred.is_empty() => {
-            drafted_within(&Surroundings { barred: &ALL_WAYS_OPEN, ..*around }, subject, rung, response)
-        }
-        drafted => drafted,
-    }
-}
-
-fn drafted_within(
-    around: &Surroundings<'_>,
-    subject: &ResourceId,
-    rung: &Rung,
-    response: &Response,
-) -> Result<Draft, Infeasible> {
-    let draft = homeostat_plan::draft(around, subject, response)?;
-    if let Some(first) = lint(around, &draft.steps).first() {
-        return Err(Infeasible(format!("the linter refuses the plan: {first}")));
-    }
-    let draft = draft.carried_out(rung.timeout, rung.retry);
-    Ok(if rung.compensate { draft } else { draft.for_good() })
 }

@@ -51,6 +51,7 @@ mod bound;
 mod carry_out;
 mod case;
 mod coverage;
+mod drafting;
 mod ending;
 mod engine;
 mod explain;

@@ -1,35 +1,84 @@
-//! Whom a plan concerns: the hosts, racks, kinds, labels and guards for which it is counted.
+//! Whom a plan concerns: the hosts, racks, kinds, labels and guards for which it is counted, and how many of what it acts on are alike.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Action, Group, Impact, Plan, Reach, Resource, ResourceId, Response, Step, Topology};
-use homeostat_policy::{Safeguard, Selector};
+use homeostat_model::{
+    Action, Budget, Group, Impact, Lot, Plan, PolicyName, Reach, Resource, ResourceId, Response, Scope, Step, Topology,
+};
+use homeostat_policy::{Policy, Selector};
+
+use crate::Engine;
 
 /// What is a host, for budgets: also where it is called a node.
 const HOSTS: [&str; 2] = ["host", "node"];
 const RACK: &str = "rack";
 
-/// What `plan`, which carries out `response`, concerns as things are.
-pub(crate) fn reach<'a>(
-    plan: &Plan,
-    response: &Response,
-    topology: &Topology,
-    guards: impl Iterator<Item = &'a Safeguard> + Clone,
-) -> Reach {
-    let mut groups = BTreeSet::new();
-    let touched = plan.touches();
-    for id in touched.iter().chain(&plan.uses()) {
-        groups.extend(places(id, topology));
+impl Engine {
+    /// What `plan`, which carries out `response`, concerns as things are.
+    pub(crate) fn reach(&self, plan: &Plan, response: &Response) -> Reach {
+        let topology = &self.topology;
+        let mut groups = BTreeSet::new();
+        let touched = plan.touches();
+        for id in touched.iter().chain(&plan.uses()) {
+            groups.extend(places(id, topology));
+        }
+        for id in &touched {
+            groups.insert(Group::Kind(id.kind().to_owned()));
+            let Some(resource) = topology.get(id) else { continue };
+            groups.extend(labels(resource));
+            let mine = self.safeguards.values().filter(|guard| guard.select.matches(resource, topology));
+            groups.extend(mine.map(|guard| Group::Guard(guard.name.to_string())));
+        }
+        let impact = impact(&plan.steps, response);
+        Reach { impact, groups, leaves: leaves(&plan.steps, topology), lots: self.lots(plan, &touched) }
     }
-    for id in &touched {
-        groups.insert(Group::Kind(id.kind().to_owned()));
-        let Some(resource) = topology.get(id) else { continue };
-        let labels = resource.labels.iter();
-        groups.extend(labels.map(|(name, value)| Group::Label(name.clone(), value.clone())));
-        let mine = guards.clone().filter(|guard| guard.select.matches(resource, topology));
-        groups.extend(mine.map(|guard| Group::Guard(guard.name.to_string())));
+
+    /// What a plan acts on, as far as it is more than 1 for any budget, those counted alike together: for most plans that is nothing.
+    fn lots(&self, plan: &Plan, touched: &BTreeSet<ResourceId>) -> Vec<Lot> {
+        if touched.len() < 2 {
+            return Vec::new();
+        }
+        let owners: Vec<(&Selector, &[Budget], Group)> = self.owners(&plan.policy).collect();
+        let counted = |label: &Group| {
+            owners.iter().flat_map(|(_, budgets, _)| budgets.iter()).any(|budget| budget.scope.counts(label))
+        };
+        let mut lots: BTreeMap<BTreeSet<Group>, u32> = BTreeMap::new();
+        for resource in touched.iter().filter_map(|id| self.topology.get(id)) {
+            let mine = owners.iter().filter(|(select, ..)| select.matches(resource, &self.topology));
+            let mut groups: BTreeSet<Group> = mine.map(|(.., owner)| owner.clone()).collect();
+            if groups.is_empty() {
+                continue;
+            }
+            groups.insert(Group::Kind(resource.id.kind().to_owned()));
+            groups.extend(places(&resource.id, &self.topology));
+            groups.extend(labels(resource).filter(counted));
+            let size = lots.entry(groups).or_default();
+            *size = size.saturating_add(1);
+        }
+        if lots.values().sum::<u32>() < 2 {
+            return Vec::new();
+        }
+        lots.into_iter().map(|(groups, size)| Lot { groups, size }).collect()
     }
-    Reach { impact: impact(&plan.steps, response), groups, leaves: leaves(&plan.steps, topology) }
+
+    /// Those whose budgets count plans of `policy`: what they select, and who they are.
+    fn owners<'a>(&'a self, policy: &'a PolicyName) -> impl Iterator<Item = (&'a Selector, &'a [Budget], Group)> {
+        let guards = self.safeguards.values().map(|guard| {
+            let owner = Group::Guard(guard.name.to_string());
+            (&guard.select, guard.budgets.as_slice(), owner)
+        });
+        let others = |of: &Policy| of.limits.budgets.iter().any(|budget| budget.scope != Scope::Policy);
+        let policies = self.decider.policies().filter(move |of| of.name == *policy || others(of)).map(|of| {
+            let owner = Group::Policy(of.name.clone());
+            (&of.select, of.limits.budgets.as_slice(), owner)
+        });
+        guards.chain(policies).filter(|(_, budgets, _)| !budgets.is_empty())
+    }
+}
+
+/// The groups of the labels of `resource`.
+pub(crate) fn labels(resource: &Resource) -> impl Iterator<Item = Group> {
+    resource.labels.iter().map(|(name, value)| Group::Label(name.clone(), value.clone()))
 }
 
 /// The greatest impact of the steps of a response. What a release takes back is free for all.
@@ -70,9 +119,10 @@ pub(crate) fn selected(select: &Selector, group: Option<&Group>, topology: &Topo
     of_kind.filter(|resource| is_in(resource, group, topology) && select.matches(resource, topology)).count()
 }
 
-fn is_in(resource: &Resource, group: Option<&Group>, topology: &Topology) -> bool {
+/// Whether `resource` is in `group`, or there is none.
+pub(crate) fn is_in(resource: &Resource, group: Option<&Group>, topology: &Topology) -> bool {
     match group {
-        None | Some(Group::Guard(_)) => true,
+        None | Some(Group::Guard(_) | Group::Policy(_)) => true,
         Some(Group::Host(id) | Group::Rack(id)) => {
             resource.id == *id || topology.ancestors(&resource.id).any(|above| above.id == *id)
         }

@@ -17,7 +17,7 @@ use homeostat_guard::arbitration::same;
 use homeostat_model::{Duration, Entry, FindingRef, Hold, Plan, PlanId, PlanResult, PolicyName, Timestamp, Truth};
 use homeostat_plan::{Projection, Run};
 
-use crate::{CommandRefused, Engine, Output, approval::TIME, ladder::drafted, reach::reach};
+use crate::{CommandRefused, Engine, Output, approval::TIME};
 
 /// For how long what a guard holds back after people have approved of it answers an event: as long as one that has just happened.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -75,6 +75,10 @@ impl Engine {
         let Some(plan) = self.proposals.get(&id).cloned() else { return true };
         let held = self.held(&plan).map_or_else(|| self.unopposed(&plan, changes), Err);
         if let Err(hold) = held {
+            // What a budget can never let pass would not be made any more.
+            if hold.is_beyond() && !self.still_right(&plan) {
+                return false;
+            }
             let finding = self.speaker(&plan);
             self.tell_contradiction(&finding, &hold, out);
             if hold.is_a_guards() {
@@ -133,11 +137,11 @@ impl Engine {
         let projection = Projection::of(self.projected());
         let barred = self.barred(&policy, &plan.subject);
         let around = self.around(&projection, &barred);
-        let Ok(draft) = drafted(&around, &plan.subject, rung, &response) else { return false };
+        let Ok(draft) = self.drafted(&around, &policy, &plan.subject, rung, &response) else { return false };
         // While it waited a guard may have come, or a label gone, by which it is bounded, or counted, in another way than it says.
         same(&draft.steps, &plan.steps)
             && self.out_of_bounds(&policy, &plan.subject, &response, &draft, &around).is_none()
-            && reach(plan, &response, &self.topology, self.safeguards.values()) == plan.reach
+            && self.reach(plan, &response) == plan.reach
     }
 
     /// Takes back what waits of policies that are other ones by now than in `texts`, though a finding of another policy has it wait.

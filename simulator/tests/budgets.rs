@@ -1,4 +1,4 @@
-//! How many plans may begin: by host, policy, kind and guard, by the calendar, and in which order they wait.
+//! How much may be acted on: by host, policy, kind and guard, by the calendar, and in which order plans wait.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,9 +9,9 @@
 
 mod bench;
 
-use bench::{Bench, CRASH, at, centre, guard, id, policy, slow};
+use bench::{Bench, CRASH, at, centre, guard, host, id, policy, slow};
 use expect_test::expect;
-use homeostat_model::PlanId;
+use homeostat_model::{PlanId, Resource};
 
 #[test]
 fn one_plan_at_a_time_for_each_host() {
@@ -262,4 +262,202 @@ fn a_freeze_that_comes_after_a_plan_was_shown_holds_its_approval() {
             6s refused an operator's word about plan p1-1: plan p1-1 does not wait for approval: it is succeeded
         "#]],
     );
+}
+
+/// Hosts are emptied on demand; then people are told.
+fn drain() -> String {
+    let evacuate = "cooldown: 0s\nthen:\n  - evacuate: {}\n  - notify: {message: too much at once}";
+    policy("drain", &format!("select: {{kind: host}}\non: host.leaving\n{evacuate}"))
+}
+
+/// As `centre`, and an empty third.
+fn three_hosts(count: usize) -> Vec<Resource> {
+    centre(count).into_iter().chain([host("host/c", 64.0, &[])]).collect()
+}
+
+#[test]
+fn a_plan_that_acts_on_more_than_a_budget_ever_allows_makes_way_for_the_next_in_the_ladder() {
+    let web = guard("web", "select: {kind: vm}\nbudgets: [{max: 3, per: 1h}]");
+    let mut bench = Bench::new(&[web, drain()].concat(), three_hosts(5), vec![]);
+    bench.event(1, "host/a", "host.leaving", &[]).until(10, expect![[r#"
+        1s opened drain on host/a: event host.leaving is true
+        1s skipped evacuate of drain on host/a: the linter refuses the plan: budget: it acts on 5 for all that it guards, and the budget of guard web allows 3 within 1h
+        1s told: too much at once
+        1s closed drain on host/a: everything was tried
+    "#]]);
+}
+
+#[test]
+fn a_plan_uses_a_budget_up_by_all_that_it_acts_on() {
+    let web = guard("web", "select: {kind: vm}\nbudgets: [{max: 3, per: 1h}]");
+    let crash = policy("crash", &format!("{CRASH}then: [restart]"));
+    let mut bench = Bench::new(&[web, drain(), crash].concat(), centre(3), vec![]);
+    bench.event(1, "host/a", "host.leaving", &[]).event(3590, "vm/b0", "vm.crashed", &[]);
+    bench.until(3700, expect![[r#"
+        1s opened drain on host/a: event host.leaving is true
+        1s plan p1-1 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/b, vm/a1 after [1] migrate to host/b, vm/a2 after [1] migrate to host/b
+        1s begins p1-1/1
+        1s ended p1-1/1: Done { observed: "assumed" }
+        1s begins p1-1/2
+        1s begins p1-1/3
+        1s begins p1-1/4
+        1s ended p1-1/2: Done { observed: "assumed" }
+        1s ended p1-1/3: Done { observed: "assumed" }
+        1s ended p1-1/4: Done { observed: "assumed" }
+        1s plan p1-1: Succeeded
+        1s closed drain on host/a: the plan succeeded
+        3590s opened crash on vm/b0: event vm.crashed is true
+        3590s held crash on vm/b0: budget of guard web: 3 of 3 for all that it guards within 1h
+        3601s plan p1-2 restart for crash: vm/b0 restart
+        3601s begins p1-2/1
+        3601s ended p1-2/1: Done { observed: "assumed" }
+        3601s plan p1-2: Succeeded
+        3601s closed crash on vm/b0: the plan succeeded
+    "#]]);
+}
+
+#[test]
+fn two_plans_that_exceed_a_budget_together_are_as_far_apart_as_it_says() {
+    let web = guard("web", "select: {kind: vm}\nbudgets: [{max: 3, per: 4m}]");
+    let crash = policy("crash", &format!("{CRASH}then: [restart]"));
+    let mut bench = Bench::new(&[web, drain(), crash].concat(), three_hosts(2), vec![]);
+    bench.event(10, "vm/b0", "vm.crashed", &[]).event(20, "host/a", "host.leaving", &[]);
+    // Two more do not fit beside three. When the first of them has left there is room for one only, when the next two have, for both.
+    bench.event(30, "host/b", "host.leaving", &[]);
+    let explained = bench.driver.engine().explain(&id("host/b")).remove(0);
+    assert!(explained.because.starts_with("budget of guard web: 3 of 3"), "{}", explained.because);
+    assert_eq!(explained.acts_at, Some(at(260)));
+    bench.until(300, expect![[r#"
+        10s opened crash on vm/b0: event vm.crashed is true
+        10s plan p1-1 restart for crash: vm/b0 restart
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s plan p1-1: Succeeded
+        10s closed crash on vm/b0: the plan succeeded
+        20s opened drain on host/a: event host.leaving is true
+        20s plan p1-2 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/c, vm/a1 after [1] migrate to host/c
+        20s begins p1-2/1
+        20s ended p1-2/1: Done { observed: "assumed" }
+        20s begins p1-2/2
+        20s begins p1-2/3
+        20s ended p1-2/2: Done { observed: "assumed" }
+        20s ended p1-2/3: Done { observed: "assumed" }
+        20s plan p1-2: Succeeded
+        20s closed drain on host/a: the plan succeeded
+        30s opened drain on host/b: event host.leaving is true
+        30s held drain on host/b: budget of guard web: 3 of 3 for all that it guards within 4m, and this acts on 2
+        260s plan p1-3 evacuate for drain: host/b cordon on, vm/b0 after [1] migrate to host/c, vm/b1 after [1] migrate to host/c
+        260s begins p1-3/1
+        260s ended p1-3/1: Done { observed: "assumed" }
+        260s begins p1-3/2
+        260s begins p1-3/3
+        260s ended p1-3/2: Done { observed: "assumed" }
+        260s ended p1-3/3: Done { observed: "assumed" }
+        260s plan p1-3: Succeeded
+        260s closed drain on host/b: the plan succeeded
+    "#]]);
+}
+
+#[test]
+fn what_is_in_flight_is_counted_by_what_the_owner_selects_there() {
+    // The policy's own budget is about hosts: an evacuation is one of them. For the other's it is as many machines as it moves.
+    let lone = drain().replace("cooldown: 0s", "cooldown: 0s\n  budgets: [{max: 1, inFlight: true}]");
+    let crash = policy("crash", &format!("{CRASH}budgets: [{{scope: kind, max: 5}}]\nthen: [restart]"));
+    let mut bench = Bench::new(&[lone, crash].concat(), three_hosts(4), slow(20));
+    bench.event(1, "host/a", "host.leaving", &[]).event(2, "host/b", "host.leaving", &[]);
+    bench.event(3, "vm/b0", "vm.crashed", &[]).event(4, "vm/b1", "vm.crashed", &[]);
+    bench.until(5, expect![[r#"
+        1s opened drain on host/a: event host.leaving is true
+        1s plan p1-1 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/c, vm/a1 after [1] migrate to host/c, vm/a2 after [1] migrate to host/c, vm/a3 after [1] migrate to host/c
+        1s begins p1-1/1
+        2s opened drain on host/b: event host.leaving is true
+        2s held drain on host/b: budget of policy drain: 1 of 1 for policy drain in flight, such as plan p1-1
+        3s opened crash on vm/b0: event vm.crashed is true
+        3s plan p1-2 restart for crash: vm/b0 restart
+        3s begins p1-2/1
+        4s opened crash on vm/b1: event vm.crashed is true
+        4s held crash on vm/b1: budget of policy crash: 5 of 5 for kind vm in flight, such as plan p1-1
+    "#]]);
+}
+
+#[test]
+fn a_freeze_holds_also_a_plan_of_many() {
+    let freeze = guard("freeze", "select: {kind: vm}\nbudgets: [{max: 0, schedule: \"0 0 * * thu\", duration: 4m}]");
+    let mut bench = Bench::new(&[freeze, drain()].concat(), centre(2), vec![]);
+    bench.event(1, "host/a", "host.leaving", &[]).until(250, expect![[r#"
+        1s opened drain on host/a: event host.leaving is true
+        1s held drain on host/a: budget of guard freeze: none may begin for all that it guards now
+        240s plan p1-1 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/b, vm/a1 after [1] migrate to host/b
+        240s begins p1-1/1
+        240s ended p1-1/1: Done { observed: "assumed" }
+        240s begins p1-1/2
+        240s begins p1-1/3
+        240s ended p1-1/2: Done { observed: "assumed" }
+        240s ended p1-1/3: Done { observed: "assumed" }
+        240s plan p1-1: Succeeded
+        240s closed drain on host/a: the plan succeeded
+    "#]]);
+}
+
+#[test]
+fn a_plan_that_waits_is_made_anew_when_a_budget_has_no_room_for_it_any_more() {
+    let drain = drain().replace("cooldown: 0s", "cooldown: 0s\n  mode: approve");
+    let web = |max| guard("web", &format!("select: {{kind: vm}}\nbudgets: [{{max: {max}, per: 1h}}]"));
+    let mut bench = Bench::new(&[web(3), drain.clone()].concat(), centre(3), vec![]);
+    bench.event(1, "host/a", "host.leaving", &[]).replace(2, &[web(2), drain].concat());
+    let plan = PlanId { generation: homeostat_engine::Generation(1), number: 1 };
+    bench.operator(3, homeostat_engine::OperatorCommand::Approve(plan)).until(4, expect![[r#"
+        1s opened drain on host/a: event host.leaving is true
+        1s plan p1-1 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/b, vm/a1 after [1] migrate to host/b, vm/a2 after [1] migrate to host/b
+        1s held drain on host/a: mode approve: the plan waits for a person
+        2s loaded ["drain"]
+        3s refused approval of plan p1-1: the situation has changed since it was made
+        3s plan p1-1: Cancelled { reason: "the situation has changed since it was made" }
+        3s skipped evacuate of drain on host/a: the linter refuses the plan: budget: it acts on 3 for all that it guards, and the budget of guard web allows 2 within 1h
+        3s told: too much at once
+        3s closed drain on host/a: everything was tried
+    "#]]);
+}
+
+#[test]
+fn a_share_of_an_empty_host_has_room_for_one() {
+    let slowly = "budgets: [{scope: host, max: 10%, per: 1m}]";
+    let hot = policy("hot", &format!("select: {{kind: vm}}\non: vm.hot\ncooldown: 0s\n{slowly}\nthen: [migrate]"));
+    let mut bench = Bench::new(&hot, three_hosts(2), vec![]);
+    bench.event(1, "vm/a0", "vm.hot", &[]).until(
+        2,
+        expect![[r#"
+        1s opened hot on vm/a0: event vm.hot is true
+        1s plan p1-1 migrate for hot: vm/a0 migrate to host/c
+        1s begins p1-1/1
+        1s ended p1-1/1: Done { observed: "assumed" }
+        1s plan p1-1: Succeeded
+        1s closed hot on vm/a0: the plan succeeded
+    "#]],
+    );
+}
+
+#[test]
+fn a_plan_counts_for_each_value_of_a_label_as_many_as_have_it() {
+    let tiers = guard("tiers", "select: {kind: vm}\nbudgets: [{scope: \"label:tier\", max: 2, per: 1h}]");
+    let crash = policy("crash", &format!("{CRASH}then: [restart]"));
+    let tier = |mut one: Resource| {
+        let tier = if one.id.name().ends_with('0') { "db" } else { "web" };
+        one.labels.insert("tier".into(), tier.into());
+        one
+    };
+    let mut bench =
+        Bench::new(&[tiers, drain(), crash].concat(), three_hosts(3).into_iter().map(tier).collect(), slow(20));
+    bench.event(1, "host/a", "host.leaving", &[]);
+    bench.event(2, "vm/b0", "vm.crashed", &[]).event(3, "vm/b1", "vm.crashed", &[]);
+    bench.until(4, expect![[r#"
+        1s opened drain on host/a: event host.leaving is true
+        1s plan p1-1 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/c, vm/a1 after [1] migrate to host/c, vm/a2 after [1] migrate to host/c
+        1s begins p1-1/1
+        2s opened crash on vm/b0: event vm.crashed is true
+        2s plan p1-2 restart for crash: vm/b0 restart
+        2s begins p1-2/1
+        3s opened crash on vm/b1: event vm.crashed is true
+        3s held crash on vm/b1: budget of guard tiers: 2 of 2 for label tier=web within 1h
+    "#]]);
 }

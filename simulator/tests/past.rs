@@ -32,6 +32,8 @@ fn site() -> String {
         policy("crash", "select: {kind: vm}\non: vm.crashed\ncooldown: 1m\nhandOver: {after: 15m}\nthen: [{restart: , attempts: 2, cooldown: 90s, within: 150s}, {restart: , within: 25s}, {notify: {message: look}}]"),
         policy("full", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.9\nmode: recommend\npromote: {after: 2, to: auto}\ncooldown: 3m\nthen: [restart]"),
         policy("grown", "select: {kind: vm}\non: vm.grown\ncooldown: 0s\nmode: approve\napproval: {within: 2m, otherwise: approve}\npromote: {after: 2, to: auto}\nthen: [{resize: {vcpus: +1}}]"),
+        // People are told after what is passed over: that alone is no record that outlasts the program.
+        policy("leave", "select: {kind: host}\non: host.leaving\ncooldown: 1m\nthen: [evacuate, {notify: {message: look}}]"),
         policy("told", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.7\ncooldown: 10m\nthen: [{notify: {message: full}}]"),
     ]
     .concat()
@@ -44,6 +46,7 @@ enum Happening {
     Crash(usize),
     Grown(usize),
     Approve(bool),
+    Leave(usize),
     Agree(bool),
     Cancel,
     Reload,
@@ -56,6 +59,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => (0_usize..3).prop_map(Happening::Crash),
         3 => (0_usize..3).prop_map(Happening::Grown),
         2 => prop::bool::weighted(0.9).prop_map(Happening::Approve),
+        2 => (0_usize..2).prop_map(Happening::Leave),
         4 => prop::bool::weighted(0.9).prop_map(Happening::Agree),
         2 => Just(Happening::Cancel),
         1 => Just(Happening::Reload),
@@ -132,6 +136,10 @@ impl Run {
             }
             Happening::Approve(approve) => newest(|plan| plan.mode == Mode::Approve, &self.journal)
                 .map(|plan| OperatorCommand::Vote { plan, by: "bob".into(), approve: *approve, hash: None }),
+            Happening::Leave(host) => {
+                self.bench.event(now, ["host/a", "host/b"][*host], "host.leaving", &[]);
+                None
+            }
             Happening::Agree(approve) => newest(|plan| plan.mode == Mode::Recommend, &self.journal)
                 .map(|plan| OperatorCommand::Vote { plan, by: "ann".into(), approve: *approve, hash: None }),
             Happening::Cancel => newest(|plan| plan.mode == Mode::Auto, &self.journal)

@@ -1,4 +1,11 @@
-//! Budgets: strict sliding windows over the plans that began, and the plans in flight, by what they concern.
+//! Budgets: strict sliding windows over what plans began to act on, and what plans in flight act on, by what they concern.
+//!
+//! What is counted are resources. A plan weighs for a budget as many as it acts on, its subject and those of its steps, that the owner of
+//! the budget (its policy, or its guard) selects and that are in the counted group: on the host, in the rack, of the kind, with the value
+//! of the label; with the scopes `policy` and `all`, anywhere. It weighs 1 where that is none and it counts there all the same: a move
+//! counts for the host that it leads to, and a plan of a policy for that policy, whatever it acts on. With the scope `policy` the plans of
+//! one policy count, with the others those of all; for a guard, only those that act on something that it selects. All of it is as it was
+//! when the plan was made (`Reach`). What restores is not counted.
 //!
 //! ```text
 //!   begin ---> deeds in flight ---> end
@@ -7,12 +14,15 @@
 //!                                               <--- per ---->  ^ now: a deed leaves the window exactly `per` after it began
 //! ```
 //!
-//! Where a window began does not matter, nor midnight, nor a restart: a deed is admitted if fewer than `max` began in the time `per`
-//! before it. So there are never more than `max` in any stretch of that length, wherever it begins.
+//! Where a window began does not matter, nor midnight, nor a restart: a deed is admitted if its weight and those that began in the time
+//! `per` before it are no more than `max` together. So there are never more than `max` in any stretch of that length, wherever it begins.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+};
 
-use homeostat_model::{Budget, Group, Hold, Impact, Plan, PlanId, PolicyName, Scope, Timestamp};
+use homeostat_model::{Budget, Group, Hold, Impact, Lot, Plan, PlanId, PolicyName, Scope, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar;
@@ -23,10 +33,29 @@ const MAX_DEEDS: usize = 65_536;
 /// Who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner<'a> {
-    /// A policy, of its own plans.
+    /// A policy.
     Policy(&'a PolicyName),
-    /// A guard, of all plans that concern what it selects.
+    /// A guard, of plans that act on something that it selects.
     Guard(&'a str),
+}
+
+impl Owner<'_> {
+    /// All that it selects.
+    fn group(self) -> Group {
+        match self {
+            Self::Policy(name) => Group::Policy(name.clone()),
+            Self::Guard(name) => Group::Guard(name.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(name) => write!(f, "policy {name}"),
+            Self::Guard(name) => write!(f, "guard {name}"),
+        }
+    }
 }
 
 /// A budget that holds for a plan.
@@ -46,7 +75,9 @@ struct Deed {
     at: Timestamp,
     plan: PlanId,
     policy: PolicyName,
-    groups: std::collections::BTreeSet<Group>,
+    groups: BTreeSet<Group>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lots: Vec<Lot>,
 }
 
 /// Remembers what began and what is in flight.
@@ -66,7 +97,8 @@ impl Ledger {
         if plan.reach.impact == Impact::Restoring {
             return;
         }
-        let deed = Deed { at, plan: plan.id, policy: plan.policy.clone(), groups: plan.reach.groups.clone() };
+        let (groups, lots) = (plan.reach.groups.clone(), plan.reach.lots.clone());
+        let deed = Deed { at, plan: plan.id, policy: plan.policy.clone(), groups, lots };
         self.in_flight.insert(plan.id, deed.clone());
         self.begun.push_back(deed);
         if self.begun.len() > MAX_DEEDS {
@@ -128,61 +160,70 @@ impl Ledger {
     {
         let Budget { scope, max, per, .. } = limit.budget;
         let max = max.up((limit.all)(group));
+        let owner = limit.owner.group();
         let counts = |deed: &&Deed| {
             (*scope != Scope::Policy || deed.policy == plan.policy)
                 && group.is_none_or(|group| deed.groups.contains(group))
-                && match limit.owner {
-                    Owner::Policy(_) => true,
-                    Owner::Guard(name) => deed.groups.iter().any(|g| matches!(g, Group::Guard(of) if of == name)),
-                }
+                && (matches!(limit.owner, Owner::Policy(_)) || deed.groups.contains(&owner))
         };
+        let weight = |deed: &Deed| usize_of(Lot::weight(&deed.lots, &owner, group));
+        let takes = plan.reach.weight(&owner, group);
         let held = |used: usize, until: Option<Timestamp>, by: Option<PlanId>| Hold::Budget {
-            of: match limit.owner {
-                Owner::Policy(name) => format!("policy {name}"),
-                Owner::Guard(name) => format!("guard {name}"),
-            },
-            counted: match (group, scope) {
-                (Some(group), _) => group.to_string(),
-                (None, Scope::Policy) => format!("policy {}", plan.policy),
-                (None, _) => "all that it guards".into(),
-            },
+            of: limit.owner.to_string(),
+            counted: counted(scope, group, plan),
             used: u32::try_from(used).unwrap_or(u32::MAX),
             max,
+            takes,
             per: *per,
             by,
             until,
         };
-        let most = usize::try_from(max).unwrap_or(usize::MAX);
+        // With that many of others there is room left. `None`: there never is, so that only the calendar ends it.
+        let others = max.checked_sub(takes).map(usize_of);
         let Some(per) = *per else {
-            let mut used = self.in_flight.values().filter(counts);
-            let first = used.next();
-            let used = usize::from(first.is_some()) + used.count();
-            return if used < most { Ok(()) } else { Err(held(used, until, first.map(|deed| deed.plan))) };
+            let used: usize = self.in_flight.values().filter(counts).map(weight).sum();
+            let first = self.in_flight.values().find(counts).map(|deed| deed.plan);
+            return if others.is_some_and(|most| used <= most) { Ok(()) } else { Err(held(used, until, first)) };
         };
         // A deed leaves the window exactly `per` after it began.
         let window = || self.begun.iter().rev().take_while(|deed| deed.at + per > at).filter(counts);
-        // With room for none, only the calendar ends it.
-        let Some(last) = most.checked_sub(1) else { return Err(held(window().count(), until, None)) };
-        let frees = window().nth(last).map(|deed| deed.at + per);
-        // What was forgotten may have been many: then the window counts as full.
-        let frees = frees.or(self.forgotten.map(|forgotten| forgotten + per).filter(|end| *end > at));
-        match frees {
+        let used = || window().map(weight).sum();
+        let Some(others) = others else { return Err(held(used(), until, None)) };
+        // From the newest back, the first that does not fit beside the plan: when it has left, the newer ones and the plan do.
+        let mut sum = 0_usize;
+        let frees = window().find(|deed| {
+            sum = sum.saturating_add(weight(deed));
+            sum > others
+        });
+        let frees = frees.map(|deed| deed.at + per);
+        // What was forgotten may have been much: then the window counts as full.
+        let forgotten = self.forgotten.map(|forgotten| forgotten + per).filter(|end| *end > at);
+        let full = if forgotten.is_some() { usize_of(max) } else { 0 };
+        match frees.or(forgotten) {
             None => Ok(()),
-            Some(frees) => Err(held(window().count().max(most), Some(until.map_or(frees, |end| end.min(frees))), None)),
+            Some(frees) => Err(held(used().max(full), Some(until.map_or(frees, |end| end.min(frees))), None)),
         }
+    }
+}
+
+fn usize_of(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// What a hold says is counted together.
+fn counted(scope: &Scope, group: Option<&Group>, plan: &Plan) -> String {
+    match (group, scope) {
+        (Some(group), _) => group.to_string(),
+        (None, Scope::Policy) => format!("policy {}", plan.policy),
+        (None, _) => "all that it guards".into(),
     }
 }
 
 /// The groups in which `budget` counts `plan`; one `None` where it counts all together.
 fn counted_in<'a>(budget: &'a Budget, plan: &'a Plan) -> Vec<Option<&'a Group>> {
-    let is = |group: &&Group| match (&budget.scope, group) {
-        (Scope::Host, Group::Host(_)) | (Scope::Rack, Group::Rack(_)) | (Scope::Kind, Group::Kind(_)) => true,
-        (Scope::Label(name), Group::Label(label, _)) => name == label,
-        _ => false,
-    };
     match budget.scope {
         Scope::Policy | Scope::All => vec![None],
-        _ => plan.reach.groups.iter().filter(is).map(Some).collect(),
+        _ => plan.reach.groups.iter().filter(|group| budget.scope.counts(group)).map(Some).collect(),
     }
 }
 

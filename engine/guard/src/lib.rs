@@ -18,7 +18,7 @@
 //!
 //! Invariant: no clock; every hold says what ends it.
 //! Invariant: what is owned is released when its plan ends, and not before; what nobody knows the state of stays owned.
-//! Invariant: in no stretch of time of a budget's length more plans begin than it allows, wherever the stretch begins.
+//! Invariant: in no stretch of time of a budget's length plans begin to act on more resources than it allows, wherever it begins.
 //! Invariant: what only restores is held by no budget, storm or breaker, and counted in none.
 
 pub mod approval;
@@ -97,7 +97,7 @@ impl Guard {
     /// Whether `plan` may begin at `at` as far as `limit` is concerned.
     ///
     /// # Errors
-    /// [`Hold::Budget`] with the group in which it is used up.
+    /// [`Hold::Budget`] with the group in which there is no room for the plan.
     pub fn within<F>(&self, at: Timestamp, plan: &Plan, limit: &Limit<'_, F>) -> Result<(), Hold>
     where
         F: Fn(Option<&Group>) -> usize,

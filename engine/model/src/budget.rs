@@ -1,13 +1,13 @@
-//! Budgets: how many deeds there may be at a time, or in any stretch of time, and where they are counted.
+//! Budgets: to how many resources something may be done at a time, or in any stretch of time, and where they are counted.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Action, Cron, Duration, Mode, ResourceId, Timestamp};
+use crate::{Action, Cron, Duration, Group, Mode, Timestamp};
 
-/// A limit on the plans that begin. A plan is one deed, however many steps it has.
+/// A limit on the resources that plans begin to act on, of those that its owner selects: see [`crate::Reach::weight`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
     /// What is counted together.
@@ -23,7 +23,7 @@ pub struct Budget {
 /// What a budget counts together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// The deeds of the policy.
+    /// What is done by the policy.
     Policy,
     /// Everything that a guard selects.
     All,
@@ -35,6 +35,18 @@ pub enum Scope {
     Kind,
     /// The same of all that have one value of this label.
     Label(String),
+}
+
+impl Scope {
+    /// Whether it counts what is in `group` by itself.
+    #[must_use]
+    pub fn counts(&self, group: &Group) -> bool {
+        match (self, group) {
+            (Self::Host, Group::Host(_)) | (Self::Rack, Group::Rack(_)) | (Self::Kind, Group::Kind(_)) => true,
+            (Self::Label(name), Group::Label(label, _)) => name == label,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Scope {
@@ -67,10 +79,14 @@ pub enum Quota {
 pub struct ParseQuotaError(String);
 
 impl Quota {
-    /// So many of `all`; a share is rounded up, as Karpenter's budgets do, so that only `0%` freezes a small fleet.
+    /// So many of `all`; a share is rounded up, as Karpenter's budgets do, so that only `0%` freezes a small fleet, or a host on which
+    /// there is nothing yet.
     #[must_use]
     pub fn up(self, all: usize) -> u32 {
-        self.of(all, f64::ceil)
+        match self {
+            Self::Share(share) if share > 0.0 => self.of(all, f64::ceil).max(1),
+            _ => self.of(all, f64::ceil),
+        }
     }
 
     /// So many of `all`; a share is rounded down, as Cluster API's `maxUnhealthy` does, so that a small fleet is not lost whole.
@@ -253,48 +269,6 @@ impl fmt::Display for Impact {
     }
 }
 
-/// Resources that a budget counts together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Group {
-    /// A host and what runs on it.
-    Host(ResourceId),
-    /// A rack and what is in it.
-    Rack(ResourceId),
-    /// All of a kind.
-    Kind(String),
-    /// All that have this label with this value.
-    Label(String, String),
-    /// All that the guard of this name selects.
-    Guard(String),
-}
-
-impl fmt::Display for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Host(id) | Self::Rack(id) => id.fmt(f),
-            Self::Kind(kind) => write!(f, "kind {kind}"),
-            Self::Label(name, value) => write!(f, "label {name}={value}"),
-            Self::Guard(name) => write!(f, "all of guard {name}"),
-        }
-    }
-}
-
-/// Whom a plan concerns, as it was when the plan was made.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Reach {
-    /// The greatest impact of its steps.
-    #[serde(default)]
-    pub impact: Impact,
-    /// What it takes away from which host.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub leaves: BTreeSet<(ResourceId, ResourceId)>,
-    /// The groups of everything that it acts on, or moves something to.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub groups: BTreeSet<Group>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +280,8 @@ mod tests {
             ("10%", 30, 3, 3),
             ("10%", 31, 4, 3),
             ("10%", 1, 1, 0),
+            ("10%", 0, 1, 0),
+            ("0%", 0, 0, 0),
             ("0%", 50, 0, 0),
             ("100%", 7, 7, 7),
             ("12.5%", 8, 1, 1),

@@ -53,20 +53,23 @@ pub enum Hold {
     },
     /// An operator has paused the engine.
     Paused,
-    /// As many plans as a budget allows have begun, or are in flight.
+    /// A budget has no room for all that the plan acts on.
     Budget {
         /// Whose budget it is.
         of: String,
         /// What is counted together.
         counted: String,
-        /// How many there are.
+        /// How many resources there are.
         used: u32,
         /// How many there may be.
         max: u32,
+        /// How many the plan would add.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        takes: u32,
         /// That begin in any stretch of this length; `None`: that are in flight.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         per: Option<Duration>,
-        /// One of those in flight.
+        /// One of the plans in flight.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<PlanId>,
         /// When there is room again by itself, or the budget is no longer in force; `None`: when a plan has ended.
@@ -183,6 +186,15 @@ pub enum Hold {
     },
 }
 
+/// What a plan takes of a budget in records from before plans were weighed.
+fn one() -> u32 {
+    1
+}
+
+fn is_one(takes: &u32) -> bool {
+    *takes == 1
+}
+
 /// What a breaker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -268,6 +280,13 @@ impl Hold {
         }
     }
 
+    /// Whether nothing that ends makes room: what the plan takes is more than its budget ever allows. With room for none it is a freeze,
+    /// which people end.
+    #[must_use]
+    pub fn is_beyond(&self) -> bool {
+        matches!(self, Self::Budget { max, takes, .. } if *max > 0 && takes > max)
+    }
+
     /// The finding of another policy that it waits for.
     #[must_use]
     pub fn opponent(&self) -> Option<&FindingRef> {
@@ -327,13 +346,14 @@ impl fmt::Display for Hold {
             Self::Undecided { what } => write!(f, "what to do is not known: {what}"),
             Self::Paused => f.write_str("paused by an operator"),
             Self::Budget { of, counted, max: 0, .. } => write!(f, "budget of {of}: none may begin for {counted} now"),
-            Self::Budget { of, counted, used, max, per, by, .. } => {
+            Self::Budget { of, counted, used, max, takes, per, by, .. } => {
                 write!(f, "budget of {of}: {used} of {max} for {counted} ")?;
                 match per {
                     Some(per) => write!(f, "within {per}")?,
                     None => f.write_str("in flight")?,
                 }
-                by.map_or(Ok(()), |plan| write!(f, ", such as plan {plan}"))
+                by.map_or(Ok(()), |plan| write!(f, ", such as plan {plan}"))?;
+                if *takes > 1 { write!(f, ", and this acts on {takes}") } else { Ok(()) }
             }
             Self::Unhealthy { of, unhealthy, max, all } => {
                 write!(f, "maxUnhealthy of {of}: {unhealthy} of {all} have a finding, and {max} may")

@@ -27,6 +27,7 @@ mod notification;
 mod outcome;
 mod plan;
 mod quantity;
+mod reach;
 mod record;
 mod recovery;
 mod resource;
@@ -40,9 +41,7 @@ mod value;
 
 pub use action::{Action, Amount, Verb};
 pub use attributes::Attributes;
-pub use budget::{
-    Approval, Budget, Flap, Fuse, Group, Impact, Otherwise, ParseQuotaError, Promotion, Quota, Reach, Scope, Window,
-};
+pub use budget::{Approval, Budget, Flap, Fuse, Impact, Otherwise, ParseQuotaError, Promotion, Quota, Scope, Window};
 pub use capability::{Capabilities, KindCapability, MetricDescription};
 pub use cpus::{CpuSet, MAX_CPUS};
 pub use cron::{Cron, ParseCronError};
@@ -57,6 +56,7 @@ pub use notification::{Channel, Delivery, NoticeId, Notices, Notification, Sever
 pub use outcome::{StepReport, StepResult};
 pub use plan::{Generation, IdempotencyKey, Mode, Plan, PlanId, PlanResult, Step, StepCommand, StepId};
 pub use quantity::{ParseQuantityError, Quantity, Unit};
+pub use reach::{Group, Lot, Reach};
 pub use record::{Entry, FindingRef, Record};
 pub use recovery::{Counting, OpenPlan, OpenPlans};
 pub use resource::{Capacity, Resource, ResourceId};

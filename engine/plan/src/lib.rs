@@ -36,7 +36,7 @@ mod step_state;
 
 pub use draft::{ALL_WAYS_OPEN, Barred, Draft, Infeasible, Surroundings, draft};
 pub use lanes::{Full, Lanes, Place, Width, concerned};
-pub use lint::{Lint, lint};
+pub use lint::{Allowance, Lint, lint};
 pub use migrate::gain;
 pub use placement::{Demand, NoRoom, Room};
 pub use precondition::unmet;

@@ -6,11 +6,13 @@
 //!         --> unproven     nothing is started that may still run elsewhere
 //!         --> evacuating   nothing goes to a host that is being emptied, or is none
 //!         --> overload     no host is given more than it has
+//!         --> budget       no more is acted on than a budget ever allows
 //! ```
 //!
 //! A rule a file; each says all that it finds. The linter shares no arithmetic with the drafts: an error in one is seen by the other.
 //! The idea is that of Blippy, which lints blueprints (Oxide Computer, omicron, `nexus/reconfigurator/blippy`).
 
+mod budget;
 mod evacuating;
 mod order;
 mod overload;
@@ -23,6 +25,8 @@ use std::{
 };
 
 use homeostat_model::{Action, ResourceId, Step, StepId};
+
+pub use budget::Allowance;
 
 use crate::Surroundings;
 
@@ -46,17 +50,18 @@ impl fmt::Display for Lint {
     }
 }
 
-/// Everything that is wrong with a plan of these steps, in the order of rules; nothing when it may be carried out.
+/// Everything that is wrong with a plan of these steps for `subject`, in the order of rules; nothing when it may be carried out.
 #[must_use]
-pub fn lint(around: &Surroundings<'_>, steps: &[Step]) -> Vec<Lint> {
-    let steps = Steps::of(steps);
+pub fn lint(around: &Surroundings<'_>, subject: &ResourceId, steps: &[Step], allowances: &[Allowance]) -> Vec<Lint> {
+    let steps = Steps::of(subject, steps, allowances);
     type Rule = fn(&Surroundings<'_>, &Steps<'_>) -> Vec<(Option<StepId>, String)>;
-    let rules: [(&'static str, Rule); 5] = [
+    let rules: [(&'static str, Rule); 6] = [
         ("order", order::check),
         ("twice", twice::check),
         ("unproven", unproven::check),
         ("evacuating", evacuating::check),
         ("overload", overload::check),
+        ("budget", budget::check),
     ];
     let found = rules.iter().flat_map(|(rule, check)| {
         check(around, &steps).into_iter().map(|(step, problem)| Lint { rule, step, problem })
@@ -64,22 +69,24 @@ pub fn lint(around: &Surroundings<'_>, steps: &[Step]) -> Vec<Lint> {
     found.collect()
 }
 
-/// The steps, and who comes before whom.
+/// The steps, for whom they are, what budgets allow, and who comes before whom.
 struct Steps<'a> {
+    subject: &'a ResourceId,
     all: &'a [Step],
+    allowances: &'a [Allowance],
     /// For each step, all that are done before it begins.
     before: BTreeMap<StepId, BTreeSet<StepId>>,
 }
 
 impl<'a> Steps<'a> {
-    fn of(all: &'a [Step]) -> Self {
+    fn of(subject: &'a ResourceId, all: &'a [Step], allowances: &'a [Allowance]) -> Self {
         let mut before: BTreeMap<StepId, BTreeSet<StepId>> = BTreeMap::new();
         for step in all {
             let earlier = step.after.iter().filter_map(|id| before.get(id)).flatten().copied();
             let all = step.after.iter().copied().chain(earlier).collect();
             before.insert(step.id, all);
         }
-        Self { all, before }
+        Self { subject, all, allowances, before }
     }
 
     /// Whether `first` is done before `second` begins.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use homeostat_model::*;
-use homeostat_plan::{ALL_WAYS_OPEN, Draft, Projection, Surroundings, draft, lint};
+use homeostat_plan::{ALL_WAYS_OPEN, Allowance, Draft, Projection, Surroundings, draft, lint};
 use proptest::prelude::*;
 
 fn id(text: &str) -> ResourceId {
@@ -40,7 +40,12 @@ impl Centre {
 
     /// The rules that these steps break, with what is said.
     fn lint(&self, projection: &Projection, steps: &[Step]) -> Vec<String> {
-        lint(&self.around(projection), steps).iter().map(ToString::to_string).collect()
+        self.lint_within(projection, &[], steps)
+    }
+
+    /// The same where budgets allow so much. The plan is for host/a.
+    fn lint_within(&self, projection: &Projection, allowances: &[Allowance], steps: &[Step]) -> Vec<String> {
+        lint(&self.around(projection), &id("host/a"), steps, allowances).iter().map(ToString::to_string).collect()
     }
 }
 
@@ -153,6 +158,47 @@ fn each_rule_says_what_is_wrong() {
     ] {
         let found = Centre::new(small()).lint(&Projection::default(), &steps).join("; ");
         assert_eq!(found, wanted, "{steps:?}");
+    }
+}
+
+#[test]
+fn a_plan_that_no_budget_has_room_for_is_refused() {
+    let centre = Centre::new(small());
+    let allowance = |most: u32, per: Option<u64>, resources: &[&str]| Allowance {
+        of: "guard web".into(),
+        counted: "all that it guards".into(),
+        most,
+        per: per.map(Duration::from_secs),
+        resources: resources.iter().map(|one| id(one)).collect(),
+    };
+    let steps = [
+        step(1, &[], "vm/one", vcpus(1.0)),
+        step(2, &[], "vm/two", vcpus(1.0)),
+        step(3, &[], "vm/three", vcpus(1.0)),
+        // What is acted on twice counts once.
+        step(4, &[1], "vm/one", vcpus(2.0)),
+    ];
+    let (vms, half) = (["vm/one", "vm/two", "vm/three"], ["vm/one", "vm/two", "vm/four"]);
+    for (allowances, wanted) in [
+        (vec![], ""),
+        (vec![allowance(3, Some(3600), &vms)], ""),
+        (
+            vec![allowance(2, Some(3600), &vms)],
+            "budget: it acts on 3 for all that it guards, and the budget of guard web allows 2 within 1h",
+        ),
+        (vec![allowance(2, None, &half)], ""),
+        (
+            vec![allowance(3, Some(60), &vms), allowance(1, None, &half)],
+            "budget: it acts on 2 for all that it guards, and the budget of guard web allows 1 in flight",
+        ),
+        // Its subject counts, also where no step is on it.
+        (
+            vec![allowance(1, None, &["host/a", "vm/two"])],
+            "budget: it acts on 2 for all that it guards, and the budget of guard web allows 1 in flight",
+        ),
+    ] {
+        let found = centre.lint_within(&Projection::default(), &allowances, &steps).join("; ");
+        assert_eq!(found, wanted, "{allowances:?}");
     }
 }
 
@@ -314,7 +360,7 @@ proptest! {
             }
         };
         let found = Centre::new(changed);
-        let rules: Vec<&str> = lint(&found.around(&none), &steps).iter().map(|lint| lint.rule).collect();
+        let rules: Vec<&str> = lint(&found.around(&none), &id(&evacuated), &steps, &[]).iter().map(|lint| lint.rule).collect();
         prop_assert!(rules.contains(&rule), "{rule} is not among {rules:?} for {steps:?}");
         if way != 0 {
             prop_assert!(rules.iter().all(|one| *one == rule), "{rules:?} for {steps:?}");

@@ -50,7 +50,7 @@ pub(crate) enum Within {
 /// Limits that a policy has of its own.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Limits {
-    /// How many plans may begin, and be in flight.
+    /// To how many resources something may begin to be done, and be done at a time.
     pub budgets: Vec<Budget>,
     /// Of how many of the resources that it selects it may have a finding at once, for anything to be disrupted.
     pub max_unhealthy: Option<Quota>,

@@ -41,7 +41,7 @@ pub struct Safeguard {
     pub name: PolicyName,
     /// What it guards.
     pub select: Selector,
-    /// How many plans may begin, and be in flight, that concern it.
+    /// To how much of it something may begin to be done, and be done at a time.
     pub budgets: Vec<Budget>,
     /// How many of what it guards may have a finding at once, for anything there to be disrupted.
     pub max_unhealthy: Option<Quota>,

@@ -178,9 +178,11 @@ fn ladder(draw: &mut Draw, pattern: &Pattern) -> String {
     then
 }
 
+/// Some have room for plans of several resources, some for one at a time.
 fn budget(draw: &mut Draw, scopes: &[&str]) -> String {
     let scope = draw.pick(scopes);
-    let max = draw.between(1, 3);
+    let most = if draw.chance(50) { 3 } else { 6 };
+    let max = draw.between(1, most);
     match draw.below(3) {
         0 => format!("{{scope: {scope}, max: {max}}}"),
         1 => format!("{{scope: {scope}, max: {max}, per: 3m}}"),

@@ -1,4 +1,4 @@
-//! Promise 3: in no stretch of a budget's length more plans begin than it allows, nor are more in flight, in any scope.
+//! Promise 3: no more is acted on than a budget allows, in any scope, at a time or in any stretch of its length.
 
 use homeostat_model::*;
 
@@ -29,54 +29,77 @@ impl Watch for Watcher {
     }
 }
 
-/// Whether a plan counts in a group.
-type Counts = Box<dyn Fn(&Flight) -> bool>;
+/// Whose budget it is.
+#[derive(Clone, Copy)]
+enum Owner<'a> {
+    Policy(&'a PolicyName),
+    Guard(&'a PolicyName),
+}
 
 /// Whether the plan that begins, if one does, is within all budgets, counted over the plans that `counts` says.
 pub(crate) fn kept(scene: &Scene, counts: impl Fn(&Flight) -> bool) -> Result<(), String> {
     let Some(flight) = scene.beginning().filter(|flight| flight.disrupts()) else { return Ok(()) };
     let others: Vec<&Flight> =
         scene.flights.values().filter(|one| one.begun.is_some() && one.disrupts() && counts(one)).collect();
-    let own = scene.policy(&flight.plan.policy).limits.budgets.iter().map(|budget| (budget, None));
-    let guards =
-        scene.guards_of(flight).flat_map(|guard| guard.budgets.iter().map(|budget| (budget, Some(&guard.name))));
-    for (budget, guard) in own.chain(guards) {
-        let guarded: Vec<&Flight> =
-            others.iter().copied().filter(|one| guard.is_none_or(|guard| one.guards.contains(guard))).collect();
-        within(scene, flight, budget, &guarded)?;
+    let policy = scene.policy(&flight.plan.policy);
+    let own = policy.limits.budgets.iter().map(|budget| (budget, Owner::Policy(&policy.name)));
+    let guards = scene
+        .guards_of(flight)
+        .flat_map(|guard| guard.budgets.iter().map(|budget| (budget, Owner::Guard(&guard.name))));
+    for (budget, owner) in own.chain(guards) {
+        within(scene, flight, budget, owner, &others)?;
     }
     Ok(())
 }
 
-fn within(scene: &Scene, flight: &Flight, budget: &Budget, others: &[&Flight]) -> Result<(), String> {
+fn within(scene: &Scene, flight: &Flight, budget: &Budget, owner: Owner<'_>, others: &[&Flight]) -> Result<(), String> {
     let Quota::Count(max) = budget.max else { return Err("only counts are drawn".into()) };
-    let places = |kind: &'static str| flight.places.iter().filter(move |id| id.kind() == kind);
-    let groups: Vec<Counts> = match budget.scope {
-        Scope::Policy => {
-            let policy = flight.plan.policy.clone();
-            vec![Box::new(move |one| one.plan.policy == policy)]
-        }
-        Scope::All => vec![Box::new(|_| true)],
+    let places: Vec<Option<&ResourceId>> = match budget.scope {
+        Scope::Policy | Scope::All => vec![None],
         Scope::Host | Scope::Rack => {
             let kind = if budget.scope == Scope::Host { "host" } else { "rack" };
-            let at = |id: &ResourceId| -> Counts {
-                let id = id.clone();
-                Box::new(move |one| one.places.contains(&id))
-            };
-            places(kind).map(at).collect()
+            flight.places.iter().filter(|id| id.kind() == kind).map(Some).collect()
         }
         _ => return Err("this scope is not drawn".into()),
     };
-    for group in groups {
-        let counted = others.iter().filter(|one| group(one)).filter(|one| match budget.per {
-            None => one.ended.is_none(),
-            Some(per) => one.begun.is_some_and(|begun| begun + per > scene.decided),
-        });
-        let used = counted.count();
+    for place in places {
+        let mut used = 0;
+        for one in others {
+            let counts = match budget.per {
+                None => one.ended.is_none(),
+                Some(per) => one.begun.is_some_and(|begun| begun + per > scene.decided),
+            };
+            let of_policy = budget.scope != Scope::Policy || one.plan.policy == flight.plan.policy;
+            if counts && of_policy {
+                used += weight(one, owner, place);
+            }
+        }
         if used > max as usize {
             let (id, per) = (flight.plan.id, budget.per.map_or("in flight".into(), |per| format!("within {per}")));
-            return Err(format!("plan {id} is the {used}th {per} by {}, and {max} may be", budget.scope));
+            return Err(format!("with plan {id} it is {used} {per} by {}, and {max} may be", budget.scope));
         }
     }
     Ok(())
+}
+
+/// How many of the resources that a plan acts on count for a budget there: at least one, if it concerns that at all.
+fn weight(flight: &Flight, owner: Owner<'_>, place: Option<&ResourceId>) -> usize {
+    let concerned = match owner {
+        Owner::Policy(_) => true,
+        Owner::Guard(name) => flight.guards.contains(name),
+    };
+    if !concerned || !place.is_none_or(|place| flight.places.contains(place)) {
+        return 0;
+    }
+    let mut count = 0;
+    for one in &flight.acts_on {
+        let selected = match owner {
+            Owner::Policy(name) => one.policies.contains(name),
+            Owner::Guard(name) => one.guards.contains(name),
+        };
+        if selected && place.is_none_or(|place| one.places.contains(place)) {
+            count += 1;
+        }
+    }
+    count.max(1)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use homeostat_engine::Input;
 use homeostat_model::*;
-use homeostat_policy::{Policy, Safeguard};
+use homeostat_policy::{Policy, Safeguard, Selector};
 
 /// One try of a step, under its key.
 #[derive(Debug, Clone)]
@@ -37,8 +37,21 @@ pub(crate) struct Flight {
     pub(crate) from: BTreeMap<ResourceId, ResourceId>,
     /// The guards that selected something of what it acts on.
     pub(crate) guards: BTreeSet<PolicyName>,
+    /// What it acts on, as it was when the plan was made.
+    pub(crate) acts_on: Vec<Seen>,
     /// In which life it was seen last: one that ended in an earlier one is a matter of memory.
     pub(crate) life: u32,
+}
+
+/// A resource as it was seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// The hosts and racks that it was, or was on.
+    pub(crate) places: BTreeSet<ResourceId>,
+    /// The guards that selected it.
+    pub(crate) guards: BTreeSet<PolicyName>,
+    /// The policies that did.
+    pub(crate) policies: BTreeSet<PolicyName>,
 }
 
 impl Flight {
@@ -221,16 +234,11 @@ impl Scene {
     }
 
     fn made(&mut self, at: Timestamp, plan: &Plan) {
-        let mut places = BTreeSet::new();
-        for id in plan.touches().iter().chain(&plan.uses()) {
-            let above = self.told.ancestors(id).map(|one| one.id.clone());
-            places.extend(above.chain([id.clone()]).filter(|id| matches!(id.kind(), "host" | "rack")));
-        }
-        let touched = plan.touches();
-        let selected = |guard: &&Safeguard| {
-            touched.iter().filter_map(|id| self.told.get(id)).any(|one| guard.select.matches(one, &self.told))
-        };
-        let guards = self.guards.iter().filter(selected).map(|guard| guard.name.clone()).collect();
+        let acts_on: Vec<Seen> = plan.touches().iter().map(|id| self.seen(id)).collect();
+        let targets = plan.uses();
+        let places = targets.iter().flat_map(|id| self.places(id));
+        let places = acts_on.iter().flat_map(|one| one.places.iter().cloned()).chain(places).collect();
+        let guards = acts_on.iter().flat_map(|one| one.guards.iter().cloned()).collect();
         let moved = plan
             .steps
             .iter()
@@ -247,12 +255,26 @@ impl Scene {
             refused: BTreeSet::new(),
             places,
             guards,
+            acts_on,
             life: self.life,
         };
         self.flights.insert(plan.id, flight);
         if plan.mode == Mode::Auto {
             self.begins(at, plan.id);
         }
+    }
+
+    /// The hosts and racks that `id` is, or is on.
+    fn places(&self, id: &ResourceId) -> impl Iterator<Item = ResourceId> {
+        let above = self.told.ancestors(id).map(|one| one.id.clone());
+        above.chain([id.clone()]).filter(|id| matches!(id.kind(), "host" | "rack"))
+    }
+
+    fn seen(&self, id: &ResourceId) -> Seen {
+        let matches = |select: &Selector| self.told.get(id).is_some_and(|one| select.matches(one, &self.told));
+        let guards = self.guards.iter().filter(|guard| matches(&guard.select)).map(|guard| guard.name.clone());
+        let policies = self.policies.iter().filter(|policy| matches(&policy.select)).map(|policy| policy.name.clone());
+        Seen { places: self.places(id).collect(), guards: guards.collect(), policies: policies.collect() }
     }
 
     fn begins(&mut self, at: Timestamp, plan: PlanId) {
@@ -286,6 +308,7 @@ impl Scene {
                 flight.places.clone_from(&known.places);
                 flight.from.clone_from(&known.from);
                 flight.guards.clone_from(&known.guards);
+                flight.acts_on.clone_from(&known.acts_on);
                 flight.life = known.life;
             }
             let open = flight.ended.is_none() || (!flight.doubtful().is_empty() && !self.looked_at.contains(id));

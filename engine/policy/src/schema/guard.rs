@@ -119,7 +119,7 @@ pub(super) fn budgets(scopes: &[Scope]) -> Value {
     let words: Vec<String> = scopes.iter().map(ToString::to_string).collect();
     let mut budget = object(
         "a budget",
-        "How many plans may begin, or be in flight",
+        "To how many resources something may begin to be done, or be done at a time",
         &["max"],
         json!({
             "scope": {
@@ -127,7 +127,7 @@ pub(super) fn budgets(scopes: &[Scope]) -> Value {
                 "anyOf": [{"enum": words}, {"type": "string", "pattern": "^label:.+$"}],
                 "examples": ["host", "label:tier"],
             },
-            "max": shared_as("quota", "How many; a share of the resources in the scope is rounded up"),
+            "max": shared_as("quota", "How many resources; a share of those in the scope is rounded up"),
             "per": shared_as("duration", "Those that begin in any stretch of this length; without it, those in flight"),
             "inFlight": {"description": "Those in flight at a time, as unless `per` is given", "const": true},
             "schedule": shared_as("schedule", "When it comes into force each time; always in force unless given"),
@@ -142,5 +142,8 @@ pub(super) fn budgets(scopes: &[Scope]) -> Value {
             "dependentRequired": {"schedule": ["duration"], "duration": ["schedule"], "timezone": ["schedule"]},
         }),
     );
-    list_up_to(MAX_BUDGETS, list("How many plans may begin, and be in flight", 0, budget))
+    list_up_to(
+        MAX_BUDGETS,
+        list("To how many resources something may begin to be done, and be done at a time", 0, budget),
+    )
 }
