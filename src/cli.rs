@@ -11,8 +11,8 @@ use serde::Serialize;
 
 pub(crate) use datacentre::{DatacentreArgs, DatacentreCommand, InjectArgs, ServeArgs};
 pub(crate) use people::{
-    AskArgs, Credentials, OnePlanArgs, PlanArgs, PlanCommand, PlanListArgs, PlanVoteArgs, ReleaseArgs, Rendering,
-    ServerArgs, TokenArgs, TokenCommand, TokenCreateArgs,
+    AskArgs, Credentials, OnePlanArgs, PlanArgs, PlanCommand, PlanListArgs, PlanVoteArgs, ReleaseArgs, ServerArgs,
+    TokenArgs, TokenCommand, TokenCreateArgs,
 };
 
 /// A policy-driven autonomic orchestrator: watches resources, decides, plans, acts, and can say why.
@@ -43,11 +43,13 @@ pub(crate) enum LogFormat {
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum Rendering {
     /// For people.
     Table,
     /// For programs.
     Json,
+    /// The same as YAML.
+    Yaml,
 }
 
 /// How the results of tests are written.
@@ -139,7 +141,7 @@ pub(crate) struct CheckArgs {
     pub(crate) paths: Vec<PathBuf>,
     /// How to write the problems.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
     /// Accept metrics, kinds and events that no adapter is known to provide.
     #[arg(long)]
     pub(crate) allow_unknown_metrics: bool,
@@ -181,7 +183,7 @@ pub(crate) struct SimulateArgs {
     pub(crate) compare: bool,
     /// How to write the result.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
     /// Write every decision to this file, a JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub(crate) decisions: Option<PathBuf>,
@@ -228,7 +230,7 @@ pub(crate) struct BacktestArgs {
     pub(crate) known_metrics_only: bool,
     /// How to write the result.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
     /// Write every decision to this file, a JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub(crate) decisions: Option<PathBuf>,
@@ -297,7 +299,7 @@ pub(crate) struct AuditArgs {
     pub(crate) follow: bool,
     /// How to write it.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
 }
 
 /// A time that is given as such, or as how long ago it was.
@@ -404,7 +406,7 @@ pub(crate) struct BenchArgs {
     pub(crate) enforce: bool,
     /// How to write the figures.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
     /// Do one part in this process, which is started for that.
     #[arg(long, value_enum, hide = true)]
     pub(crate) child: Option<Child>,

@@ -161,6 +161,25 @@ mod tests {
         let (_, asked) = ask(&program, &["audit", "--plan", &id, "-o", "json"]);
         let lines = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
         assert!(!files.is_empty() && lines(&files) == lines(&asked), "{files}\n{asked}");
+        let (status, documents) = ask(&program, &["audit", "--plan", &id, "-o", "yaml"]);
+        assert_eq!(
+            (status, serde_saphyr::from_multiple::<Value>(&documents).unwrap()),
+            (0, lines(&files)),
+            "{documents}"
+        );
+        for question in
+            [&["plan", "show", &id][..], &["plan", "list", "--state", "all"], &["status"], &["explain", "vm/db-1"]]
+        {
+            let said = |output| ask(&program, &[question, &["-o", output]].concat()).1;
+            // The time goes on.
+            let timeless = |mut answer: Value| {
+                answer.as_object_mut().map(|fields| fields.remove("now"));
+                answer
+            };
+            let yaml: Value = serde_saphyr::from_str(&said("yaml")).unwrap();
+            let json: Value = serde_json::from_str(&said("json")).unwrap();
+            assert_eq!(timeless(yaml), timeless(json), "{question:?}");
+        }
 
         // A replay decides the same, people's commands included.
         let decided = fs::read_to_string(folder.path().join("decisions.jsonl")).unwrap();
