@@ -21,6 +21,7 @@ use crate::{
     case::{Case, Climbed},
     quarantine::Quarantined,
     recent::Recent,
+    told::Told,
 };
 
 /// What the engine itself waits for. Ordered, so that equal moments are handled in a fixed order.
@@ -42,6 +43,8 @@ pub(crate) enum Alarm {
     TryAgain(PlanId),
     /// It is looked whether a plan has helped.
     Look(PlanId),
+    /// A finding that people were told of, and that was open when homeostat last ended, may be over.
+    Told(FindingRef),
     /// A resource may have been in quarantine for long enough.
     Release(ResourceId),
     /// Resources that only samples and events speak of may have fallen silent.
@@ -100,6 +103,8 @@ pub struct Engine {
     /// What has not reached people yet.
     pub(crate) notices: Notices,
     pub(crate) notices_made: u64,
+    /// What people were told of and is not over.
+    pub(crate) told: BTreeMap<FindingRef, Told>,
     /// Resources that are left alone since a ladder has come to its end there.
     pub(crate) quarantined: BTreeMap<ResourceId, Quarantined>,
     /// How often each rung was tried, if somebody looks.
@@ -143,6 +148,7 @@ impl Engine {
             channels: BTreeMap::new(),
             notices: Notices::default(),
             notices_made: 0,
+            told: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             rungs_tried: None,
             forgetting: false,
@@ -205,7 +211,7 @@ impl Engine {
             Input::Observed(observation) => self.observe(observation, out),
             Input::Recalled { past, since } => self.recall(*past, &since, out),
             Input::Recovered(open) => self.recover(&open, out),
-            Input::Channels(channels) => self.channels_are(channels),
+            Input::Channels(channels) => self.channels_are(channels, out),
             Input::Undelivered(notification) => self.undelivered(*notification, out),
             Input::Delivered(delivery) => self.delivered(delivery, out),
             Input::Report(report) => self.reported(&report, out),
@@ -434,6 +440,7 @@ impl Engine {
             Alarm::Look(plan) => self.look(plan, out),
             Alarm::RungOver(finding, rung, since) => self.rung_over(&finding, rung, since, out),
             Alarm::LadderOver(finding, since) => self.ladder_over(&finding, since, out),
+            Alarm::Told(finding) => self.look_at_told(&finding, out),
             Alarm::Release(resource) => self.release_due(&resource, out),
             Alarm::Breaker(guard) => self.breaker_due(&guard, out),
             Alarm::Forget => self.forget_silent(out),
@@ -460,6 +467,7 @@ impl Engine {
                     let case = self.cases.entry(finding.clone()).or_insert_with(fresh);
                     case.adopt(policy.clone());
                     case.closed = false;
+                    self.told_of_open(&finding);
                     if let Some(flap) = policy.limits.flap {
                         self.guard.opened(self.now, &finding, &flap);
                     }
@@ -481,9 +489,7 @@ impl Engine {
                 Change::Overran { policy, took } => out.push(Output::Overran { policy, took }),
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
-                    if self.cases.get(&finding).is_some_and(|case| case.told) {
-                        out.push(Output::Resolved(finding.clone()));
-                    }
+                    self.told_is_over(&finding, out);
                     self.close(&finding, out);
                     self.quarantine_sees(&finding, true);
                     closed.insert(finding);

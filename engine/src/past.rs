@@ -25,6 +25,7 @@ use crate::{
     Engine,
     case::{Climbed, Settled},
     quarantine::Quarantined,
+    told::Told,
 };
 
 /// Most that is said in one record of what counts: a hundred kilobytes, far below what a journal takes.
@@ -60,6 +61,9 @@ pub struct Past {
     /// Resources that are left alone.
     #[serde(default)]
     pub(crate) left_alone: Vec<(ResourceId, Quarantined)>,
+    /// What people were told of and is not over.
+    #[serde(default)]
+    pub(crate) told: Vec<(FindingRef, Told)>,
 }
 
 impl Default for Past {
@@ -78,6 +82,7 @@ impl Default for Past {
             joined: Vec::new(),
             counting: Vec::new(),
             left_alone: Vec::new(),
+            told: Vec::new(),
         }
     }
 }
@@ -151,6 +156,7 @@ impl Engine {
             joined: self.joined.iter().map(|(id, joined)| (*id, joined.clone())).collect(),
             counting: self.decider.counting(),
             left_alone: self.quarantined.iter().map(|(id, of)| (id.clone(), of.clone())).collect(),
+            told: self.told.iter().map(|(finding, told)| (finding.clone(), told.clone())).collect(),
         }
     }
 
