@@ -103,7 +103,7 @@ pub struct Engine {
     /// What has not reached people yet.
     pub(crate) notices: Notices,
     pub(crate) notices_made: u64,
-    /// What people were told of and is not over.
+    /// What people were told of and is not over: as much as findings are open, or were when homeostat last ended.
     pub(crate) told: BTreeMap<FindingRef, Told>,
     /// Resources that are left alone since a ladder has come to its end there.
     pub(crate) quarantined: BTreeMap<ResourceId, Quarantined>,

@@ -96,7 +96,7 @@ impl Engine {
     pub(crate) fn look_at_told(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
         let Some(until) = self.told.get(finding).and_then(|told| told.until) else { return };
         match self.why_over(finding, until) {
-            None => drop(self.alarms.insert((until.min(self.now + LOOK_EVERY), Alarm::Told(finding.clone())))),
+            None => drop(self.alarms.insert((self.now + LOOK_EVERY, Alarm::Told(finding.clone())))),
             Some(reason) => {
                 self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
                 self.told_is_over(finding, out);
@@ -117,6 +117,10 @@ impl Engine {
     fn why_over(&self, finding: &FindingRef, until: Timestamp) -> Option<String> {
         if self.policy(&finding.policy).is_none() {
             return Some("homeostat was started anew without its policy".into());
+        }
+        if self.cases.contains_key(finding) {
+            // Its plan goes on, which was begun while it was open.
+            return None;
         }
         // Before adapters have described what there is, what is false may only be unknown.
         if self.capabilities.keys().all(|adapter| self.listed.contains(adapter)) {

@@ -81,8 +81,7 @@ impl Run {
             seen: 0,
             noted: Vec::new(),
         };
-        let chat = Channel { name: ChannelName::new("chat").unwrap(), from: Severity::Info };
-        run.bench.driver.handle(at(0), Input::Channels(vec![chat]));
+        run.bench.driver.handle(at(0), Input::Channels(vec![chat()]));
         run.note(0);
         run
     }
@@ -132,9 +131,8 @@ impl Run {
                 let mut waiting = Notices::default();
                 self.journal.iter().for_each(|record| waiting.apply(record));
                 if let Some(notification) = waiting.iter().next().map(|one| one.id) {
-                    let channel = ChannelName::new("chat").unwrap();
                     let given_up = given_up.then(|| "no".to_owned());
-                    let delivery = Delivery { notification, channel, given_up };
+                    let delivery = Delivery { notification, channel: chat().name, given_up };
                     self.bench.driver.handle(at(now), Input::Delivered(delivery));
                 }
                 None
@@ -231,6 +229,10 @@ fn a_plan_that_was_made_as_the_program_ended_counts_from_then_on() {
     assert_ne!(knows(&records[..made]), knows(&records[..=made]));
 }
 
+fn chat() -> Channel {
+    Channel { name: ChannelName::new("chat").unwrap(), from: Severity::Info }
+}
+
 /// A site where people are told when a machine is hot, and were told of one.
 fn told_site() -> (String, Vec<Record>) {
     let site = policy(
@@ -238,11 +240,10 @@ fn told_site() -> (String, Vec<Record>) {
         "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\ncooldown: 10m\nthen: [{notify: {message: hot}}]",
     );
     let mut bench = Bench::new(&site, centre(1), slow(30));
-    let chat = Channel { name: ChannelName::new("chat").unwrap(), from: Severity::Info };
-    bench.driver.handle(at(0), Input::Channels(vec![chat.clone()]));
+    bench.driver.handle(at(0), Input::Channels(vec![chat()]));
     bench.sample(10, "vm/a0", "cpu.utilization", 0.9);
     let notification = NoticeId { generation: Generation(1), number: 1 };
-    bench.driver.handle(at(11), Input::Delivered(Delivery { notification, channel: chat.name, given_up: None }));
+    bench.driver.handle(at(11), Input::Delivered(Delivery { notification, channel: chat().name, given_up: None }));
     (site, bench.driver.records().to_vec())
 }
 
@@ -332,6 +333,36 @@ fn what_people_were_told_stands_after_a_restart_until_it_is_known_that_it_is_ove
     // It is killed once more before anything is known.
     after(&[], 120);
     after(&[(110, 0.9)], 120);
+}
+
+#[test]
+fn what_people_were_told_of_an_event_stands_while_the_plan_that_answers_it_goes_on() {
+    let site = policy("crash", &format!("{CRASH}then: [{{notify: {{message: look}}}}, restart]"));
+    let mut bench = Bench::new(&site, centre(1), slow(600));
+    bench.driver.handle(at(0), Input::Channels(vec![chat()]));
+    bench.event(90, "vm/a0", "vm.crashed", &[]);
+    let records = bench.driver.records().to_vec();
+    let mut open = OpenPlans::default();
+    records.iter().for_each(|record| open.apply(record));
+    let open = open.into_plans().remove(0);
+    let (plan, step) = (open.made.id, StepId(1));
+    let key = IdempotencyKey::new(plan, step);
+
+    let (mut engine, began) = next_engine(&site, Past::default(), &records, 100);
+    assert!(began.iter().any(|output| matches!(output, Output::Stands(_))), "{began:?}");
+    engine.handle(at(100), Input::Recovered(Box::new(open)), &mut Vec::new());
+    assert!(about_people(live_on(&mut engine, &[(130, 0.1)], 170)).is_empty(), "its plan goes on");
+    let result = StepResult::Done { observed: "running".into() };
+    engine.handle(
+        at(171),
+        Input::Report(StepReport { generation: Generation(2), plan, step, key, result }),
+        &mut Vec::new(),
+    );
+    let over = "it was open when homeostat last ended, and does not hold any more";
+    assert_eq!(
+        about_people(live_on(&mut engine, &[], 300)),
+        [format!("220s closed: {over}"), "220s crash on vm/a0 is over".into()]
+    );
 }
 
 #[test]
