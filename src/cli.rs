@@ -310,13 +310,8 @@ impl std::str::FromStr for Moment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(ago) = text.parse::<homeostat_model::Duration>() {
-            let now = jiff::Timestamp::now().as_millisecond();
-            return Ok(Self(homeostat_model::Timestamp::from_millis(now.saturating_sub_unsigned(ago.as_millis()))));
-        }
-        let time: Result<jiff::Timestamp, _> = text.parse();
-        let time = time.map_err(|_| "write a time such as 2026-01-31T10:00:00Z, or how long ago it was, such as 2h")?;
-        Ok(Self(homeostat_model::Timestamp::from_millis(time.as_millisecond())))
+        let now = homeostat_model::Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+        Ok(Self(homeostat_request::moment(text, now)?))
     }
 }
 

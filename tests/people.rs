@@ -271,7 +271,11 @@ mod tests {
             ("/api/v1/plans/p1-99", 404, "nearest one is p1-2"),
             ("/api/v1/explain/vm", 400, "kind/name"),
             ("/api/v1/explain/vm/none", 404, "kind/name"),
-            ("/api/v1/audit?since=soon", 400, ""),
+            ("/api/v1/audit?since=soon", 400, "2h"),
+            ("/api/v1/audit?limti=1", 400, "since, until, limit"),
+            ("/api/v1/audit?limit=x", 400, "write a number"),
+            ("/api/v1/plans?limit=1&limit=2", 400, "give it once"),
+            ("/api/v1/plans/%ff", 400, "names are ASCII"),
         ] {
             let (got, told) = raw(&program, &format!("GET {path}"), Some(token), "");
             assert!(got == status && told["help"].as_str().unwrap().contains(part), "{path}: {got} {told}");

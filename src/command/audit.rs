@@ -13,6 +13,7 @@ use std::{
 
 use homeostat_journal::{History, JournalError, Kept};
 use homeostat_model::{Entry, Plan, Record, Timestamp};
+use homeostat_request::Wanted;
 use serde_json::json;
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     report::Failure,
     story::Story,
 };
-pub(crate) use selection::{Selection, Wanted};
+pub(crate) use selection::Selection;
 
 /// How long the journal is left alone before it is looked at again: a person does not notice it, nor does the disk.
 const PATIENCE: Duration = Duration::from_millis(200);
