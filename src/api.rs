@@ -8,6 +8,8 @@
 //!                                                                         the engine's loop, the journal's files
 //! ```
 //!
+//! What people send is read by `homeostat-request`, which has a fuzz target.
+//!
 //! Invariant: each path of people's takes a role. Sources have paths and tokens of their own, which say nothing about people.
 //! Invariant: who may only view changes nothing. What changes something is recorded with who wanted it, and answered when that is durable.
 
@@ -18,6 +20,7 @@ mod connections;
 mod control;
 mod explain;
 mod health;
+mod named;
 mod plans;
 mod refusal;
 mod settings;
@@ -37,6 +40,7 @@ use axum::{
     middleware,
     routing::{get, post},
 };
+use homeostat_request::MAX_BODY;
 use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) use access::{Access, Role};
@@ -48,7 +52,7 @@ pub(crate) use refusal::Told;
 pub(crate) use settings::{ApiConfig, checked_name};
 pub(crate) use socket::{Place, Socket};
 pub(crate) use tls::{Certificate, server_config};
-pub(crate) use token::{TokenHash, fresh};
+pub(crate) use token::fresh;
 
 use crate::{live::Message, metrics::Metrics};
 
@@ -64,8 +68,6 @@ pub(crate) const PATHS: [&str; 8] = [
     "/api/v1/resume",
 ];
 
-/// Most bytes of a body that people send: a hash and a name.
-const MAX_BODY: usize = 16 * 1024;
 /// How long a question may take, its body's way included.
 const MAX_REQUEST: Duration = Duration::from_secs(10);
 /// The same where the journal is read: a gigabyte of it takes a while.

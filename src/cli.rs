@@ -11,8 +11,8 @@ use serde::Serialize;
 
 pub(crate) use datacentre::{DatacentreArgs, DatacentreCommand, InjectArgs, ServeArgs};
 pub(crate) use people::{
-    AskArgs, Credentials, OnePlanArgs, PlanArgs, PlanCommand, PlanListArgs, PlanVoteArgs, ReleaseArgs, Rendering,
-    ServerArgs, TokenArgs, TokenCommand, TokenCreateArgs,
+    AskArgs, Credentials, OnePlanArgs, PlanArgs, PlanCommand, PlanListArgs, PlanVoteArgs, ReleaseArgs, ServerArgs,
+    TokenArgs, TokenCommand, TokenCreateArgs,
 };
 
 /// A policy-driven autonomic orchestrator: watches resources, decides, plans, acts, and can say why.
@@ -43,11 +43,13 @@ pub(crate) enum LogFormat {
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum Rendering {
     /// For people.
     Table,
     /// For programs.
     Json,
+    /// The same as YAML.
+    Yaml,
 }
 
 /// How the results of tests are written.
@@ -139,7 +141,7 @@ pub(crate) struct CheckArgs {
     pub(crate) paths: Vec<PathBuf>,
     /// How to write the problems.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
     /// Accept metrics, kinds and events that no adapter is known to provide.
     #[arg(long)]
     pub(crate) allow_unknown_metrics: bool,
@@ -181,7 +183,7 @@ pub(crate) struct SimulateArgs {
     pub(crate) compare: bool,
     /// How to write the result.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
     /// Write every decision to this file, a JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub(crate) decisions: Option<PathBuf>,
@@ -228,7 +230,7 @@ pub(crate) struct BacktestArgs {
     pub(crate) known_metrics_only: bool,
     /// How to write the result.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
     /// Write every decision to this file, a JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub(crate) decisions: Option<PathBuf>,
@@ -297,7 +299,7 @@ pub(crate) struct AuditArgs {
     pub(crate) follow: bool,
     /// How to write it.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
 }
 
 /// A time that is given as such, or as how long ago it was.
@@ -308,13 +310,8 @@ impl std::str::FromStr for Moment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(ago) = text.parse::<homeostat_model::Duration>() {
-            let now = jiff::Timestamp::now().as_millisecond();
-            return Ok(Self(homeostat_model::Timestamp::from_millis(now.saturating_sub_unsigned(ago.as_millis()))));
-        }
-        let time: Result<jiff::Timestamp, _> = text.parse();
-        let time = time.map_err(|_| "write a time such as 2026-01-31T10:00:00Z, or how long ago it was, such as 2h")?;
-        Ok(Self(homeostat_model::Timestamp::from_millis(time.as_millisecond())))
+        let now = homeostat_model::Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+        Ok(Self(homeostat_request::moment(text, now)?))
     }
 }
 
@@ -404,7 +401,7 @@ pub(crate) struct BenchArgs {
     pub(crate) enforce: bool,
     /// How to write the figures.
     #[arg(short, long, value_enum, default_value = "table")]
-    pub(crate) output: Format,
+    pub(crate) output: Rendering,
     /// Do one part in this process, which is started for that.
     #[arg(long, value_enum, hide = true)]
     pub(crate) child: Option<Child>,

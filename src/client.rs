@@ -11,12 +11,12 @@ mod connection;
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
 use hyper::Method;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     api::Told,
-    cli::{Credentials, Rendering, ServerArgs},
+    cli::{Credentials, ServerArgs},
     report::Failure,
 };
 use address::Address;
@@ -123,22 +123,6 @@ fn read_token(file: &PathBuf) -> Result<String, Failure> {
         return Err(unusable("there is no token in it".into()).help("it has to hold a token alone, on one line"));
     }
     Ok(token.to_owned())
-}
-
-/// An answer for programs; `None` when it is for people.
-///
-/// # Errors
-/// [`Failure`] when it cannot be written, which does not happen to what came as JSON.
-pub(crate) fn rendered(value: &impl Serialize, rendering: Rendering) -> Result<Option<String>, Failure> {
-    let cannot = |error: &dyn std::fmt::Display| Failure::new(format!("the answer cannot be written: {error}"));
-    match rendering {
-        Rendering::Table => Ok(None),
-        Rendering::Json => Ok(Some(serde_json::to_string(value).map_err(|error| cannot(&error))? + "\n")),
-        Rendering::Yaml => {
-            let value = serde_json::to_value(value).map_err(|error| cannot(&error))?;
-            serde_saphyr::to_string(&value).map(Some).map_err(|error| cannot(&error))
-        }
-    }
 }
 
 /// `text` as a part of a URL.

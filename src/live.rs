@@ -367,6 +367,7 @@ impl Live {
                     tracing::warn!(resource = %notification.finding.resource, policy = %notification.finding.policy, message = notification.message, "notification");
                     self.outlets.channels.hand(&notification);
                 }
+                Output::Stands(notification) => self.outlets.channels.stands(&notification),
                 Output::Resolved(finding) => self.outlets.channels.resolved(&finding),
                 // They do not wait.
                 Output::Record(_) | Output::Overran { .. } | Output::SampleRefused { .. } => {}

@@ -10,6 +10,7 @@ mod files;
 mod live;
 mod metrics;
 mod recording;
+mod rendering;
 mod replay;
 mod report;
 mod story;

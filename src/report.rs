@@ -250,11 +250,6 @@ pub(crate) fn flaws(problems: &[Problem]) -> Vec<Flaw> {
     problems.iter().map(Flaw::from).collect()
 }
 
-/// The problems for programs, as one JSON document.
-pub(crate) fn json(flaws: &[Flaw]) -> String {
-    serde_json::to_string_pretty(&serde_json::json!({ "problems": flaws })).unwrap_or_default()
-}
-
 /// `1 problem`, `2 problems`.
 pub(crate) fn counted(count: usize, what: &str) -> String {
     counted_many(count, what, &format!("{what}s"))

@@ -231,6 +231,47 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_of_yaml_says_what_the_lines_of_json_say() {
+        shows(
+            &["-o", "yaml", "--kind", "stepFinished"],
+            &expect![[r#"
+            at: 1769853607000
+            entry:
+              stepFinished:
+                plan: p1-1
+                result:
+                  done:
+                    observed: running
+                step: 1
+            hash: abf91a6356a003d54cc85311f214dbeafd9af37d67c9b07d56930d03fc9aa410
+            number: 5
+            ---
+            at: 1769853670000
+            entry:
+              stepFinished:
+                plan: p1-2
+                result:
+                  failed:
+                    reason: the host is gone
+                step: 1
+            hash: 95aea2498ccb3fa6a0524f896b50d6eac849d7ff4cb838ccdb534960546dea87
+            number: 11
+        "#]],
+        );
+        let folder = journal();
+        let documents = |options: &[&str]| {
+            let (status, text) = audit(folder.path(), &[&["-o", "yaml"], options].concat());
+            (status, serde_saphyr::from_multiple::<Json>(&text).unwrap())
+        };
+        let (_, lines) = audit(folder.path(), &["-o", "json"]);
+        let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(documents(&[]), (0, lines));
+        assert_eq!(documents(&["--plan", "p9-9"]), (0, vec![]));
+        let (_, verified) = audit(folder.path(), &["--verify", "-o", "json"]);
+        assert_eq!(documents(&["--verify"]), (0, vec![serde_json::from_str(&verified).unwrap()]));
+    }
+
+    #[test]
     fn an_old_segment_need_not_be_there() {
         let folder = journal();
         fs::remove_file(folder.path().join("00000001.journal")).unwrap();
@@ -284,19 +325,34 @@ mod tests {
 
     #[test]
     fn a_journal_in_use_is_followed() {
+        follow("json", |lines, number| {
+            assert!(lines.next().unwrap().contains(&format!("p1-{number}/1")));
+        });
+        follow("yaml", |lines, number| {
+            // Each is whole when it comes, and is parted from the one before.
+            let part = if number > 1 { lines.next() } else { None };
+            let document: Vec<String> = lines.take(8).collect();
+            let document: Json = serde_saphyr::from_str(&document.join("\n")).unwrap();
+            assert_eq!(document["entry"]["stepDispatched"]["key"], format!("p1-{number}/1"));
+            assert!(part.is_none_or(|part| part == "---"));
+        });
+    }
+
+    /// Reads what is told of one record after the other, each before the next one is made.
+    fn follow(output: &str, read: impl Fn(&mut dyn Iterator<Item = String>, u64)) {
         let folder = scratch();
         let (journal, _) = Journal::open(folder.path(), Options::default(), |_| {}).unwrap();
         let append = |number| journal.append(&[at(1, dispatched(number))]).unwrap().wait().unwrap();
         append(1);
         let mut child = Command::new(env!("CARGO_BIN_EXE_homeostat"))
-            .args(["audit", "--follow", "-o", "json"])
+            .args(["audit", "--follow", "-o", output])
             .arg(folder.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         for number in 1..=3 {
-            assert!(lines.next().unwrap().contains(&format!("p1-{number}/1")));
+            read(&mut lines, number);
             if number == 2 {
                 journal.roll(vec![]).unwrap().wait().unwrap();
             }

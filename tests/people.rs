@@ -162,6 +162,25 @@ mod tests {
         let (_, asked) = ask(&program, &["audit", "--plan", &id, "-o", "json"]);
         let lines = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
         assert!(!files.is_empty() && lines(&files) == lines(&asked), "{files}\n{asked}");
+        let (status, documents) = ask(&program, &["audit", "--plan", &id, "-o", "yaml"]);
+        assert_eq!(
+            (status, serde_saphyr::from_multiple::<Value>(&documents).unwrap()),
+            (0, lines(&files)),
+            "{documents}"
+        );
+        for question in
+            [&["plan", "show", &id][..], &["plan", "list", "--state", "all"], &["status"], &["explain", "vm/db-1"]]
+        {
+            let said = |output| ask(&program, &[question, &["-o", output]].concat()).1;
+            // The time goes on.
+            let timeless = |mut answer: Value| {
+                answer.as_object_mut().map(|fields| fields.remove("now"));
+                answer
+            };
+            let yaml: Value = serde_saphyr::from_str(&said("yaml")).unwrap();
+            let json: Value = serde_json::from_str(&said("json")).unwrap();
+            assert_eq!(timeless(yaml), timeless(json), "{question:?}");
+        }
 
         // A replay decides the same, people's commands included.
         let decided = fs::read_to_string(folder.path().join("decisions.jsonl")).unwrap();
@@ -253,7 +272,11 @@ mod tests {
             ("/api/v1/plans/p1-99", 404, "nearest one is p1-2"),
             ("/api/v1/explain/vm", 400, "kind/name"),
             ("/api/v1/explain/vm/none", 404, "kind/name"),
-            ("/api/v1/audit?since=soon", 400, ""),
+            ("/api/v1/audit?since=soon", 400, "2h"),
+            ("/api/v1/audit?limti=1", 400, "since, until, limit"),
+            ("/api/v1/audit?limit=x", 400, "write a number"),
+            ("/api/v1/plans?limit=1&limit=2", 400, "give it once"),
+            ("/api/v1/plans/%ff", 400, "names are ASCII"),
         ] {
             let (got, told) = raw(&program, &format!("GET {path}"), Some(token), "");
             assert!(got == status && told["help"].as_str().unwrap().contains(part), "{path}: {got} {told}");

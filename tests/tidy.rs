@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("homeostat-notify", &["model", "port"]),
     ("homeostat-journal", &["model"]),
     ("homeostat-configuration", &["model", "policy", "port"]),
+    ("homeostat-request", &["model"]),
     ("homeostat-simulator", &["model", "policy", "engine", "port"]),
     ("xtask", &[]),
 ];

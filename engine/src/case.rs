@@ -38,8 +38,6 @@ pub(crate) struct Case {
     pub(crate) disrupted: bool,
     /// A person was told of it not long ago, at the end of the ladder.
     pub(crate) known_to_people: bool,
-    /// People were told of it since it opened: they are to know when it is over.
-    pub(crate) told: bool,
     /// People were told, and nothing was done since.
     pub(crate) told_last: bool,
     /// The finding has closed while a plan was in flight.
@@ -108,7 +106,6 @@ impl Case {
             out_of_time: None,
             disrupted: false,
             known_to_people: false,
-            told: false,
             told_last: false,
             closed: false,
         }

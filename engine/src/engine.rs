@@ -22,6 +22,7 @@ use crate::{
     case::{Case, Climbed},
     quarantine::Quarantined,
     recent::Recent,
+    told::Told,
     waiting::Agreed,
 };
 
@@ -44,6 +45,8 @@ pub(crate) enum Alarm {
     TryAgain(PlanId),
     /// It is looked whether a plan has helped.
     Look(PlanId),
+    /// A finding that people were told of, and that was open when homeostat last ended, may be over.
+    Told(FindingRef),
     /// A resource may have been in quarantine for long enough.
     Release(ResourceId),
     /// Resources that only samples and events speak of may have fallen silent.
@@ -106,6 +109,8 @@ pub struct Engine {
     /// What has not reached people yet.
     pub(crate) notices: Notices,
     pub(crate) notices_made: u64,
+    /// What people were told of and is not over: as much as findings are open, or were when homeostat last ended.
+    pub(crate) told: BTreeMap<FindingRef, Told>,
     /// Resources that are left alone since a ladder has come to its end there.
     pub(crate) quarantined: BTreeMap<ResourceId, Quarantined>,
     /// How often each rung was tried, if somebody looks.
@@ -151,6 +156,7 @@ impl Engine {
             channels: BTreeMap::new(),
             notices: Notices::default(),
             notices_made: 0,
+            told: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             rungs_tried: None,
             forgetting: false,
@@ -222,7 +228,7 @@ impl Engine {
             Input::Observed(observation) => self.observe(observation, out),
             Input::Recalled { past, since } => self.recall(*past, &since, out),
             Input::Recovered(open) => self.recover(&open, out),
-            Input::Channels(channels) => self.channels_are(channels),
+            Input::Channels(channels) => self.channels_are(channels, out),
             Input::Undelivered(notification) => self.undelivered(*notification, out),
             Input::Delivered(delivery) => self.delivered(delivery, out),
             Input::Report(report) => self.reported(&report, out),
@@ -459,6 +465,7 @@ impl Engine {
             Alarm::Look(plan) => self.look(plan, out),
             Alarm::RungOver(finding, rung, since) => self.rung_over(&finding, rung, since, out),
             Alarm::LadderOver(finding, since) => self.ladder_over(&finding, since, out),
+            Alarm::Told(finding) => self.look_at_told(&finding, out),
             Alarm::Release(resource) => self.release_due(&resource, out),
             Alarm::Breaker(guard) => self.breaker_due(&guard, out),
             Alarm::Forget => self.forget_silent(out),
@@ -485,6 +492,7 @@ impl Engine {
                     let case = self.cases.entry(finding.clone()).or_insert_with(fresh);
                     case.adopt(policy.clone());
                     case.closed = false;
+                    self.told_of_open(&finding);
                     if let Some(flap) = policy.limits.flap {
                         self.guard.opened(self.now, &finding, &flap);
                     }
@@ -506,9 +514,7 @@ impl Engine {
                 Change::Overran { policy, took } => out.push(Output::Overran { policy, took }),
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
-                    if self.cases.get(&finding).is_some_and(|case| case.told) {
-                        out.push(Output::Resolved(finding.clone()));
-                    }
+                    self.told_is_over(&finding, out);
                     self.close(&finding, out);
                     self.quarantine_sees(&finding, true);
                     closed.insert(finding);

@@ -35,6 +35,7 @@
 //!   go on.
 //! - **Notifications.** What [`Output::Notify`] hands out is delivered at least once by every channel that it names, and each says so with
 //!   [`Input::Delivered`]. What was not delivered before a crash is told with [`Input::Undelivered`], after [`Input::Channels`].
+//!   What was, and is not over, is said with [`Output::Stands`] after every [`Input::Channels`] and [`Input::Recalled`].
 //! - **Generation.** Each start of a driver that acts uses a greater [`Generation`] than every start before. Plans and
 //!   keys contain it, adapters refuse an older one.
 //! - **Explanations** are questions, not inputs: they change no decision.
@@ -70,6 +71,7 @@ mod recover;
 mod refusal;
 mod storm;
 mod tell;
+mod told;
 mod waiting;
 mod width;
 

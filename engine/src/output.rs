@@ -16,6 +16,9 @@ pub enum Output {
     Cancel(IdempotencyKey),
     /// Tell people, through the channels that it names.
     Notify(Notification),
+    /// People were told this, and it is not over: a channel that keeps it up goes on with it, also after a restart. Nobody is told anew.
+    /// Not a decision, so not a record.
+    Stands(Notification),
     /// What people were told about this finding is over. Not a decision, so not a record.
     Resolved(FindingRef),
     /// A script of this policy has taken longer than it may by the driver's clock; its result counts all the same, so that a recording

@@ -26,6 +26,7 @@ use crate::{
     approval::Shown,
     case::{Began, Climbed, Settled},
     quarantine::Quarantined,
+    told::Told,
 };
 
 /// Most that is said in one record of what counts: a hundred kilobytes, far below what a journal takes.
@@ -64,6 +65,9 @@ pub struct Past {
     /// Resources that are left alone.
     #[serde(default)]
     pub(crate) left_alone: Vec<(ResourceId, Quarantined)>,
+    /// What people were told of and is not over.
+    #[serde(default)]
+    pub(crate) told: Vec<(FindingRef, Told)>,
 }
 
 impl Default for Past {
@@ -83,6 +87,7 @@ impl Default for Past {
             joined: Vec::new(),
             counting: Vec::new(),
             left_alone: Vec::new(),
+            told: Vec::new(),
         }
     }
 }
@@ -171,6 +176,7 @@ impl Engine {
             joined: self.joined.iter().map(|(id, joined)| (*id, joined.clone())).collect(),
             counting: self.decider.counting(),
             left_alone: self.quarantined.iter().map(|(id, of)| (id.clone(), of.clone())).collect(),
+            told: self.told.iter().map(|(finding, told)| (finding.clone(), told.clone())).collect(),
         }
     }
 

@@ -111,6 +111,7 @@ impl Engine {
             joined,
             counting,
             left_alone,
+            told,
         } = past;
         let mut memory = Memory {
             at,
@@ -132,6 +133,7 @@ impl Engine {
         self.paused = paused;
         self.quarantined = left_alone.into_iter().collect();
         self.recommended = recommended.into_iter().collect();
+        self.told = told.into_iter().collect();
         for record in since {
             self.recall_one(&mut memory, record);
             memory.at = memory.at.max(record.at);
@@ -147,6 +149,7 @@ impl Engine {
             Entry::PoliciesLoaded { generation, policies, texts } => {
                 if *generation != memory.generation {
                     self.recall_restart(memory, at);
+                    self.await_told(at);
                     memory.generation = *generation;
                 }
                 let texts: BTreeMap<_, _> = policies.iter().cloned().zip(texts.iter().cloned()).collect();
@@ -173,7 +176,9 @@ impl Engine {
                     ladder.settled = Some(Settled::CalledOff);
                 }
             }
+            Entry::Delivered(delivery) => self.note_delivered(delivery),
             Entry::Notified(notification) => {
+                self.note_told(notification, memory.ladder(&notification.finding).is_some());
                 if let Some(rung) = notification.rung {
                     self.recall_told(memory, &notification.finding, rung, at);
                 }
@@ -229,6 +234,7 @@ impl Engine {
 
     fn recall_opened(&mut self, memory: &mut Memory, finding: &FindingRef, at: Timestamp) {
         memory.counting.remove(finding);
+        self.told_of_open(finding);
         self.quarantine_recalls(finding, None);
         let going_on = memory.in_flight(finding);
         let ladder = memory.ladders.entry(finding.clone()).or_default();
@@ -250,6 +256,7 @@ impl Engine {
 
     fn recall_closed(&mut self, memory: &mut Memory, finding: &FindingRef, at: Timestamp) {
         self.quarantine_recalls(finding, Some(at));
+        self.told.remove(finding);
         let goes_on = memory.in_flight(finding);
         let policy = self.policy(&finding.policy);
         let Some(ladder) = memory.ladders.get_mut(finding) else { return };
@@ -444,6 +451,7 @@ impl Engine {
     fn go_on_from(&mut self, mut memory: Memory, out: &mut Vec<Output>) {
         let now = self.now;
         self.recall_restart(&mut memory, now);
+        self.await_told(now);
         let held = memory.counting.iter().map(|(finding, counting)| (finding.clone(), counting.before)).collect();
         let mut changes = Vec::new();
         for (policy, reason) in &memory.quarantined {
@@ -466,6 +474,7 @@ impl Engine {
         }
         self.decider.resume(held, now + APPEARS_WITHIN);
         self.say_what_was_lost(&memory, out);
+        self.go_on_telling(out);
         self.follow(changes, out);
     }
 
@@ -495,6 +504,7 @@ impl Engine {
     }
 }
 
-fn recurs_within(policy: &Policy) -> Duration {
+/// How long a ladder is remembered after its finding has closed.
+pub(crate) fn recurs_within(policy: &Policy) -> Duration {
     policy.recurs_within().max(RECURS_WITHIN)
 }

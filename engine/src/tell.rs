@@ -19,8 +19,9 @@ pub const MAX_UNDELIVERED: usize = 1_000;
 
 impl Engine {
     /// Takes note of the channels that there are, instead of those before.
-    pub(crate) fn channels_are(&mut self, channels: Vec<Channel>) {
+    pub(crate) fn channels_are(&mut self, channels: Vec<Channel>, out: &mut Vec<Output>) {
         self.channels = channels.into_iter().map(|channel| (channel.name, channel.from)).collect();
+        self.what_stands(out);
     }
 
     /// Tells people about a finding: through the channels that are named; if none is, through all that want to know of something so urgent.
@@ -41,12 +42,16 @@ impl Engine {
         self.notices_made += 1;
         let id = NoticeId { generation: self.generation, number: self.notices_made };
         let notification = Notification { id, at: self.now, finding: finding.clone(), rung, severity, message, to };
+        let open = self.cases.get_mut(finding).is_some_and(|case| {
+            case.told_last = true;
+            !case.closed
+        });
+        let stands = self.note_told(&notification, open);
         self.record(out, Entry::Notified(notification.clone()));
         self.hand(notification, out);
-        match self.cases.get_mut(finding) {
-            Some(case) => (case.told, case.told_last) = (true, true),
+        if !stands {
             // It is about no open finding, so that nothing will ever close it.
-            None => out.push(Output::Resolved(finding.clone())),
+            out.push(Output::Resolved(finding.clone()));
         }
     }
 
@@ -57,7 +62,9 @@ impl Engine {
         for channel in crowded {
             notification.to.remove(&channel);
             let given_up = Some(format!("{MAX_UNDELIVERED} others wait for this channel already"));
-            self.record(out, Entry::Delivered(Delivery { notification: notification.id, channel, given_up }));
+            let delivery = Delivery { notification: notification.id, channel, given_up };
+            self.note_delivered(&delivery);
+            self.record(out, Entry::Delivered(delivery));
         }
         self.notices.await_delivery(notification.clone());
         out.push(Output::Notify(notification));
@@ -66,6 +73,7 @@ impl Engine {
     /// A channel has delivered something, or has given up.
     pub(crate) fn delivered(&mut self, delivery: Delivery, out: &mut Vec<Output>) {
         if self.notices.settle(&delivery) {
+            self.note_delivered(&delivery);
             self.record(out, Entry::Delivered(delivery));
         } else {
             let input = format!("delivery of {} by {}", delivery.notification, delivery.channel);
@@ -82,7 +90,9 @@ impl Engine {
         }
         let finding = notification.finding.clone();
         self.hand(notification, out);
-        // Nothing is open yet. When its finding opens again, that is told anew.
-        out.push(Output::Resolved(finding));
+        if !self.told.contains_key(&finding) {
+            // It was over when homeostat last ended.
+            out.push(Output::Resolved(finding));
+        }
     }
 }

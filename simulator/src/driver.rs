@@ -217,7 +217,7 @@ impl<W: World> VirtualDriver<W> {
                 Output::Cancel(key) => self.world.cancel(self.now, &key),
                 Output::Notify(notification) => self.notifications.push(notification),
                 // There is no channel here on which anything could be open.
-                Output::Resolved(_) => {}
+                Output::Stands(_) | Output::Resolved(_) => {}
                 Output::SampleRefused { .. } => self.refused_samples += 1,
                 // Nobody measures here: what was quarantined live is in the recording.
                 Output::Overran { .. } => {}

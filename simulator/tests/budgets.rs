@@ -411,6 +411,7 @@ fn a_plan_that_waits_is_made_anew_when_a_budget_has_no_room_for_it_any_more() {
         1s plan p1-1 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/b, vm/a1 after [1] migrate to host/b, vm/a2 after [1] migrate to host/b
         1s held drain on host/a: mode approve: the plan waits for a person
         2s loaded ["drain"]
+        3s an operator approves of plan p1-1
         3s refused approval of plan p1-1: the situation has changed since it was made
         3s plan p1-1: Cancelled { reason: "the situation has changed since it was made" }
         3s skipped evacuate of drain on host/a: the linter refuses the plan: budget: it acts on 3 for all that it guards, and the budget of guard web allows 2 within 1h

@@ -7,16 +7,16 @@ use std::{
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use homeostat_request::{TokenHash, bearer};
 use serde::{Deserialize, Serialize};
 
 use super::{
     refusal::Refusal,
     settings::{ApiConfig, TokenConfig},
-    token::TokenHash,
 };
 
 /// What somebody may do: each may do what those before it may.
@@ -100,7 +100,8 @@ impl Access {
             let help = "give a token with --token-file or HOMEOSTAT_TOKEN (header `Authorization: Bearer TOKEN`)";
             Refusal::new(StatusCode::UNAUTHORIZED, why, help)
         };
-        let shown = bearer(headers).ok_or_else(|| unauthorized("no token was shown"))?;
+        let shown = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let shown = bearer(shown).ok_or_else(|| unauthorized("no token was shown"))?;
         let hash = TokenHash::of(shown);
         // All of them are looked at: the time does not tell which one it is.
         let known = tokens.iter().fold(None, |known, token| if token.hash.is(&hash) { Some(token) } else { known });
@@ -141,12 +142,4 @@ pub(super) async fn admit(State(gate): State<Gate>, mut request: Request, next: 
             Refusal::new(StatusCode::REQUEST_TIMEOUT, why, "send it at once, or ask for less").into_response()
         }
     }
-}
-
-/// The token of an `Authorization` header whose scheme, of any case, is Bearer. Two of them are none.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, None) = (values.next()?.as_bytes(), values.next()) else { return None };
-    let (scheme, rest) = value.split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii()).filter(|token| !token.is_empty())
 }

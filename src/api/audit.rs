@@ -11,40 +11,20 @@ use std::{
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::{RawQuery, State},
     http::StatusCode,
 };
 use homeostat_journal::History;
+use homeostat_model::Timestamp;
+use homeostat_request::{Asked, Wanted};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Api, refusal::Refusal};
-use crate::{
-    cli::Moment,
-    command::audit::{Selection, Teller, Wanted},
-};
+use crate::command::audit::{Selection, Teller};
 
 /// How many may read the journal at a time: each reads all of it, from the disk that the engine's records go to.
 pub(crate) const READERS: usize = 2;
-/// Records that are shown unless said otherwise.
-const SHOWN: usize = 1000;
-/// Most records that are shown at once: some ten megabytes.
-const MAX_SHOWN: usize = 10_000;
-
-/// Which records are asked for: as `homeostat audit` does.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asked {
-    plan: Option<String>,
-    policy: Option<String>,
-    resource: Option<String>,
-    /// Separated by commas.
-    kind: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
-    limit: Option<usize>,
-}
-
 /// Records of the journal.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Page {
@@ -70,9 +50,9 @@ impl Drop for Abandon {
     }
 }
 
-pub(super) async fn audit(State(api): State<Api>, Query(asked): Query<Asked>) -> Result<Json<Page>, Refusal> {
-    let limit = asked.limit.unwrap_or(SHOWN).min(MAX_SHOWN);
-    let wanted = wanted(asked)?;
+pub(super) async fn audit(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Json<Page>, Refusal> {
+    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+    let Asked { wanted, limit } = Asked::read(&query.unwrap_or_default(), now)?;
     let busy = || {
         let why = format!("{READERS} others are reading the journal already");
         Refusal::new(StatusCode::TOO_MANY_REQUESTS, why, "try again in a few seconds")
@@ -89,25 +69,6 @@ pub(super) async fn audit(State(api): State<Api>, Query(asked): Query<Asked>) ->
         reading.await.map_err(|error| Refusal::unavailable(&format!("the journal was not read: {error}"), ""))?;
     page.map(Json)
         .map_err(|why| Refusal::unavailable(&why, "look at the journal with `homeostat audit` on the machine itself"))
-}
-
-fn wanted(asked: Asked) -> Result<Wanted, Refusal> {
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
-        name: &str,
-        text: Option<String>,
-    ) -> Result<Option<T>, Refusal> {
-        let parse = |text: String| text.parse().map_err(|error: T::Err| Refusal::bad(format!("{name}: {error}"), ""));
-        text.map(parse).transpose()
-    }
-    let kind = asked.kind.iter().flat_map(|kinds| kinds.split(',')).map(str::to_owned);
-    Ok(Wanted {
-        plan: parsed("plan", asked.plan)?,
-        policy: asked.policy,
-        resource: parsed("resource", asked.resource)?,
-        kinds: kind.collect(),
-        since: parsed::<Moment>("since", asked.since)?.map(|Moment(at)| at),
-        until: parsed::<Moment>("until", asked.until)?.map(|Moment(at)| at),
-    })
 }
 
 /// The newest records that are `wanted`.

@@ -1,13 +1,11 @@
 //! The engine as a whole: how it is, and whether it may begin plans.
 
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-};
+use axum::{Extension, Json, extract::State};
 use homeostat_engine::{OperatorCommand, Overview};
+use homeostat_request::resource_id;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, access::Person, refusal::Refusal};
+use super::{Api, access::Person, named::Named, refusal::Refusal};
 
 /// How homeostat is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,10 +44,9 @@ pub(super) async fn resume(
 pub(super) async fn release(
     State(api): State<Api>,
     Extension(person): Extension<Person>,
-    Path(resource): Path<String>,
+    Named(resource): Named,
 ) -> Result<Json<Report>, Refusal> {
-    let resource =
-        resource.parse().map_err(|error| Refusal::bad(format!("{error}"), "names are kind/name, such as vm/web-1"))?;
+    let resource = resource_id(&resource)?;
     api.tell(OperatorCommand::Release { resource, by: person.name }).await?;
     status(State(api)).await
 }

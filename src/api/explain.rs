@@ -1,14 +1,12 @@
 //! What every policy thinks of a resource.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use homeostat_engine::{Engine, Explanation, Unconcerned};
 use homeostat_model::{ResourceId, Timestamp};
+use homeostat_request::resource_id;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, refusal::Refusal};
+use super::{Api, named::Named, refusal::Refusal};
 
 /// What is thought of a resource at a moment, by every loaded policy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,9 +28,8 @@ impl Answer {
     }
 }
 
-pub(super) async fn explain(State(api): State<Api>, Path(resource): Path<String>) -> Result<Json<Answer>, Refusal> {
-    let help = "names are kind/name, such as vm/web-1";
-    let resource: ResourceId = resource.parse().map_err(|error| Refusal::bad(format!("{error}"), help))?;
+pub(super) async fn explain(State(api): State<Api>, Named(resource): Named) -> Result<Json<Answer>, Refusal> {
+    let resource = resource_id(&resource)?;
     let answer = api.ask(move |engine| Answer::of(engine, &resource, engine.overview().now)).await?;
     answer.map(Json).ok_or_else(|| {
         Refusal::missing(

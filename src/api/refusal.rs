@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use homeostat_engine::CommandRefused;
+use homeostat_request::Mistake;
 use serde::{Deserialize, Serialize};
 
 /// A status with `{error, help}`.
@@ -73,6 +74,12 @@ impl Refusal {
                 "`homeostat plan list` shows what is proposed now",
             ),
         }
+    }
+}
+
+impl From<Mistake> for Refusal {
+    fn from(mistake: Mistake) -> Self {
+        Self::bad(mistake.error(), mistake.help())
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use homeostat_request::TokenHash;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{Role, TokenHash};
+use super::Role;
 
 /// Longest name of who has a token: that of a person or a program.
 const MAX_NAME: usize = 64;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
+
+use super::Rendering;
 
 /// How a running homeostat is reached.
 #[derive(Debug, Args)]
@@ -24,17 +26,6 @@ pub(crate) struct Credentials {
     /// Certificates, in PEM, that vouch for the server, instead of the system's.
     #[arg(long, env = "HOMEOSTAT_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-}
-
-/// How answers are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Rendering {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-    /// The same as YAML.
-    Yaml,
 }
 
 /// Who is asked, and how the answer is written: all of `pause`, `resume` and `status`, and a part of the others.

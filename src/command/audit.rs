@@ -13,15 +13,17 @@ use std::{
 
 use homeostat_journal::{History, JournalError, Kept};
 use homeostat_model::{Entry, Plan, Record, Timestamp};
+use homeostat_request::Wanted;
 use serde_json::json;
 
 use crate::{
-    cli::{AuditArgs, Format, Moment},
+    cli::{AuditArgs, Moment},
     config::Loaded,
+    rendering::Stream,
     report::Failure,
     story::Story,
 };
-pub(crate) use selection::{Selection, Wanted};
+pub(crate) use selection::Selection;
 
 /// How long the journal is left alone before it is looked at again: a person does not notice it, nor does the disk.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -59,13 +61,13 @@ fn folder(args: &AuditArgs) -> Result<PathBuf, Failure> {
 /// Writes the records that are asked for. What is damaged is told after those before it.
 fn show(mut history: History, args: &AuditArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let mut selection = Selection::new(wanted(args), history.plans_before());
-    let mut pages = Pages { output: args.output, teller: Teller::new(history.plans_before(), true) };
+    let mut pages = Pages { stream: Stream::new(args.output), teller: Teller::new(history.plans_before(), true) };
     loop {
         match history.next_record() {
             Ok(Some(kept)) => {
                 // Told in any case: the story knows the plans that steps belong to.
-                let line = pages.line(&kept);
-                if selection.takes(&kept.record) && out.write_all(line.as_bytes()).is_err() {
+                let told = pages.teller.told(&kept.record);
+                if selection.takes(&kept.record) && out.write_all(pages.line(&kept, &told)?.as_bytes()).is_err() {
                     // A closed standard output means that nobody wants to read it; here and below.
                     return Ok(ExitCode::SUCCESS);
                 }
@@ -136,20 +138,16 @@ fn row(number: u64, at: Timestamp, told: &str) -> String {
 
 /// Records as they are written.
 struct Pages {
-    output: Format,
+    stream: Stream,
     teller: Teller,
 }
 
 impl Pages {
-    fn line(&mut self, kept: &Kept) -> String {
+    /// A record, in these words where people read it.
+    fn line(&mut self, kept: &Kept, told: &str) -> Result<String, Failure> {
         let Kept { number, hash, record } = kept;
-        match self.output {
-            Format::Json => {
-                let whole = json!({"number": number, "hash": hash.to_string(), "at": record.at, "entry": record.entry});
-                format!("{whole}\n")
-            }
-            Format::Table => row(*number, record.at, &self.teller.told(record)),
-        }
+        let whole = json!({"number": number, "hash": hash.to_string(), "at": record.at, "entry": record.entry});
+        Ok(self.stream.next(&whole)?.unwrap_or_else(|| row(*number, record.at, told)))
     }
 }
 

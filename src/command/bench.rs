@@ -23,7 +23,8 @@ use std::{io::Write, process::ExitCode};
 use serde::Serialize;
 
 use crate::{
-    cli::{BenchArgs, Format, Scenario},
+    cli::{BenchArgs, Rendering, Scenario},
+    rendering::laid_out,
     report::Failure,
 };
 use figure::{Figure, write_section};
@@ -87,22 +88,22 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     let machine = Machine::find();
     // A closed standard output means that nobody wants to read it; here and below.
     let mut out = std::io::stdout().lock();
-    if args.output == Format::Table {
+    if args.output == Rendering::Table {
         let _ = writeln!(out, "{machine}");
     }
     let chosen = ALL.into_iter().filter(|scenario| args.names.is_empty() || args.names.contains(scenario));
     let mut measured = Vec::new();
     for scenario in chosen {
         let (about, figures) = measure(scenario, extent)?;
-        if args.output == Format::Table {
+        if args.output == Rendering::Table {
             // Each as soon as it is there: all of them take minutes.
             let _ = write_section(&mut out, scenario.name(), &about, &figures);
         }
         measured.push(Measured { scenario, about, figures });
     }
-    if args.output == Format::Json {
-        let document = Document { machine: &machine, quick: args.quick, scenarios: &measured };
-        let _ = writeln!(out, "{}", serde_json::to_string_pretty(&document).unwrap_or_default());
+    let document = Document { machine: &machine, quick: args.quick, scenarios: &measured };
+    if let Some(text) = laid_out(&document, args.output)? {
+        let _ = out.write_all(text.as_bytes());
     }
     let missed = measured.iter().flat_map(|one| &one.figures).any(|figure| !figure.met());
     Ok(ExitCode::from(u8::from(args.enforce && missed)))

@@ -8,10 +8,12 @@ use homeostat_decide::{CompileError, Rule};
 use homeostat_model::{AdapterName, Capabilities, EventType, KindCapability};
 use homeostat_policy::{Catalogue, Policy, Problem, SourceText, UnknownMetrics};
 use homeostat_script::Sandbox;
+use serde_json::json;
 
 use crate::{
-    cli::{CheckArgs, Format},
+    cli::CheckArgs,
     config::{AdapterConfig, Configuration, SourceConfig},
+    rendering::laid_out,
     report::{self, Failure, counted, counted_many},
 };
 use examined::Examined;
@@ -62,9 +64,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let Examined { files, policies, flaws, warnings, .. } = &examined;
     let mut out = std::io::stdout().lock();
     // A closed standard output means that nobody wants to read it.
-    let _ = match args.output {
-        Format::Json => writeln!(out, "{}", report::json(&[flaws.as_slice(), warnings].concat())),
-        Format::Table => {
+    let problems = json!({ "problems": flaws.iter().chain(warnings).collect::<Vec<_>>() });
+    let _ = match laid_out(&problems, args.output)? {
+        Some(text) => out.write_all(text.as_bytes()),
+        None => {
             for flaw in flaws.iter().chain(warnings) {
                 let _ = writeln!(out, "{flaw}");
             }

@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::{
     api::StatusReport,
     cli::{AskArgs, ReleaseArgs},
-    client::{Client, rendered},
+    client::Client,
+    rendering::rendered,
     report::Failure,
 };
 

@@ -11,7 +11,8 @@ use homeostat_model::ResourceId;
 use crate::{
     api::Answer,
     cli::ExplainArgs,
-    client::{Client, encoded, rendered},
+    client::{Client, encoded},
+    rendering::rendered,
     report::Failure,
 };
 

@@ -13,7 +13,8 @@ use serde_json::json;
 
 use crate::{
     cli::{OnePlanArgs, PlanArgs, PlanCommand, PlanListArgs, PlanVoteArgs, Rendering},
-    client::{Client, encoded, rendered},
+    client::{Client, encoded},
+    rendering::rendered,
     report::Failure,
 };
 

@@ -11,9 +11,10 @@ use homeostat_model::{Duration, Entry, Plan, PolicyName, Record, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    cli::Format,
+    cli::Rendering,
     command::simulate::Comparison,
     live::write_decisions,
+    rendering::laid_out,
     report::Failure,
     story::{Story, clock},
 };
@@ -65,27 +66,25 @@ pub(crate) struct Summary<'a> {
 
 impl Summary<'_> {
     /// Writes it to standard output, and the decisions to a file if one is given.
-    pub(crate) fn write(&self, format: Format, decisions: Option<&Path>) -> Result<(), Failure> {
+    pub(crate) fn write(&self, output: Rendering, decisions: Option<&Path>) -> Result<(), Failure> {
         let Self { records, intake, span, comparison } = self;
         if let Some(path) = decisions {
             let create = |error| Failure::new(format!("cannot create {}: {error}", path.display()));
             write_decisions(&mut BufWriter::new(File::create(path).map_err(create)?), records)?;
         }
         let tallies = tally(records, *span);
+        let plans = records.iter().filter_map(|record| match &record.entry {
+            Entry::PlanMade(plan) => Some(plan),
+            _ => None,
+        });
+        let (from, to) = span.unzip();
+        let (plans, comparison) = (plans.collect(), *comparison);
+        let document = Document { from, to, input: intake, policies: &tallies, plans, comparison };
         let mut out = std::io::stdout().lock();
         // A closed standard output means that nobody wants to read it; here and below.
-        let _ = match format {
-            Format::Json => {
-                let plans = records.iter().filter_map(|record| match &record.entry {
-                    Entry::PlanMade(plan) => Some(plan),
-                    _ => None,
-                });
-                let (from, to) = span.unzip();
-                let (plans, comparison) = (plans.collect(), *comparison);
-                let document = Document { from, to, input: intake, policies: &tallies, plans, comparison };
-                writeln!(out, "{}", serde_json::to_string_pretty(&document).unwrap_or_default())
-            }
-            Format::Table => {
+        let _ = match laid_out(&document, output)? {
+            Some(text) => out.write_all(text.as_bytes()),
+            None => {
                 let mut story = Story::new();
                 for record in *records {
                     let _ = write!(out, "{}", story.tell(record));

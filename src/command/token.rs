@@ -7,10 +7,11 @@ use std::{
     process::ExitCode,
 };
 
+use homeostat_request::TokenHash;
 use serde_json::json;
 
 use crate::{
-    api::{TokenHash, checked_name, fresh},
+    api::{checked_name, fresh},
     cli::{TokenArgs, TokenCommand, TokenCreateArgs},
     report::Failure,
 };

@@ -1,7 +1,7 @@
 //! The channels that people are told through: each with what it was configured by, so that a change of one leaves the others alone.
 //!
 //! ```text
-//!   loop --hand(), resolved()--> outbox of each channel named --> a task each
+//!   loop --hand(), stands(), resolved()--> outbox of each channel named --> a task each
 //!   configuration --> new, gone, changed? --> what waits goes over to the new one; of one that is gone it is given up
 //!   Input::Delivered <-- reports <--------------------------------+
 //! ```
@@ -114,6 +114,13 @@ impl Channels {
                 None => self.give_up(notification, channel.clone()),
             }
         }
+    }
+
+    /// People were told this before, and it is not over.
+    pub(crate) fn stands(&self, notification: &Notification) {
+        let state = self.lock();
+        let channels = notification.to.iter().filter_map(|channel| state.running.get(channel));
+        channels.for_each(|running| running.outbox.stands(notification));
     }
 
     /// What people were told about `finding` is over.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Each target, and the dictionary of words that its inputs are made of, if there is one.
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 12] = [
     ("policy", Some("policy")),
     ("policy_test", Some("policy")),
     ("expression", Some("policy")),
@@ -32,6 +32,7 @@ const TARGETS: [Target; 11] = [
     ("journal", None),
     ("exposition", None),
     ("configuration", Some("configuration")),
+    ("request", Some("request")),
 ];
 
 /// What `cargo xtask test` spends on each target: with two processors half a minute in all, enough for some ten thousand inputs

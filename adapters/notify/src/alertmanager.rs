@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   deliver() --> firing, endsAt a few intervals ahead --every `resendEvery`--> posted again
+//!   stands() --at once-----^ what was delivered before homeostat was started anew
 //!   resolved() ------> over since .. --but not before `keepFor`--> posted with that end, and forgotten
 //! ```
 //!
@@ -185,6 +186,8 @@ struct Alert {
     shown: Option<Timestamp>,
     /// Whether that is known to whoever handed it in: what is handed in again must not open it again.
     delivered: bool,
+    /// Whoever posted it before is gone: it is posted at once, before its end comes.
+    overdue: bool,
     over: Option<Timestamp>,
 }
 
@@ -221,7 +224,8 @@ impl Alertmanager {
             return (key, same.clone());
         }
         let shown = known.and_then(|known| known.shown);
-        let alert = Alert { id, message: notification.message.clone(), starts, shown, delivered: false, over: None };
+        let message = notification.message.clone();
+        let alert = Alert { id, message, starts, shown, delivered: false, overdue: false, over: None };
         if alerts.len() >= MAX_ALERTS && !alerts.contains_key(&key) {
             let least = alerts.iter().min_by_key(|(_, alert)| (alert.over.is_none(), alert.starts));
             if let Some(least) = least.map(|(key, _)| key.clone()) {
@@ -233,12 +237,12 @@ impl Alertmanager {
         (key, alert)
     }
 
-    /// Posts those that are over and, to `resend`, all of them; forgets those that are over.
+    /// Posts those that are over or overdue and, to `resend`, all of them; forgets those that are over.
     async fn post_again(&self, resend: bool) -> Result<(), DeliveryError> {
         let now = self.clock.now();
         let known: Vec<(Key, Alert)> = {
             let alerts = self.lock();
-            let due = |alert: &Alert| resend || alert.ended(self.config.keep_for, now).is_some();
+            let due = |alert: &Alert| resend || alert.overdue || alert.ended(self.config.keep_for, now).is_some();
             alerts.iter().filter(|(_, alert)| due(alert)).map(|(key, alert)| (key.clone(), alert.clone())).collect()
         };
         for batch in known.chunks(BATCH) {
@@ -257,6 +261,7 @@ impl Alertmanager {
         // Unless there is something new of it by now.
         let Some(known) = alerts.get_mut(key).filter(|known| known.id == alert.id) else { return };
         known.shown.get_or_insert(now);
+        known.overdue = false;
         let forgotten = known.delivered || now.since(known.starts) > self.config.give_up_after.0;
         if known.over == alert.over && forgotten && alert.ended(self.config.keep_for, now).is_some() {
             alerts.remove(key);
@@ -283,11 +288,14 @@ impl Alertmanager {
         })
     }
 
-    /// How long until an alert that is over may be ended.
-    fn next_end(&self) -> Option<Wall> {
+    /// How long until an alert that is over may be ended, or one has to be posted.
+    fn next_post(&self) -> Option<Wall> {
         let now = self.clock.now();
         let keep = self.config.keep_for;
-        let end = |alert: &Alert| Some(alert.over?.max(alert.shown? + keep));
+        let end = |alert: &Alert| match alert.overdue {
+            true => Some(now),
+            false => Some(alert.over?.max(alert.shown? + keep)),
+        };
         let ends = self.lock().values().filter(|alert| alert.delivered).filter_map(end).min();
         ends.map(|ends| Wall::from_millis(ends.since(now).as_millis()))
     }
@@ -315,7 +323,25 @@ impl Notifier for Alertmanager {
     }
 
     fn handed(&self, notification: &Notification) {
-        self.open(notification);
+        let (key, alert) = self.open(notification);
+        if let Some(known) = self.lock().get_mut(&key).filter(|known| known.id == alert.id) {
+            // It may be one that stands, of which this channel has not said yet that it was delivered.
+            known.delivered = false;
+            known.shown = known.shown.filter(|_| !known.overdue);
+        }
+    }
+
+    fn stands(&self, notification: &Notification) {
+        let key = (notification.finding.clone(), notification.severity);
+        if self.lock().contains_key(&key) {
+            // It was not away.
+            return;
+        }
+        let (key, alert) = self.open(notification);
+        if let Some(known) = self.lock().get_mut(&key).filter(|known| known.id == alert.id) {
+            (known.delivered, known.overdue, known.shown) = (true, true, Some(notification.at));
+        }
+        self.changed.notify_one();
     }
 
     fn resolved(&self, finding: &FindingRef) {
@@ -331,7 +357,7 @@ impl Notifier for Alertmanager {
         let mut again = tokio::time::Instant::now() + every;
         let mut problem = String::new();
         loop {
-            let ends = self.next_end().map(|ends| tokio::time::Instant::now() + ends);
+            let ends = self.next_post().map(|ends| tokio::time::Instant::now() + ends);
             // What could not be posted is posted with the rest, at the next interval.
             let next = if problem.is_empty() { ends.map_or(again, |ends| ends.min(again)) } else { again };
             tokio::select! {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Notification --> Outbox of each channel it names --> Notifier: CloudEvents, Alertmanager, a command
-//!   FindingClosed ------------------------------------------^          |
+//!   FindingClosed, and what stands after a restart ---------^          |
 //!                       ^-- again: exponential back-off, jitter <-- not delivered, or: given up after a day
 //!   Delivery <----------------------------------------------------- delivered
 //! ```

@@ -18,6 +18,10 @@ pub trait Notifier: Send + Sync {
     /// A notification waits to be delivered from now on: what is said about its finding after this is said about it, too.
     fn handed(&self, _notification: &Notification) {}
 
+    /// People were told this before, by whoever delivered it then, and it is not over: what is kept up is kept up from now on. Nobody is
+    /// told anew.
+    fn stands(&self, _notification: &Notification) {}
+
     /// What the notifications of this finding were about is over.
     fn resolved(&self, _finding: &FindingRef) {}
 

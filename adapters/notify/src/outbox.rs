@@ -100,6 +100,11 @@ impl Outbox {
         self.changed.notify_one();
     }
 
+    /// A notification was delivered before, and what it is about is not over.
+    pub fn stands(&self, notification: &Notification) {
+        self.notifier.stands(notification);
+    }
+
     /// What notifications of this finding were about is over.
     pub fn resolved(&self, finding: &FindingRef) {
         self.notifier.resolved(finding);

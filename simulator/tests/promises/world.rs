@@ -270,7 +270,11 @@ impl World {
                     }
                 }
                 Output::Cancel(key) => drop(self.centre.cancel(&key)),
-                Output::Notify(_) | Output::Resolved(_) | Output::SampleRefused { .. } | Output::Overran { .. } => {}
+                Output::Notify(_)
+                | Output::Stands(_)
+                | Output::Resolved(_)
+                | Output::SampleRefused { .. }
+                | Output::Overran { .. } => {}
             }
         }
         if !self.dead && self.draw.chance(70) {

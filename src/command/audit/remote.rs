@@ -11,17 +11,19 @@ use serde_json::Value;
 use super::{row, wanted};
 use crate::{
     api::Page,
-    cli::{AuditArgs, Format},
+    cli::AuditArgs,
     client::{Client, encoded},
+    rendering::Stream,
     report::Failure,
 };
 
 /// Shows the newest records that are asked for.
 pub(super) fn run(server: &str, args: &AuditArgs) -> Result<ExitCode, Failure> {
     let page: Page = Client::at(Some(server), &args.credentials)?.get(&format!("/api/v1/audit?{}", query(args)))?;
+    let mut stream = Stream::new(args.output);
     let mut out = io::stdout().lock();
     for record in &page.records {
-        if out.write_all(line(record, args.output).as_bytes()).is_err() {
+        if out.write_all(line(record, &mut stream)?.as_bytes()).is_err() {
             // A closed standard output means that nobody wants to read it.
             return Ok(ExitCode::SUCCESS);
         }
@@ -63,19 +65,14 @@ fn query(args: &AuditArgs) -> String {
     parts.collect::<Vec<_>>().join("&")
 }
 
-fn line(record: &Value, output: Format) -> String {
-    match output {
-        Format::Json => {
-            let mut record = record.clone();
-            // The words are the table's.
-            record.as_object_mut().map(|fields| fields.remove("told"));
-            format!("{record}\n")
-        }
-        Format::Table => {
-            let number = record.get("number").and_then(Value::as_u64).unwrap_or_default();
-            let at = record.get("at").and_then(|at| serde_json::from_value::<Timestamp>(at.clone()).ok());
-            let told = record.get("told").and_then(Value::as_str).unwrap_or_default();
-            row(number, at.unwrap_or(Timestamp::from_millis(0)), told)
-        }
-    }
+fn line(record: &Value, stream: &mut Stream) -> Result<String, Failure> {
+    let mut whole = record.clone();
+    // The words are the table's.
+    let told = whole.as_object_mut().and_then(|fields| fields.remove("told"));
+    Ok(stream.next(&whole)?.unwrap_or_else(|| {
+        let number = record.get("number").and_then(Value::as_u64).unwrap_or_default();
+        let at = record.get("at").and_then(|at| serde_json::from_value::<Timestamp>(at.clone()).ok());
+        let told = told.as_ref().and_then(Value::as_str).unwrap_or_default();
+        row(number, at.unwrap_or(Timestamp::from_millis(0)), told)
+    }))
 }

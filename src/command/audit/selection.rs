@@ -2,19 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_model::{Entry, Mode, Plan, PlanId, Record, ResourceId, Timestamp};
+use homeostat_model::{Entry, Mode, Plan, PlanId, Record, ResourceId};
+use homeostat_request::Wanted;
 use serde_json::Value;
-
-/// What a record has to be.
-#[derive(Debug, Default)]
-pub(crate) struct Wanted {
-    pub(crate) plan: Option<PlanId>,
-    pub(crate) policy: Option<String>,
-    pub(crate) resource: Option<ResourceId>,
-    pub(crate) kinds: Vec<String>,
-    pub(crate) since: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
-}
 
 /// Takes records that are what they have to be.
 #[derive(Debug)]

@@ -5,10 +5,10 @@ use std::{io::Write, process::ExitCode};
 use homeostat_journal::{ChainEnd, History};
 use serde_json::json;
 
-use crate::{cli::Format, report::Failure};
+use crate::{cli::Rendering, rendering::rendered, report::Failure};
 
 /// Reads everything and says whether it is whole; the last hash with it, to be noted where the journal cannot be changed from.
-pub(super) fn verify(mut history: History, output: Format, out: &mut impl Write) -> Result<ExitCode, Failure> {
+pub(super) fn verify(mut history: History, output: Rendering, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let (first, oldest) = (history.first_record(), history.segment());
     let mut problems = Vec::new();
     loop {
@@ -25,14 +25,16 @@ pub(super) fn verify(mut history: History, output: Format, out: &mut impl Write)
     let ChainEnd { record: last, hash } = history.chain_end();
     let (segments, torn) = (history.segment().saturating_sub(oldest).saturating_add(1), history.torn_bytes());
     let whole = problems.is_empty();
-    let text = match output {
-        Format::Json => {
-            let last = json!({"number": last, "hash": hash.to_string()});
-            let (records, torn) = (json!({"first": first, "last": last}), json!(torn));
-            let found = json!({"whole": whole, "problems": problems, "segments": segments, "records": records, "tornBytes": torn});
-            format!("{found}\n")
-        }
-        Format::Table => {
+    let found = json!({
+        "whole": whole,
+        "problems": problems,
+        "segments": segments,
+        "records": {"first": first, "last": {"number": last, "hash": hash.to_string()}},
+        "tornBytes": torn,
+    });
+    let text = match rendered(&found, output)? {
+        Some(text) => text,
+        None => {
             let state = if whole { "whole" } else { "damaged" };
             let range = if last < first { "no records".into() } else { format!("records {first} to {last}") };
             let files = if segments == 1 { "1 segment".into() } else { format!("{segments} segments") };
@@ -52,11 +54,9 @@ pub(super) fn verify(mut history: History, output: Format, out: &mut impl Write)
 }
 
 /// Says that nothing of it can be read.
-pub(super) fn damaged(problem: &str, output: Format, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let text = match output {
-        Format::Json => format!("{}\n", json!({"whole": false, "problems": [problem]})),
-        Format::Table => format!("damaged\nerror: {problem}\n"),
-    };
+pub(super) fn damaged(problem: &str, output: Rendering, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let text = rendered(&json!({"whole": false, "problems": [problem]}), output)?;
+    let text = text.unwrap_or_else(|| format!("damaged\nerror: {problem}\n"));
     let _ = out.write_all(text.as_bytes());
     Ok(ExitCode::FAILURE)
 }

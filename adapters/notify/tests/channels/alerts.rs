@@ -97,6 +97,42 @@ async fn an_alert_that_comes_again_before_its_end_stays_open() {
     assert!(receiver.requests().last().unwrap().body.to_string().contains("hotter"));
 }
 
+#[tokio::test]
+async fn an_alert_of_somebody_who_is_gone_is_posted_at_once_and_kept_up_until_it_is_over() {
+    let receiver = Receiver::start([Answer::Die]).await;
+    let running = Running::start(channel(&receiver, r#", "resendEvery": "1s", "keepFor": "0s""#), a_day());
+    let told = notification(1, Severity::Warning, "hot");
+    let began = tokio::time::Instant::now();
+    running.outbox.stands(&told);
+    receiver.until(|requests| !requests.is_empty()).await;
+    assert!(began.elapsed() < Duration::from_millis(900), "it waited for the interval: {:?}", began.elapsed());
+    // The first one was lost.
+    let requests = receiver.until(|requests| requests.len() >= 3).await;
+    for (alert, open) in requests.iter().flat_map(alerts) {
+        assert!(open && millis(&alert["startsAt"]) == told.at.as_millis(), "{alert}");
+    }
+    // Who says it again, as after a change of the configuration, changes nothing.
+    running.outbox.stands(&told);
+    running.outbox.resolved(&told.finding);
+    let requests = receiver.until(|requests| alerts(requests.last().unwrap()).iter().all(|(_, open)| !open)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(receiver.requests().len(), requests.len(), "what is over is not posted again");
+}
+
+#[tokio::test]
+async fn an_alert_that_stands_and_was_not_delivered_yet_is_delivered_once() {
+    let receiver = Receiver::start([Answer::Say(503, ""), Answer::Say(503, "")]).await;
+    let mut running = Running::start(channel(&receiver, r#", "keepFor": "0s""#), a_day());
+    let told = notification(1, Severity::Warning, "hot");
+    running.outbox.stands(&told);
+    running.outbox.hand(told.clone());
+    running.outbox.resolved(&told.finding);
+    running.report().await;
+    let requests = receiver.until(|requests| requests.last().is_some_and(|last| !alerts(last)[0].1)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(receiver.requests().len(), requests.len(), "it is not opened again");
+}
+
 #[test]
 fn what_cannot_work_is_refused_with_what_to_do() {
     for (text, problem) in [
