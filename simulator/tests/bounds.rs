@@ -9,6 +9,8 @@
 
 mod bench;
 
+use std::collections::BTreeMap;
+
 use bench::{Bench, CRASH, centre, guard, host, id, policy, slow, vm};
 use expect_test::expect;
 use homeostat_engine::OperatorCommand;
@@ -411,13 +413,12 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
 /// When what began, of all plans.
 fn begun(bench: &mut Bench, until: u64) -> String {
     bench.driver.run_until(bench::at(until));
-    let mut lines: Vec<String> = Vec::new();
-    for record in bench.driver.records() {
-        if let Entry::StepDispatched { plan, .. } = &record.entry {
-            let made = |other: &Record| matches!(&other.entry, Entry::PlanMade(made) if made.id == *plan);
-            let made = bench.driver.records().iter().find(|other| made(other)).unwrap();
-            let Entry::PlanMade(made) = &made.entry else { panic!("{made:?}") };
-            lines.push(format!("{}s {}", record.at.as_millis() / 1000, made.subject.name()));
+    let (mut subjects, mut lines) = (BTreeMap::new(), Vec::new());
+    for Record { at, entry } in bench.driver.records() {
+        match entry {
+            Entry::PlanMade(plan) => drop(subjects.insert(plan.id, plan.subject.name())),
+            Entry::StepDispatched { plan, .. } => lines.push(format!("{}s {}", at.as_millis() / 1000, subjects[plan])),
+            _ => {}
         }
     }
     lines.join(", ")

@@ -64,8 +64,7 @@ pub(crate) fn forbidden<'a>(
 }
 
 fn above(guard: &Safeguard, response: &str) -> Option<Mistake> {
-    let (least, what) = least(response)?;
-    let ceiling = guard.ceiling.filter(|ceiling| least > *ceiling)?;
-    let (guard, ceiling, needed) = (guard.name.to_string(), ceiling.to_string(), least.to_string());
-    Some(Mistake::AboveGuard { response: response.into(), what, guard, ceiling, needed })
+    let (needed, what) = least(response)?;
+    let ceiling = guard.ceiling.filter(|ceiling| needed > *ceiling)?;
+    Some(Mistake::AboveGuard { response: response.into(), what, guard: guard.name.to_string(), ceiling, needed })
 }

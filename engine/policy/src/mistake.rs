@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use homeostat_model::Impact;
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -138,7 +139,7 @@ pub(crate) enum Mistake {
         severity(Warning),
         help("it would be passed over each time; remove it, or let the guard have `ceiling: {needed}` or select less")
     )]
-    AboveGuard { response: String, what: &'static str, guard: String, ceiling: String, needed: String },
+    AboveGuard { response: String, what: &'static str, guard: String, ceiling: Impact, needed: Impact },
 
     #[error("guard `{name}` has this ceiling")]
     #[diagnostic(severity(Advice))]
