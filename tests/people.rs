@@ -128,7 +128,10 @@ mod tests {
         let (status, told) = ask_as(&program, "max", &["pause"]);
         assert!(status == 0 && told.contains("paused"), "{told}");
         let (status, told) = ask_as(&program, "ben", &["plan", "approve", &id, "--hash", &hash]);
-        assert!(status == 0 && told.contains("2 of 2 have approved of it: ann, ben") && told.contains("paused"), "{told}");
+        assert!(
+            status == 0 && told.contains("2 of 2 have approved of it: ann, ben") && told.contains("paused"),
+            "{told}"
+        );
         assert_eq!(ask(&program, &["resume"]).0, 0);
         program.wait_for("success", || {
             let view: Value = serde_json::from_str(&ask(&program, &["plan", "show", &id, "-o", "json"]).1).unwrap();

@@ -11,11 +11,7 @@ use crate::{Engine, admission::title, reach::impact};
 
 impl Engine {
     /// What a planner looks at.
-    pub(crate) fn around<'a>(
-        &'a self,
-        projection: &'a Projection,
-        barred: &'a Barred,
-    ) -> Surroundings<'a> {
+    pub(crate) fn around<'a>(&'a self, projection: &'a Projection, barred: &'a Barred) -> Surroundings<'a> {
         Surroundings { topology: &self.topology, capabilities: &self.capabilities, projection, barred }
     }
 

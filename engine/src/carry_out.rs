@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use homeostat_model::{
-    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
-    Timestamp,
+    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Timestamp,
 };
 use homeostat_plan::{Deed, Run, unmet};
 

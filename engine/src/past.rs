@@ -157,7 +157,12 @@ impl Engine {
                 .collect(),
             recommended: self.recommended.iter().map(|(id, of)| (*id, of.clone())).collect(),
             waiting: self.proposals.values().cloned().collect(),
-            by_time: self.agreed.iter().filter(|(id, by)| by.by_time() && self.is_agreed(**id)).map(|(id, _)| *id).collect(),
+            by_time: self
+                .agreed
+                .iter()
+                .filter(|(id, by)| by.by_time() && self.is_agreed(**id))
+                .map(|(id, _)| *id)
+                .collect(),
             begun: self.runs.values().map(Run::plan).cloned().collect(),
             joined: self.joined.iter().map(|(id, joined)| (*id, joined.clone())).collect(),
             counting: self.decider.counting(),

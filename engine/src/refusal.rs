@@ -23,7 +23,9 @@ pub enum CommandRefused {
         state: PlanState,
     },
     /// The plan is not to be carried out, and nobody counts who agrees with it, or somebody has said so already.
-    #[error("plan {plan} was only shown: no word about it counts, one was said already, or its policy is another one by now")]
+    #[error(
+        "plan {plan} was only shown: no word about it counts, one was said already, or its policy is another one by now"
+    )]
     OnlyRecommended {
         /// The plan.
         plan: PlanId,

@@ -22,7 +22,8 @@ fn vote(number: u64, by: &str, approve: bool) -> OperatorCommand {
 /// Who agrees with what one text proposes has not read the next one.
 #[test]
 fn agreement_with_plans_of_an_old_text_promotes_no_new_one() {
-    let text = |does: &str| policy("crash", &format!("{CRASH}mode: recommend\npromote: {{after: 2, to: auto}}\n{does}"));
+    let text =
+        |does: &str| policy("crash", &format!("{CRASH}mode: recommend\npromote: {{after: 2, to: auto}}\n{does}"));
     let mut bench = Bench::new(&text("then: [restart]"), centre(2), vec![]);
     bench.event(1, "vm/a0", "vm.crashed", &[]).event(2, "vm/a1", "vm.crashed", &[]);
     bench.replace(10, &text("then: [kill]")).operator(11, vote(1, "ann", true)).operator(12, vote(2, "ann", true));
@@ -54,7 +55,9 @@ fn a_plan_of_an_edited_policy_does_not_go_on_waiting_for_another_one() {
     let two = policy("two", &format!("{CRASH}mode: approve\nthen: [restart]"));
     let mut bench = Bench::new(&[one("before"), two.clone()].concat(), centre(1), vec![]);
     bench.event(1, "vm/a0", "vm.crashed", &[]);
-    bench.replace(10, &[one("after"), two].concat()).operator(11, vote(1, "ann", true)).until(20, expect![[r#"
+    bench.replace(10, &[one("after"), two].concat()).operator(11, vote(1, "ann", true)).until(
+        20,
+        expect![[r#"
         1s opened one on vm/a0: event vm.crashed is true
         1s opened two on vm/a0: event vm.crashed is true
         1s plan p1-1 restart for one, two: vm/a0 restart
@@ -65,7 +68,8 @@ fn a_plan_of_an_edited_policy_does_not_go_on_waiting_for_another_one() {
         10s plan p1-2 restart for two: vm/a0 restart
         10s held two on vm/a0: mode approve: the plan waits for a person
         11s refused ann's word about plan p1-1: plan p1-1 does not wait for approval: it is cancelled
-    "#]]);
+    "#]],
+    );
 }
 
 /// Bounds that are set while a plan waits are asked when it is to begin, like those that were there before.
@@ -75,7 +79,9 @@ fn what_waits_is_held_to_the_bounds_of_when_it_begins() {
     let calm = guard("calm", "select: {kind: vm}\nceiling: none");
     let mut bench = Bench::new(&crash, centre(1), vec![]);
     bench.event(1, "vm/a0", "vm.crashed", &[]).replace(10, &[crash.clone(), calm].concat());
-    bench.operator(11, vote(1, "ann", true)).until(20, expect![[r#"
+    bench.operator(11, vote(1, "ann", true)).until(
+        20,
+        expect![[r#"
         1s opened crash on vm/a0: event vm.crashed is true
         1s plan p1-1 restart for crash: vm/a0 restart
         1s held crash on vm/a0: mode approve: the plan waits for a person
@@ -87,7 +93,8 @@ fn what_waits_is_held_to_the_bounds_of_when_it_begins() {
         11s handed over crash on vm/a0: the ladder is at its end: restart
         11s told: a person has to go on with vm/a0: the ladder is at its end: restart
         11s closed crash on vm/a0: everything was tried
-    "#]]);
+    "#]],
+    );
 
     // One an hour: what was proposed before that was said counts, too.
     let slow = guard("slow", "select: {kind: vm}\nbudgets: [{max: 1, per: 1h}]");
@@ -95,7 +102,9 @@ fn what_waits_is_held_to_the_bounds_of_when_it_begins() {
     bench.event(1, "vm/a0", "vm.crashed", &[]).event(2, "vm/b0", "vm.crashed", &[]);
     bench.replace(10, &[crash, slow].concat());
     bench.operator(11, vote(1, "ann", true)).operator(12, vote(2, "ann", true));
-    bench.operator(13, vote(3, "ann", true)).operator(14, vote(4, "ann", true)).until(20, expect![[r#"
+    bench.operator(13, vote(3, "ann", true)).operator(14, vote(4, "ann", true)).until(
+        20,
+        expect![[r#"
         1s opened crash on vm/a0: event vm.crashed is true
         1s plan p1-1 restart for crash: vm/a0 restart
         1s held crash on vm/a0: mode approve: the plan waits for a person
@@ -120,18 +129,25 @@ fn what_waits_is_held_to_the_bounds_of_when_it_begins() {
         13s closed crash on vm/a0: the plan succeeded
         14s ann approves of plan p1-4
         14s held crash on vm/b0: budget of guard slow: 1 of 1 for all that it guards within 1h
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_move_that_waited_until_it_gains_too_little_is_not_made() {
     let spec = "select: {kind: vm, name: one}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1h\nmode: approve\nminGain: 20%\nthen: [migrate]";
-    let resources =
-        vec![host("host/a", 10.0, &[]), host("host/b", 10.0, &[]), vm("vm/one", "host/a", 2.0), vm("vm/two", "host/a", 4.0)];
+    let resources = vec![
+        host("host/a", 10.0, &[]),
+        host("host/b", 10.0, &[]),
+        vm("vm/one", "host/a", 2.0),
+        vm("vm/two", "host/a", 4.0),
+    ];
     let mut bench = Bench::new(&policy("move", spec), resources, vec![]);
     bench.sample(1, "vm/one", "cpu", 0.9);
     let owned = |resource| Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..resource };
-    bench.describe(10, owned(vm("vm/three", "host/b", 3.0))).operator(11, vote(1, "ann", true)).until(20, expect![[r#"
+    bench.describe(10, owned(vm("vm/three", "host/b", 3.0))).operator(11, vote(1, "ann", true)).until(
+        20,
+        expect![[r#"
         1s opened move on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
         1s plan p1-1 migrate for move: vm/one migrate to host/b
         1s held move on vm/one: mode approve: the plan waits for a person
@@ -141,7 +157,8 @@ fn a_move_that_waited_until_it_gains_too_little_is_not_made() {
         11s skipped migrate of move on vm/one: it would gain 10% of room on host/b, and minGain is 20%
         11s handed over move on vm/one: the ladder is at its end: migrate
         11s told: a person has to go on with vm/one: the ladder is at its end: migrate
-    "#]]);
+    "#]],
+    );
 }
 
 const HOT: &str = "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1d\nmode: approve\n";
@@ -153,7 +170,9 @@ fn what_is_approved_of_while_a_budget_holds_it_begins_when_there_is_room() {
         "{HOT}approval: {{within: 1m, otherwise: approve}}\nbudgets: [{{max: 1, inFlight: true}}]\nthen: [{{resize: {{vcpus: +1, maxVcpus: 2}}}}]"
     );
     let mut bench = Bench::new(&policy("grow", &spec), centre(1), slow(30));
-    bench.sample(1, "vm/a0", "cpu", 0.9).sample(1, "vm/b0", "cpu", 0.9).until(200, expect![[r#"
+    bench.sample(1, "vm/a0", "cpu", 0.9).sample(1, "vm/b0", "cpu", 0.9).until(
+        200,
+        expect![[r#"
         1s opened grow on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
         1s plan p1-1 resize for grow: vm/a0 resize to 2 vcpus
         1s held grow on vm/a0: approval of 10708aa5294876f4: 0 of 1 person; when the time is over: approve
@@ -171,7 +190,8 @@ fn what_is_approved_of_while_a_budget_holds_it_begins_when_there_is_room() {
         121s ended p1-2/1: Done { observed: "assumed" }
         121s plan p1-2: Succeeded
         121s held grow on vm/b0: cooldown: the policy acted here not long ago
-    "#]]);
+    "#]],
+    );
 }
 
 /// Who has approved is not asked again because a guard let nothing begin for a while; `explain` says when it could act, and not when a
@@ -189,7 +209,9 @@ fn what_is_approved_of_outside_of_its_hours_begins_within_them() {
     let why = bench.driver.engine().explain(&id("vm/a0")).remove(0).because;
     assert!(why.starts_with("plan p1-1 was approved of; outside of the times"), "{why}");
     // Somebody thinks better of it.
-    bench.operator(20, vote(2, "bob", false)).until(700, expect![[r#"
+    bench.operator(20, vote(2, "bob", false)).until(
+        700,
+        expect![[r#"
         1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
         1s plan p1-1 restart for hot: vm/a0 restart
         1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
@@ -207,7 +229,8 @@ fn what_is_approved_of_outside_of_its_hours_begins_within_them() {
         600s ended p1-1/1: Done { observed: "assumed" }
         600s plan p1-1: Succeeded
         600s held hot on vm/a0: cooldown: the policy acted here not long ago
-    "#]]);
+    "#]],
+    );
 }
 
 /// An event that people have approved of answering is answered for as long as one that has just come.
@@ -220,7 +243,9 @@ fn what_answers_an_event_is_given_up_when_a_guard_holds_it_for_too_long() {
     bench.operator(400, OperatorCommand::Pause { by: by() });
     bench.operator(401, vote(1, "ann", true)).operator(690, vote(2, "ann", true));
     bench.driver.run_until(at(800));
-    bench.operator(801, OperatorCommand::Resume { by: by() }).until(900, expect![[r#"
+    bench.operator(801, OperatorCommand::Resume { by: by() }).until(
+        900,
+        expect![[r#"
         1s opened crash on vm/a0: event vm.crashed is true
         1s plan p1-1 restart for crash: vm/a0 restart
         1s held crash on vm/a0: mode approve: the plan waits for a person
@@ -239,7 +264,8 @@ fn what_answers_an_event_is_given_up_when_a_guard_holds_it_for_too_long() {
         801s ended p1-2/1: Done { observed: "assumed" }
         801s plan p1-2: Succeeded
         801s closed crash on vm/b0: the plan succeeded
-    "#]]);
+    "#]],
+    );
 }
 
 /// Nobody has said anything in time: the ladder goes on, and people hear of it.
@@ -248,16 +274,21 @@ fn a_ladder_goes_on_when_too_few_approve_in_time() {
     let ladder = |then: &str| policy("hot", &format!("{HOT}approval: {{within: 5m}}\nthen:\n{then}"));
     let two = ladder("  - restart\n  - notify: {message: \"nobody lets ${resource} be restarted\"}");
     let mut bench = Bench::new(&two, centre(1), vec![]);
-    bench.sample(1, "vm/a0", "cpu", 0.9).until(1000, expect![[r#"
+    bench.sample(1, "vm/a0", "cpu", 0.9).until(
+        1000,
+        expect![[r#"
         1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
         1s plan p1-1 restart for hot: vm/a0 restart
         1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
         301s plan p1-1: Expired { reason: "too few people approved of it in time" }
         301s told: nobody lets vm/a0 be restarted
-    "#]]);
+    "#]],
+    );
 
     let mut bench = Bench::new(&ladder("  - restart:\n    attempts: 2"), centre(1), vec![]);
-    bench.sample(1, "vm/a0", "cpu", 0.9).until(2000, expect![[r#"
+    bench.sample(1, "vm/a0", "cpu", 0.9).until(
+        2000,
+        expect![[r#"
         1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
         1s plan p1-1 restart for hot: vm/a0 restart
         1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
@@ -267,5 +298,6 @@ fn a_ladder_goes_on_when_too_few_approve_in_time() {
         611s plan p1-2: Expired { reason: "too few people approved of it in time" }
         611s handed over hot on vm/a0: the ladder is at its end: restart
         611s told: a person has to go on with vm/a0: the ladder is at its end: restart
-    "#]]);
+    "#]],
+    );
 }

@@ -392,7 +392,9 @@ fn an_approved_plan_that_is_opposed_by_then_is_refused() {
     let yaml = [grow("grow", "cpu", "mode: approve"), shrink("shrink", "idle", "priority: 9")].concat();
     let mut bench = Bench::new(&yaml, one_vm(), slow(5));
     bench.sample(10, "vm/one", "cpu", 0.9).sample(20, "vm/one", "idle", 0.9);
-    bench.operator(40, OperatorCommand::Approve(plan(1))).until(50, expect![[r#"
+    bench.operator(40, OperatorCommand::Approve(plan(1))).until(
+        50,
+        expect![[r#"
         10s opened grow on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
         10s plan p1-1 resize for grow: vm/one resize to 4 vcpus
         10s held grow on vm/one: mode approve: the plan waits for a person
@@ -404,7 +406,8 @@ fn an_approved_plan_that_is_opposed_by_then_is_refused() {
         25s held shrink on vm/one: cooldown: the policy acted here not long ago
         40s an operator approves of plan p1-1
         40s held grow on vm/one: shrink on vm/one wants the opposite of vm/one resize to 4 vcpus, and has priority
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

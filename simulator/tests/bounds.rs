@@ -184,7 +184,10 @@ fn what_may_not_go_back_goes_to_another_host() {
 fn what_has_to_move_does_not_wait_for_a_host_that_is_left_alone() {
     let spread = policy("spread", "select: {kind: vm}\non: vm.move\ncooldown: 0s\nthen: [migrate]");
     let empty = policy("empty", "select: {kind: host}\non: host.empty\ncooldown: 0s\nthen: [evacuate]");
-    let works = guard("works", "select: {kind: host, name: c}\nmaintenance: [{from: \"1970-01-01T00:00\", to: \"1970-01-01T00:03\"}]");
+    let works = guard(
+        "works",
+        "select: {kind: host, name: c}\nmaintenance: [{from: \"1970-01-01T00:00\", to: \"1970-01-01T00:03\"}]",
+    );
     let resources = || {
         let marked = ("homeostat.dev/paused", Value::Bool(true));
         vec![
@@ -199,7 +202,9 @@ fn what_has_to_move_does_not_wait_for_a_host_that_is_left_alone() {
     };
     let site = [spread, empty, works].concat();
     let mut bench = Bench::new(&site, resources(), vec![]);
-    bench.event(1, "vm/two", "vm.move", &[]).event(2, "host/a", "host.empty", &[]).until(10, expect![[r#"
+    bench.event(1, "vm/two", "vm.move", &[]).event(2, "host/a", "host.empty", &[]).until(
+        10,
+        expect![[r#"
         1s opened spread on vm/two: event vm.move is true
         1s plan p1-1 migrate for spread: vm/two migrate to host/b
         1s begins p1-1/1
@@ -214,28 +219,37 @@ fn what_has_to_move_does_not_wait_for_a_host_that_is_left_alone() {
         2s ended p1-2/2: Done { observed: "assumed" }
         2s plan p1-2: Succeeded
         2s closed empty on host/a: the plan succeeded
-    "#]]);
+    "#]],
+    );
 
     // The only other one that has room is being worked on: it is said until when. Another one comes before that.
     let mut full = resources();
     full.push(vm("vm/four", "host/b", 15.0));
     let mut bench = Bench::new(&site, full.clone(), vec![]);
-    bench.event(1, "vm/two", "vm.move", &[]).until(10, expect![[r#"
+    bench.event(1, "vm/two", "vm.move", &[]).until(
+        10,
+        expect![[r#"
         1s opened spread on vm/two: event vm.move is true
         1s held spread on vm/two: maintenance, says guard works
-    "#]]);
+    "#]],
+    );
     let owned = |resource| Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..resource };
-    bench.describe(20, owned(host("host/e", 20.0, &[]))).until(30, expect![[r#"
+    bench.describe(20, owned(host("host/e", 20.0, &[]))).until(
+        30,
+        expect![[r#"
         20s plan p1-1 migrate for spread: vm/two migrate to host/e
         20s begins p1-1/1
         20s ended p1-1/1: Done { observed: "assumed" }
         20s plan p1-1: Succeeded
         20s closed spread on vm/two: the plan succeeded
-    "#]]);
+    "#]],
+    );
     let mut bench = Bench::new(&site, full, vec![]);
     bench.event(1, "vm/two", "vm.move", &[]);
     bench.driver.run_until(bench::at(10));
-    bench.until(200, expect![[r#"
+    bench.until(
+        200,
+        expect![[r#"
         1s opened spread on vm/two: event vm.move is true
         1s held spread on vm/two: maintenance, says guard works
         180s plan p1-1 migrate for spread: vm/two migrate to host/c
@@ -243,7 +257,8 @@ fn what_has_to_move_does_not_wait_for_a_host_that_is_left_alone() {
         180s ended p1-1/1: Done { observed: "assumed" }
         180s plan p1-1: Succeeded
         180s closed spread on vm/two: the plan succeeded
-    "#]]);
+    "#]],
+    );
 }
 
 fn vote(number: u64, by: &str, approve: bool, hash: Option<&str>) -> OperatorCommand {

@@ -204,7 +204,8 @@ fn a_ladder_that_interrupted_nothing_or_says_so_leaves_no_quarantine() {
 /// However often it opens again soon after a person has taken over: nothing more is done until it has been quiet for long enough.
 #[test]
 fn after_a_hand_over_nothing_is_done_until_it_has_been_quiet() {
-    let spec = "select: {kind: vm}\nwhen: last(\"load\") > 80%\nstaleAfter: 1h\ncooldown: 2m\nthen: [{resize: {vcpus: +1}}]";
+    let spec =
+        "select: {kind: vm}\nwhen: last(\"load\") > 80%\nstaleAfter: 1h\ncooldown: 2m\nthen: [{resize: {vcpus: +1}}]";
     let no = Some(StepResult::Refused { reason: "no".into() });
     let fails = Assumption { ends: no, ..Assumption::default() };
     let mut bench = Bench::new(&policy("hot", spec), small(), vec![fails]);
@@ -212,7 +213,9 @@ fn after_a_hand_over_nothing_is_done_until_it_has_been_quiet() {
         bench.sample(10 + 60 * turn, "vm/one", "load", 0.9).sample(40 + 60 * turn, "vm/one", "load", 0.1);
     }
     // Quiet for twice the longest cooldown: what comes now is something new.
-    bench.sample(460 + 241, "vm/one", "load", 0.9).until(800, expect![[r#"
+    bench.sample(460 + 241, "vm/one", "load", 0.9).until(
+        800,
+        expect![[r#"
         10s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
         10s plan p1-1 resize for hot: vm/one resize to 2 vcpus
         10s begins p1-1/1
@@ -242,7 +245,8 @@ fn after_a_hand_over_nothing_is_done_until_it_has_been_quiet() {
         701s plan p1-2: Failed { step: StepId(1), reason: "refused: no" }
         701s handed over hot on vm/one: the ladder is at its end: resize
         701s told: a person has to go on with vm/one: the ladder is at its end: resize
-    "#]]);
+    "#]],
+    );
 }
 
 fn channel(name: &str) -> ChannelName {

@@ -244,7 +244,10 @@ fn what_only_the_time_limit_has_let_through_promotes_nothing_after_a_restart() {
     assert!(said.iter().any(changed), "{said:?}");
     let (known, said) = next_engine(&site, Past::default(), &records[..=lost], 70);
     assert!(!said.iter().any(changed), "{said:?}");
-    assert_eq!(serde_json::to_value(engine.past()).unwrap()["guard"], serde_json::to_value(known.past()).unwrap()["guard"]);
+    assert_eq!(
+        serde_json::to_value(engine.past()).unwrap()["guard"],
+        serde_json::to_value(known.past()).unwrap()["guard"]
+    );
 }
 
 /// The program is killed between two records that belong together: a plan was made, that its first step was handed over is lost. It has

@@ -218,11 +218,16 @@ fn crowded() -> Vec<Resource> {
 /// What a plan gives up is free for others when it has helped, and not before: it may take it back.
 #[test]
 fn what_a_plan_may_take_back_is_given_to_nobody_until_it_has_ended() {
-    let shrink = policy("shrink", "select: {kind: vm, name: big}\nwhen: last(\"cpu\") < 20%\nstaleAfter: 1h\nthen: [{resize: {memory: 8Gi}, verify: {that: 'last(\"cpu\") > 50%', within: 20m}}]");
+    let shrink = policy(
+        "shrink",
+        "select: {kind: vm, name: big}\nwhen: last(\"cpu\") < 20%\nstaleAfter: 1h\nthen: [{resize: {memory: 8Gi}, verify: {that: 'last(\"cpu\") > 50%', within: 20m}}]",
+    );
     let spread = policy("spread", "select: {kind: vm, name: mover}\non: vm.move\ncooldown: 0s\nthen: [migrate]");
     let site = [shrink, spread].concat();
     let mut bench = Bench::new(&site, crowded(), vec![]);
-    bench.sample(10, "vm/big", "cpu", 0.1).event(60, "vm/mover", "vm.move", &[]).until(1300, expect![[r#"
+    bench.sample(10, "vm/big", "cpu", 0.1).event(60, "vm/mover", "vm.move", &[]).until(
+        1300,
+        expect![[r#"
         10s opened shrink on vm/big: last("cpu") < 20% is true (last(cpu) = 0.1)
         10s plan p1-1 resize for shrink: vm/big resize to 8192 MiB
         10s begins p1-1/1
@@ -238,11 +243,14 @@ fn what_a_plan_may_take_back_is_given_to_nobody_until_it_has_ended() {
         1210s plan p1-1: Unverified { reason: "`last(\"cpu\") > 50%` was not so within 20m" }
         1210s handed over shrink on vm/big: the ladder is at its end: resize
         1210s told: a person has to go on with vm/big: the ladder is at its end: resize
-    "#]]);
+    "#]],
+    );
     // It has helped.
     let mut bench = Bench::new(&site, crowded(), vec![]);
     bench.sample(10, "vm/big", "cpu", 0.1).sample(50, "vm/big", "cpu", 0.6).event(60, "vm/mover", "vm.move", &[]);
-    bench.until(70, expect![[r#"
+    bench.until(
+        70,
+        expect![[r#"
         10s opened shrink on vm/big: last("cpu") < 20% is true (last(cpu) = 0.1)
         10s plan p1-1 resize for shrink: vm/big resize to 8192 MiB
         10s begins p1-1/1
@@ -256,19 +264,25 @@ fn what_a_plan_may_take_back_is_given_to_nobody_until_it_has_ended() {
         60s ended p1-2/1: Done { observed: "assumed" }
         60s plan p1-2: Succeeded
         60s closed spread on vm/mover: the plan succeeded
-    "#]]);
+    "#]],
+    );
 }
 
 /// Nor is what something has left that may come back.
 #[test]
 fn a_workload_that_may_come_back_keeps_its_place() {
-    let away = policy("away", "select: {kind: vm, name: big}\non: vm.move\ncooldown: 0s\nthen: [{migrate: , verify: {that: 'last(\"cpu\") > 50%', within: 20m}}]");
+    let away = policy(
+        "away",
+        "select: {kind: vm, name: big}\non: vm.move\ncooldown: 0s\nthen: [{migrate: , verify: {that: 'last(\"cpu\") > 50%', within: 20m}}]",
+    );
     let spread = policy("spread", "select: {kind: vm, name: mover}\non: vm.move\ncooldown: 0s\nthen: [migrate]");
     let mut resources = crowded();
     resources.push(sized(host("host/c", 64.0, &[]), 48));
     resources.push(sized(vm("vm/rest", "host/c", 2.0), 10));
     let mut bench = Bench::new(&[away, spread].concat(), resources, vec![]);
-    bench.event(10, "vm/big", "vm.move", &[]).event(60, "vm/mover", "vm.move", &[]).until(1300, expect![[r#"
+    bench.event(10, "vm/big", "vm.move", &[]).event(60, "vm/mover", "vm.move", &[]).until(
+        1300,
+        expect![[r#"
         10s opened away on vm/big: event vm.move is true
         10s plan p1-1 migrate for away: vm/big migrate to host/c
         10s begins p1-1/1
@@ -285,13 +299,17 @@ fn a_workload_that_may_come_back_keeps_its_place() {
         1210s handed over away on vm/big: the ladder is at its end: migrate
         1210s told: a person has to go on with vm/big: the ladder is at its end: migrate
         1210s closed away on vm/big: everything was tried
-    "#]]);
+    "#]],
+    );
 }
 
 /// Others than homeostat may have taken it: then it is not undone, and that is said.
 #[test]
 fn nothing_is_undone_into_what_others_have_taken() {
-    let shrink = policy("shrink", "select: {kind: vm, name: big}\nwhen: last(\"cpu\") < 20%\nstaleAfter: 1h\nthen: [{resize: {memory: 8Gi}, verify: {that: 'last(\"cpu\") > 50%', within: 2m}}]");
+    let shrink = policy(
+        "shrink",
+        "select: {kind: vm, name: big}\nwhen: last(\"cpu\") < 20%\nstaleAfter: 1h\nthen: [{resize: {memory: 8Gi}, verify: {that: 'last(\"cpu\") > 50%', within: 2m}}]",
+    );
     let owned = |resource| Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..resource };
     let mut bench = Bench::new(&shrink, crowded(), vec![]);
     bench.sample(10, "vm/big", "cpu", 0.1).describe(60, owned(sized(vm("vm/new", "host/a", 2.0), 12)));

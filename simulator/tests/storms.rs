@@ -317,7 +317,8 @@ fn after_a_start_nothing_is_disrupted_until_everything_was_seen() {
     assert_eq!(engine.in_flight().count(), 1);
 }
 
-const HOT: &str = "select: {kind: vm}\nwhen: last(\"load\") > 80%\nstaleAfter: 1d\nthen: [{resize: {vcpus: +1, maxVcpus: 2}}]";
+const HOT: &str =
+    "select: {kind: vm}\nwhen: last(\"load\") > 80%\nstaleAfter: 1d\nthen: [{resize: {vcpus: +1, maxVcpus: 2}}]";
 
 fn owned(resource: Resource) -> Resource {
     Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..resource }
@@ -335,7 +336,9 @@ fn what_leaves_a_marked_host_is_marked_no_longer() {
     let marked = ("homeostat.dev/paused", Value::Bool(true));
     let resources = vec![host("host/a", 8.0, &[marked]), host("host/b", 8.0, &[]), vm("vm/one", "host/a", 1.0)];
     let mut bench = Bench::new(&policy("hot", HOT), resources, vec![]);
-    bench.sample(1, "vm/one", "load", 0.9).describe(60, owned(vm("vm/one", "host/b", 1.0))).until(100, expect![[r#"
+    bench.sample(1, "vm/one", "load", 0.9).describe(60, owned(vm("vm/one", "host/b", 1.0))).until(
+        100,
+        expect![[r#"
         1s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
         1s held hot on vm/one: host/a is marked `homeostat.dev/paused`
         60s plan p1-1 resize for hot: vm/one resize to 2 vcpus
@@ -343,7 +346,8 @@ fn what_leaves_a_marked_host_is_marked_no_longer() {
         60s ended p1-1/1: Done { observed: "assumed" }
         60s plan p1-1: Succeeded
         60s held hot on vm/one: cooldown: the policy acted here not long ago
-    "#]]);
+    "#]],
+    );
 }
 
 /// Of hosts that are no more nothing will ever be heard; and hosts that fell silent later count as well when they are heard of.
@@ -351,8 +355,10 @@ fn what_leaves_a_marked_host_is_marked_no_longer() {
 fn silence_ends_with_the_hosts_that_were_silent_or_when_any_is_heard() {
     let site = guard("site", "select: {kind: vm}\nsilentHosts: {max: 1, after: 1m}");
     let hosts = ["a", "b", "c", "d"].map(|name| host(&format!("host/{name}"), 8.0, &[]));
-    let resources: Vec<Resource> =
-        hosts.into_iter().chain(["a", "b", "c", "d"].map(|name| vm(&format!("vm/{name}"), &format!("host/{name}"), 1.0))).collect();
+    let resources: Vec<Resource> = hosts
+        .into_iter()
+        .chain(["a", "b", "c", "d"].map(|name| vm(&format!("vm/{name}"), &format!("host/{name}"), 1.0)))
+        .collect();
     let beats = |bench: &mut Bench, until: u64| {
         for second in (10..until).step_by(10) {
             bench.sample(second, "host/a", "beat", 1.0).sample(second, "host/b", "beat", 1.0);
@@ -364,7 +370,9 @@ fn silence_ends_with_the_hosts_that_were_silent_or_when_any_is_heard() {
     bench.sample(100, "vm/a", "load", 0.9);
     gone(&mut bench, 110, "vm/d");
     gone(&mut bench, 111, "host/d");
-    bench.until(120, expect![[r#"
+    bench.until(
+        120,
+        expect![[r#"
         100s opened hot on vm/a: last("load") > 80% is true (last(load) = 0.9)
         100s held hot on vm/a: silentHosts of guard site: nothing was heard of 2 of 4 hosts for 1m, and 1 may be silent
         110s plan p1-1 resize for hot: vm/a resize to 2 vcpus
@@ -372,14 +380,17 @@ fn silence_ends_with_the_hosts_that_were_silent_or_when_any_is_heard() {
         110s ended p1-1/1: Done { observed: "assumed" }
         110s plan p1-1: Succeeded
         110s held hot on vm/a: cooldown: the policy acted here not long ago
-    "#]]);
+    "#]],
+    );
 
     let mut bench = Bench::new(&site, resources, vec![]);
     beats(&mut bench, 100);
     bench.sample(100, "vm/a", "load", 0.9);
     // The two that were heard of fall silent as well, and one of them is heard of again.
     bench.sample(200, "host/c", "beat", 1.0).sample(201, "host/d", "beat", 1.0).sample(202, "host/a", "beat", 1.0);
-    bench.until(210, expect![[r#"
+    bench.until(
+        210,
+        expect![[r#"
         100s opened hot on vm/a: last("load") > 80% is true (last(load) = 0.9)
         100s held hot on vm/a: silentHosts of guard site: nothing was heard of 2 of 4 hosts for 1m, and 1 may be silent
         202s plan p1-1 resize for hot: vm/a resize to 2 vcpus
@@ -387,18 +398,26 @@ fn silence_ends_with_the_hosts_that_were_silent_or_when_any_is_heard() {
         202s ended p1-1/1: Done { observed: "assumed" }
         202s plan p1-1: Succeeded
         202s held hot on vm/a: cooldown: the policy acted here not long ago
-    "#]]);
+    "#]],
+    );
 }
 
 /// Fewer have a finding than may: because there are more of them, or because one of those that have one counts no longer.
 #[test]
 fn what_too_many_findings_hold_back_goes_on_when_there_are_more_resources_or_others() {
     let calm = policy("hot", &format!("maxUnhealthy: 50%\n{HOT}"));
-    let resources = vec![host("host/a", 20.0, &[]), vm("vm/one", "host/a", 1.0), vm("vm/two", "host/a", 1.0), vm("vm/three", "host/a", 1.0)];
+    let resources = vec![
+        host("host/a", 20.0, &[]),
+        vm("vm/one", "host/a", 1.0),
+        vm("vm/two", "host/a", 1.0),
+        vm("vm/three", "host/a", 1.0),
+    ];
     let mut bench = Bench::new(&calm, resources.clone(), vec![]);
     bench.sample(1, "vm/one", "load", 0.9).sample(1, "vm/two", "load", 0.9);
     bench.driver.run_until(at(50));
-    bench.describe(60, owned(vm("vm/four", "host/a", 1.0))).until(70, expect![[r#"
+    bench.describe(60, owned(vm("vm/four", "host/a", 1.0))).until(
+        70,
+        expect![[r#"
         1s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
         1s plan p1-1 resize for hot: vm/one resize to 2 vcpus
         1s begins p1-1/1
@@ -412,7 +431,8 @@ fn what_too_many_findings_hold_back_goes_on_when_there_are_more_resources_or_oth
         60s ended p1-2/1: Done { observed: "assumed" }
         60s plan p1-2: Succeeded
         60s held hot on vm/two: cooldown: the policy acted here not long ago
-    "#]]);
+    "#]],
+    );
 
     let site = guard("site", "select: {kind: vm, matchLabels: {tier: web}}\nmaxUnhealthy: 1");
     let web = |name: &str, tier: &str| {
@@ -423,7 +443,9 @@ fn what_too_many_findings_hold_back_goes_on_when_there_are_more_resources_or_oth
     let resources = vec![host("host/a", 20.0, &[]), web("vm/one", "web"), web("vm/two", "web")];
     let mut bench = Bench::new(&[site, policy("hot", HOT)].concat(), resources, vec![]);
     bench.sample(1, "vm/one", "load", 0.9).sample(1, "vm/two", "load", 0.9);
-    bench.describe(60, owned(web("vm/two", "db"))).until(70, expect![[r#"
+    bench.describe(60, owned(web("vm/two", "db"))).until(
+        70,
+        expect![[r#"
         1s opened hot on vm/one: last("load") > 80% is true (last(load) = 0.9)
         1s plan p1-1 resize for hot: vm/one resize to 2 vcpus
         1s begins p1-1/1
@@ -437,5 +459,6 @@ fn what_too_many_findings_hold_back_goes_on_when_there_are_more_resources_or_oth
         60s ended p1-2/1: Done { observed: "assumed" }
         60s plan p1-2: Succeeded
         60s held hot on vm/two: cooldown: the policy acted here not long ago
-    "#]]);
+    "#]],
+    );
 }

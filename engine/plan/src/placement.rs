@@ -133,7 +133,8 @@ pub(crate) fn fits(host: &Resource, room: &Room, demand: Demand) -> Result<(), N
 /// What is on `host`, on its way there, or may come back to it.
 pub(crate) fn tenants<'a>(around: &'a Surroundings<'_>, host: &'a Resource) -> impl Iterator<Item = &'a Resource> {
     let Projection { arriving, returning, .. } = around.projection;
-    let coming: BTreeSet<&ResourceId> = [arriving, returning].iter().filter_map(|to| to.get(&host.id)).flatten().collect();
+    let coming: BTreeSet<&ResourceId> =
+        [arriving, returning].iter().filter_map(|to| to.get(&host.id)).flatten().collect();
     let coming = coming.into_iter().filter_map(|id| around.topology.get(id));
     around.topology.children(&host.id).chain(coming.filter(|tenant| tenant.on.as_ref() != Some(&host.id)))
 }

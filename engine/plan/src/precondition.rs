@@ -52,7 +52,8 @@ fn no_room(topology: &Topology, resource: &Resource, on: Option<&ResourceId>, am
         return None;
     }
     let (capabilities, projection) = (BTreeMap::new(), Projection::default());
-    let around = Surroundings { topology, capabilities: &capabilities, projection: &projection, barred: &ALL_WAYS_OPEN };
+    let around =
+        Surroundings { topology, capabilities: &capabilities, projection: &projection, barred: &ALL_WAYS_OPEN };
     fits(host, &room(&around, host, Some(&resource.id)), then).err().map(|no_room| no_room.to_string())
 }
 
