@@ -51,6 +51,8 @@ pub(crate) enum Alarm {
     Release(ResourceId),
     /// Resources that only samples and events speak of may have fallen silent.
     Forget,
+    /// What has not come back since homeostat was started anew does not.
+    Unseen,
 }
 
 /// How long nothing is heard of a resource that no adapter owns until it is forgotten. Batch jobs that come every night are kept,
@@ -469,6 +471,11 @@ impl Engine {
             Alarm::Release(resource) => self.release_due(&resource, out),
             Alarm::Breaker(guard) => self.breaker_due(&guard, out),
             Alarm::Forget => self.forget_silent(out),
+            Alarm::Unseen => {
+                let mut changes = Vec::new();
+                self.decider.resume_no_more(&mut changes);
+                self.follow(changes, out);
+            }
         }
     }
 
@@ -485,7 +492,7 @@ impl Engine {
         while let Some(change) = queue.pop_front() {
             let mut more = Vec::new();
             match change {
-                Change::Opened { finding, policy, evidence } => {
+                Change::Opened { finding, policy, evidence, resumed } => {
                     self.record(out, Entry::FindingOpened { finding: finding.clone(), evidence });
                     // A case may be left whose plan is still in flight: it goes on, and the finding is open again.
                     let fresh = || Case::new(policy.clone());
@@ -493,7 +500,7 @@ impl Engine {
                     case.adopt(policy.clone());
                     case.closed = false;
                     self.told_of_open(&finding);
-                    if let Some(flap) = policy.limits.flap {
+                    if let Some(flap) = policy.limits.flap.filter(|_| !resumed) {
                         self.guard.opened(self.now, &finding, &flap);
                     }
                     self.quarantine_sees(&finding, false);
@@ -515,6 +522,7 @@ impl Engine {
                 Change::Closed { finding, reason } => {
                     self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
                     self.told_is_over(&finding, out);
+                    self.closed_unopened(&finding);
                     self.close(&finding, out);
                     self.quarantine_sees(&finding, true);
                     closed.insert(finding);
@@ -546,16 +554,18 @@ fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
     if changes.len() < 2 {
         return changes;
     }
-    let mut opened: BTreeMap<FindingRef, usize> = BTreeMap::new();
+    let mut opened: BTreeMap<FindingRef, (usize, bool)> = BTreeMap::new();
     let mut dropped = BTreeSet::new();
     for (place, change) in changes.iter().enumerate() {
         match change {
-            Change::Opened { finding, .. } => {
-                opened.insert(finding.clone(), place);
+            Change::Opened { finding, resumed, .. } => {
+                opened.insert(finding.clone(), (place, *resumed));
             }
             Change::Closed { finding, .. } => {
-                if let Some(before) = opened.remove(finding) {
-                    dropped.extend([before, place]);
+                if let Some((before, resumed)) = opened.remove(finding) {
+                    dropped.insert(before);
+                    // What was open before has closed all the same.
+                    dropped.extend((!resumed).then_some(place));
                 }
             }
             _ => {}

@@ -404,6 +404,19 @@ impl Engine {
         }
     }
 
+    /// What was open when homeostat last ended is known to have closed: how far its ladder was climbed counts from now on, if it does.
+    pub(crate) fn closed_unopened(&mut self, finding: &FindingRef) {
+        let now = self.now;
+        let Some(climbed) = self.climbed.get_mut(finding).filter(|_| !self.cases.contains_key(finding)) else { return };
+        climbed.told |= climbed.settled.take() == Some(Settled::HandedOver);
+        let counts = climbed.policy.answers_events() || climbed.disrupted || climbed.told;
+        if counts && climbed.until > now && (climbed.rung > 0 || climbed.attempts > 0) {
+            climbed.until = now + climbed.policy.recurs_within().max(RECURS_WITHIN);
+        } else {
+            self.climbed.remove(finding);
+        }
+    }
+
     /// Goes on where the ladder was, if the finding was open not long ago.
     pub(crate) fn remember(&mut self, finding: &FindingRef) {
         let Some(climbed) = self.climbed.remove(finding).filter(|climbed| climbed.until > self.now) else { return };

@@ -46,6 +46,9 @@ pub struct Past {
     pub(crate) paused: bool,
     /// How far ladders are climbed.
     pub(crate) ladders: Vec<(FindingRef, Ladder)>,
+    /// What was open when homeostat ended before, and of which it was not known yet whether it still was.
+    #[serde(default)]
+    pub(crate) reopening: BTreeSet<FindingRef>,
     /// The hashes of the texts of the policies in force.
     pub(crate) texts: BTreeMap<PolicyName, String>,
     /// The policies whose scripts are run no more, and why.
@@ -78,6 +81,7 @@ impl Default for Past {
             guard: Guard::default(),
             paused: false,
             ladders: Vec::new(),
+            reopening: BTreeSet::new(),
             texts: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             recommended: Vec::new(),
@@ -158,6 +162,7 @@ impl Engine {
             guard: self.guard.lasting(),
             paused: self.paused,
             ladders: cases.chain(climbed).collect(),
+            reopening: self.decider.reopening().cloned().collect(),
             texts: self.texts(),
             quarantined: self
                 .decider

@@ -29,6 +29,8 @@ struct Memory {
     at: Timestamp,
     generation: Generation,
     ladders: BTreeMap<FindingRef, Ladder>,
+    /// What is open; also what was when an engine ended, as long as it is not known whether it still is.
+    open: BTreeSet<FindingRef>,
     texts: BTreeMap<PolicyName, String>,
     quarantined: BTreeMap<PolicyName, String>,
     /// Those that wait or are in flight.
@@ -102,6 +104,7 @@ impl Engine {
             guard,
             paused,
             ladders,
+            reopening,
             texts,
             quarantined,
             recommended,
@@ -116,6 +119,12 @@ impl Engine {
         let mut memory = Memory {
             at,
             generation,
+            open: ladders
+                .iter()
+                .filter(|(_, ladder)| ladder.until.is_none())
+                .map(|(finding, _)| finding.clone())
+                .chain(reopening)
+                .collect(),
             ladders: ladders.into_iter().collect(),
             texts,
             quarantined,
@@ -242,7 +251,8 @@ impl Engine {
             *ladder = Ladder::default();
         }
         ladder.until = None;
-        if let Some(flap) = self.policy(&finding.policy).and_then(|policy| policy.limits.flap) {
+        let new = memory.open.insert(finding.clone());
+        if let Some(flap) = self.policy(&finding.policy).and_then(|policy| policy.limits.flap).filter(|_| new) {
             self.guard.opened(at, finding, &flap);
         }
     }
@@ -257,7 +267,11 @@ impl Engine {
     fn recall_closed(&mut self, memory: &mut Memory, finding: &FindingRef, at: Timestamp) {
         self.quarantine_recalls(finding, Some(at));
         self.told.remove(finding);
+        memory.open.remove(finding);
         let goes_on = memory.in_flight(finding);
+        if !goes_on && memory.ladders.get(finding).is_some_and(|ladder| ladder.until.is_some_and(|until| until <= at)) {
+            memory.ladders.remove(finding);
+        }
         let policy = self.policy(&finding.policy);
         let Some(ladder) = memory.ladders.get_mut(finding) else { return };
         let counts = policy.filter(|policy| ladder.counts(policy));
@@ -425,6 +439,8 @@ impl Engine {
         for counting in memory.counting.values_mut() {
             (counting.before, counting.since) = (counting.held(memory.at), None);
         }
+        let lasts = |finding: &FindingRef| self.policy(&finding.policy).is_some_and(|policy| !policy.answers_events());
+        memory.open.retain(lasts);
         let in_flight: BTreeSet<FindingRef> =
             memory.ladders.keys().filter(|finding| memory.in_flight(finding)).cloned().collect();
         let Memory { ladders, counting, .. } = memory;
@@ -450,6 +466,12 @@ impl Engine {
     /// Goes on with what is known: what was open may open again at once, and its ladder goes on where it was.
     fn go_on_from(&mut self, mut memory: Memory, out: &mut Vec<Output>) {
         let now = self.now;
+        let edited = |finding: &&FindingRef| self.same(&memory, &finding.policy).is_none();
+        for finding in memory.open.iter().filter(edited).cloned().collect::<Vec<_>>() {
+            let reason = "the policy was changed or removed while homeostat did not run".to_owned();
+            self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
+            self.recall_closed(&mut memory, &finding, now);
+        }
         self.recall_restart(&mut memory, now);
         self.await_told(now);
         let held = memory.counting.iter().map(|(finding, counting)| (finding.clone(), counting.before)).collect();
@@ -467,12 +489,16 @@ impl Engine {
                 self.climbed.insert(finding, climbed);
             }
         }
-        for (resource, quarantined) in &mut self.quarantined {
-            // Closed, as far as is known: it is open again when it opens again.
+        // Whether what was open has closed is known when its condition is: a gap ends no quarantine.
+        let closed = self.quarantined.iter_mut().filter(|(_, quarantined)| !memory.open.contains(&quarantined.by));
+        for (resource, quarantined) in closed {
             let closed = *quarantined.closed.get_or_insert(now);
             self.alarms.insert((closed + quarantined.lasts, Alarm::Release(resource.clone())));
         }
-        self.decider.resume(held, now + APPEARS_WITHIN);
+        if !memory.open.is_empty() {
+            self.alarms.insert((now + APPEARS_WITHIN, Alarm::Unseen));
+        }
+        self.decider.resume(held, std::mem::take(&mut memory.open), now + APPEARS_WITHIN);
         self.say_what_was_lost(&memory, out);
         self.go_on_telling(out);
         self.follow(changes, out);

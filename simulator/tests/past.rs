@@ -450,6 +450,140 @@ fn what_people_were_told_stands_over_several_restarts_and_for_channels_that_are_
     assert_eq!(stands(&next_engine(&site, Past::default(), &records, 100).1), 0);
 }
 
+/// What is told to an engine about what there is, or measured.
+fn sees(engine: &mut Engine, seconds: u64, seen: Observation) -> Vec<Output> {
+    let mut out = Vec::new();
+    engine.handle(at(seconds), Input::Observed(seen), &mut out);
+    out
+}
+
+fn listed() -> Observation {
+    let adapter = AdapterName::new("assumed").unwrap();
+    let owned = |resource| Resource { adapter: Some(adapter.clone()), ..resource };
+    let resources = centre(3).into_iter().map(owned).collect();
+    Observation::Inventory(InventoryChange::Snapshot { adapter: adapter.clone(), resources })
+}
+
+fn heat(seconds: u64, value: f64) -> Observation {
+    let metric = MetricName::new("cpu.utilization").unwrap();
+    Observation::Sample(Sample { resource: id("vm/a0"), metric, time: at(seconds), value })
+}
+
+/// What was decided, told in lines.
+fn lines(out: &[Output]) -> String {
+    let mut text = String::new();
+    for output in out {
+        if let Output::Record(record) = output {
+            bench::tell(&mut text, record);
+        }
+    }
+    text
+}
+
+/// What is open when homeostat ends and is open afterwards has opened once.
+#[test]
+fn a_restart_is_no_flapping() {
+    let spec = "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nstaleAfter: 1h\nflap: {changes: 2, within: 6h}\nmode: approve\nthen: [restart]";
+    let site = policy("hot", spec);
+    let mut bench = Bench::new(&site, centre(3), vec![]);
+    bench.sample(1, "vm/a0", "cpu.utilization", 0.9);
+    bench.driver.run_until(at(2));
+    let mut records = bench.driver.records().to_vec();
+    for life in 2..5_u64 {
+        let now = 100 * life;
+        let (mut engine, mut out) = (Engine::new(Generation(life as u32)), Vec::new());
+        engine.replace_policies(at(now), &policies(&site), &mut out).unwrap();
+        let recalled = Input::Recalled { past: Box::default(), since: records.clone() };
+        engine.handle(at(now), recalled, &mut out);
+        out.extend(sees(&mut engine, now + 1, listed()));
+        out.extend(sees(&mut engine, now + 2, heat(now + 2, 0.9)));
+        assert!(lines(&out).contains("opened hot on vm/a0"), "{}", lines(&out));
+        assert!(!lines(&out).contains("flapping"), "{}", lines(&out));
+        if life == 4 {
+            // That it closes, and opens again, is what counts.
+            out.extend(sees(&mut engine, now + 3, heat(now + 3, 0.1)));
+            out.extend(sees(&mut engine, now + 4, heat(now + 4, 0.9)));
+            assert!(lines(&out).contains("flapping: it has opened 2 times"), "{}", lines(&out));
+        }
+        records.extend(out.into_iter().filter_map(|output| match output {
+            Output::Record(record) => Some(record),
+            _ => None,
+        }));
+    }
+}
+
+/// Whether a finding has closed while homeostat did not run is known when its condition is; before, no quarantine ends.
+#[test]
+fn a_restart_ends_no_quarantine() {
+    let spec = "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nstaleAfter: 1h\nthen: [restart]\nhandOver: {quarantine: 20s}";
+    let site = policy("hot", spec);
+    let mut bench = Bench::new(&site, centre(3), vec![]);
+    bench.sample(1, "vm/a0", "cpu.utilization", 0.9).sample(400, "vm/a0", "cpu.utilization", 0.9);
+    bench.driver.run_until(at(700));
+    let records = bench.driver.records();
+    assert!(records.iter().any(|record| matches!(record.entry, Entry::ResourceQuarantined { .. })), "{records:?}");
+
+    let restarted = || {
+        let (mut engine, _) = next_engine(&site, Past::default(), records, 1_000);
+        sees(&mut engine, 1_001, listed());
+        engine
+    };
+    let until = |engine: &mut Engine, seconds: u64| {
+        let mut out = Vec::new();
+        engine.advance(at(seconds), &mut out);
+        out
+    };
+    // Nothing is measured: nothing is known.
+    let mut engine = restarted();
+    let out = until(&mut engine, 1_001 + 2 * 3_600);
+    assert_eq!(lines(&out), "");
+    // It is as it was, and then no longer.
+    let mut engine = restarted();
+    let mut out = sees(&mut engine, 1_100, heat(1_100, 0.9));
+    out.extend(until(&mut engine, 1_200));
+    out.extend(sees(&mut engine, 1_200, heat(1_200, 0.1)));
+    out.extend(until(&mut engine, 1_300));
+    expect_test::expect![[r#"
+        1100s opened hot on vm/a0: last("cpu.utilization") > 0.8 is true (last(cpu.utilization) = 0.9)
+        1200s closed hot on vm/a0: last("cpu.utilization") > 0.8 is false (last(cpu.utilization) = 0.1)
+        1220s released vm/a0: its finding has been closed for 20s
+    "#]]
+    .assert_eq(&lines(&out));
+    // It was over when something was first measured.
+    let mut engine = restarted();
+    let mut out = sees(&mut engine, 1_100, heat(1_100, 0.1));
+    let closed: Vec<Record> = out
+        .iter()
+        .filter_map(|output| match output {
+            Output::Record(record) => Some(record.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(closed.len(), 1, "{closed:?}");
+    out.extend(until(&mut engine, 1_300));
+    expect_test::expect![[r#"
+        1100s closed hot on vm/a0: last("cpu.utilization") > 0.8 is false (last(cpu.utilization) = 0.1)
+        1120s released vm/a0: its finding has been closed for 20s
+    "#]]
+    .assert_eq(&lines(&out));
+    // Of what has not come back in an hour nothing will be measured.
+    let (mut engine, _) = next_engine(&site, Past::default(), records, 1_000);
+    let out = until(&mut engine, 1_000 + 2 * 3_600);
+    expect_test::expect![[r#"
+        4600s closed hot on vm/a0: what it was about has not come back since homeostat was started anew
+        4620s released vm/a0: its finding has been closed for 20s
+    "#]]
+    .assert_eq(&lines(&out));
+    // Another text says nothing about the old one.
+    let (mut engine, mut out) = next_engine(&site.replace("0.8", "0.7"), Past::default(), records, 1_000);
+    out.extend(until(&mut engine, 1_100));
+    expect_test::expect![[r#"
+        1000s closed hot on vm/a0: the policy was changed or removed while homeostat did not run
+        1020s released vm/a0: its finding has been closed for 20s
+    "#]]
+    .assert_eq(&lines(&out));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 

@@ -266,6 +266,133 @@ fn a_plan_that_is_called_off_while_it_is_verified_stays_as_it_is() {
         );
 }
 
+fn sized(mut one: Resource, gib: u64) -> Resource {
+    one.capacity.memory_bytes = Some(gib << 30);
+    one
+}
+
+/// 32 GiB on either host: 24 and what moves here, 16 and 15 there.
+fn crowded() -> Vec<Resource> {
+    vec![
+        sized(host("host/a", 64.0, &[]), 32),
+        sized(host("host/b", 64.0, &[]), 32),
+        sized(vm("vm/big", "host/a", 2.0), 24),
+        sized(vm("vm/mover", "host/b", 2.0), 16),
+        sized(vm("vm/other", "host/b", 2.0), 15),
+    ]
+}
+
+/// What a plan gives up is free for others when it has helped, and not before: it may take it back.
+#[test]
+fn what_a_plan_may_take_back_is_given_to_nobody_until_it_has_ended() {
+    let shrink = policy(
+        "shrink",
+        "select: {kind: vm, name: big}\nwhen: last(\"cpu\") < 20%\nstaleAfter: 1h\nthen: [{resize: {memory: 8Gi}, verify: {that: 'last(\"cpu\") > 50%', within: 20m}}]",
+    );
+    let spread = policy("spread", "select: {kind: vm, name: mover}\non: vm.move\ncooldown: 0s\nthen: [migrate]");
+    let site = [shrink, spread].concat();
+    let mut bench = Bench::new(&site, crowded(), vec![]);
+    bench.sample(10, "vm/big", "cpu", 0.1).event(60, "vm/mover", "vm.move", &[]).until(
+        1300,
+        expect![[r#"
+        10s opened shrink on vm/big: last("cpu") < 20% is true (last(cpu) = 0.1)
+        10s plan p1-1 resize for shrink: vm/big resize to 8192 MiB
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s verifies p1-1: last("cpu") > 50%, until 1210s
+        60s opened spread on vm/mover: event vm.move is true
+        60s skipped migrate of spread on vm/mover: the only other host has no room for 2 vcpus and 16384 MiB
+        60s handed over spread on vm/mover: the ladder is at its end: migrate
+        60s told: a person has to go on with vm/mover: the ladder is at its end: migrate
+        60s closed spread on vm/mover: everything was tried
+        1210s begins p1-1/1.undo
+        1210s ended p1-1/1: Done { observed: "assumed" }
+        1210s plan p1-1: Unverified { reason: "`last(\"cpu\") > 50%` was not so within 20m" }
+        1210s handed over shrink on vm/big: the ladder is at its end: resize
+        1210s told: a person has to go on with vm/big: the ladder is at its end: resize
+    "#]],
+    );
+    // It has helped.
+    let mut bench = Bench::new(&site, crowded(), vec![]);
+    bench.sample(10, "vm/big", "cpu", 0.1).sample(50, "vm/big", "cpu", 0.6).event(60, "vm/mover", "vm.move", &[]);
+    bench.until(
+        70,
+        expect![[r#"
+        10s opened shrink on vm/big: last("cpu") < 20% is true (last(cpu) = 0.1)
+        10s plan p1-1 resize for shrink: vm/big resize to 8192 MiB
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s verifies p1-1: last("cpu") > 50%, until 1210s
+        50s closed shrink on vm/big: last("cpu") < 20% is false (last(cpu) = 0.6)
+        51s plan p1-1: Succeeded
+        60s opened spread on vm/mover: event vm.move is true
+        60s plan p1-2 migrate for spread: vm/mover migrate to host/a
+        60s begins p1-2/1
+        60s ended p1-2/1: Done { observed: "assumed" }
+        60s plan p1-2: Succeeded
+        60s closed spread on vm/mover: the plan succeeded
+    "#]],
+    );
+}
+
+/// Nor is what something has left that may come back.
+#[test]
+fn a_workload_that_may_come_back_keeps_its_place() {
+    let away = policy(
+        "away",
+        "select: {kind: vm, name: big}\non: vm.move\ncooldown: 0s\nthen: [{migrate: , verify: {that: 'last(\"cpu\") > 50%', within: 20m}}]",
+    );
+    let spread = policy("spread", "select: {kind: vm, name: mover}\non: vm.move\ncooldown: 0s\nthen: [migrate]");
+    let mut resources = crowded();
+    resources.push(sized(host("host/c", 64.0, &[]), 48));
+    resources.push(sized(vm("vm/rest", "host/c", 2.0), 10));
+    let mut bench = Bench::new(&[away, spread].concat(), resources, vec![]);
+    bench.event(10, "vm/big", "vm.move", &[]).event(60, "vm/mover", "vm.move", &[]).until(
+        1300,
+        expect![[r#"
+        10s opened away on vm/big: event vm.move is true
+        10s plan p1-1 migrate for away: vm/big migrate to host/c
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s verifies p1-1: last("cpu") > 50%, until 1210s
+        60s opened spread on vm/mover: event vm.move is true
+        60s skipped migrate of spread on vm/mover: none of 2 other hosts has room for 2 vcpus and 16384 MiB
+        60s handed over spread on vm/mover: the ladder is at its end: migrate
+        60s told: a person has to go on with vm/mover: the ladder is at its end: migrate
+        60s closed spread on vm/mover: everything was tried
+        1210s begins p1-1/1.undo
+        1210s ended p1-1/1: Done { observed: "assumed" }
+        1210s plan p1-1: Unverified { reason: "`last(\"cpu\") > 50%` is not known within 20m" }
+        1210s handed over away on vm/big: the ladder is at its end: migrate
+        1210s told: a person has to go on with vm/big: the ladder is at its end: migrate
+        1210s closed away on vm/big: everything was tried
+    "#]],
+    );
+}
+
+/// Others than homeostat may have taken it: then it is not undone, and that is said.
+#[test]
+fn nothing_is_undone_into_what_others_have_taken() {
+    let shrink = policy(
+        "shrink",
+        "select: {kind: vm, name: big}\nwhen: last(\"cpu\") < 20%\nstaleAfter: 1h\nthen: [{resize: {memory: 8Gi}, verify: {that: 'last(\"cpu\") > 50%', within: 2m}}]",
+    );
+    let owned = |resource| Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..resource };
+    let mut bench = Bench::new(&shrink, crowded(), vec![]);
+    bench.sample(10, "vm/big", "cpu", 0.1).describe(60, owned(sized(vm("vm/new", "host/a", 2.0), 12)));
+    bench.until(200, expect![[r#"
+        10s opened shrink on vm/big: last("cpu") < 20% is true (last(cpu) = 0.1)
+        10s plan p1-1 resize for shrink: vm/big resize to 8192 MiB
+        10s begins p1-1/1
+        10s ended p1-1/1: Done { observed: "assumed" }
+        10s verifies p1-1: last("cpu") > 50%, until 130s
+        130s ended p1-1/1: Refused { reason: "host/a has 20480 MiB of memory left, 24576 MiB are needed" }
+        130s plan p1-1: Unverified { reason: "`last(\"cpu\") > 50%` was not so within 2m; step 1 could not be undone: refused: host/a has 20480 MiB of memory left, 24576 MiB are needed" }
+        130s handed over shrink on vm/big: the ladder is at its end: resize
+        130s told: a person has to go on with vm/big: the ladder is at its end: resize
+    "#]]);
+}
+
 #[test]
 fn a_machine_that_was_switched_on_in_vain_is_switched_off_again() {
     let mut small = host("host/small", 2.0, &[("state", "off".into())]);

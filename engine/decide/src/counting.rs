@@ -2,11 +2,11 @@
 //!
 //! The time in between is a gap like any other: it counts neither for nor against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_model::{Counting, Duration, FindingRef, Timestamp};
 
-use crate::{Decider, phase::Phase};
+use crate::{Change, Decider, phase::Phase};
 
 impl Decider {
     /// What began to count, or counts in another way, since this was last asked; and what counts no longer. Both in order.
@@ -46,10 +46,28 @@ impl Decider {
         counting
     }
 
-    /// From an earlier engine: for how long conditions have held by now. It counts for resources that appear until `until`.
-    pub fn resume(&mut self, held: BTreeMap<FindingRef, Duration>, until: Timestamp) {
+    /// From an earlier engine: for how long conditions have held by now, and which were `open`. It counts for resources that appear until
+    /// `until`; then [`Decider::resume_no_more`] is called.
+    pub fn resume(&mut self, held: BTreeMap<FindingRef, Duration>, open: BTreeSet<FindingRef>, until: Timestamp) {
         self.told.extend(held.keys().cloned());
         self.resumed = Some((held, until));
+        self.reopening = open;
+    }
+
+    /// What was open for an earlier engine, as long as it is not known whether it still is, in order.
+    pub fn reopening(&self) -> impl Iterator<Item = &FindingRef> {
+        self.reopening.iter()
+    }
+
+    /// What has not come back by now does not: what was open on it has closed.
+    pub fn resume_no_more(&mut self, out: &mut Vec<Change>) {
+        let lost: Vec<FindingRef> =
+            self.reopening.iter().filter(|finding| self.find(finding).is_none()).cloned().collect();
+        for finding in lost {
+            self.reopening.remove(&finding);
+            let reason = "what it was about has not come back since homeostat was started anew".to_owned();
+            out.push(Change::Closed { finding, reason });
+        }
     }
 
     /// What an instance begins with that is made anew at `at`.

@@ -45,6 +45,8 @@ pub enum Change {
         policy: Arc<Policy>,
         /// The values that made it.
         evidence: Evidence,
+        /// It was open when homeostat last ended: that is no new opening.
+        resumed: bool,
     },
     /// The condition of an open finding is known to hold again, after it was unknown, or false without closing the finding.
     Known {
@@ -128,6 +130,8 @@ pub struct Decider {
     pub(crate) told: BTreeSet<FindingRef>,
     /// What an earlier engine had counted, and until when that is of use.
     pub(crate) resumed: Option<(BTreeMap<FindingRef, Duration>, Timestamp)>,
+    /// What was open for an earlier engine, and of which it is not known yet whether it still is.
+    pub(crate) reopening: BTreeSet<FindingRef>,
     /// The cells that a sample or event concerns, and whether the condition of each certainly holds; kept, so that nothing is
     /// allocated for each.
     touched: Vec<(usize, bool)>,

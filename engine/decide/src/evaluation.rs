@@ -136,6 +136,8 @@ impl Decider {
             self.stirred.insert((number, key));
         }
         instance.phase = phase;
+        let settles = transition == Transition::Opened || (phase == Phase::Idle && truth == Truth::False);
+        let resumed = !self.reopening.is_empty() && settles && self.reopening.remove(&finding);
         let known_again = instance.truth != Truth::True && truth == Truth::True && before.is_open();
         instance.truth = truth;
         let blind = told_of_unknown(at, &policy, &mut instance);
@@ -158,8 +160,10 @@ impl Decider {
         match transition {
             Transition::Opened => {
                 let evidence = evidence(self);
-                out.push(Change::Opened { finding, policy, evidence });
+                out.push(Change::Opened { finding, policy, evidence, resumed });
             }
+            // It was open when homeostat last ended, and is seen to hold no longer.
+            Transition::None if resumed => out.push(Change::Closed { reason: evidence(self).to_string(), finding }),
             Transition::Closed => out.push(Change::Closed { reason: evidence(self).to_string(), finding }),
             Transition::None if known_again => out.push(Change::Known { finding }),
             Transition::None if matches!(before, Phase::Waiting { .. }) && phase == Phase::Idle => {

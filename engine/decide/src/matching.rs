@@ -312,7 +312,7 @@ impl Decider {
             let reason = format!("event {}: {reason}", event.event_type);
             out.push(Change::Lost { finding: finding.clone(), reason });
         }
-        if instance.phase.is_open() {
+        if instance.phase.is_open() || self.reopening.remove(&finding) {
             out.push(Change::Closed { finding, reason: reason.to_owned() });
         }
     }

@@ -4,11 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Duration, InvalidName, ResourceId};
+use crate::{Amount, Duration, InvalidName, ResourceId};
 
 /// What has to be so when a step is dispatched: what its plan took for granted when it was made. What an earlier step of the same
 /// plan brings about is not among it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Precondition {
     /// What is acted on is on this host.
@@ -17,6 +17,13 @@ pub enum Precondition {
     Open(ResourceId),
     /// This host does not run: what was on it is started elsewhere.
     Down(ResourceId),
+    /// There is room for what is acted on.
+    Room {
+        /// On this host; `None`: where it is.
+        on: Option<ResourceId>,
+        /// When it has this much, and what it has now of all else.
+        amount: Amount,
+    },
 }
 
 impl fmt::Display for Precondition {
@@ -25,6 +32,8 @@ impl fmt::Display for Precondition {
             Self::On(host) => write!(f, "it is on {host}"),
             Self::Open(host) => write!(f, "{host} is up and takes new workloads"),
             Self::Down(host) => write!(f, "{host} does not run"),
+            Self::Room { on: Some(host), .. } => write!(f, "{host} has room for it"),
+            Self::Room { on: None, amount } => write!(f, "there is room for {amount} where it is"),
         }
     }
 }

@@ -31,8 +31,11 @@ pub(crate) fn inverse(resource: &Resource, action: &Action) -> Option<Action> {
 /// What has to be so before `inverse` is done.
 pub(crate) fn before_undoing(inverse: &Action) -> Vec<Precondition> {
     match inverse {
-        // Nothing goes back to a host that has fallen ill meanwhile.
-        Action::Migrate { to, .. } => vec![Precondition::Open(to.clone())],
+        // Nothing goes back to a host that has fallen ill, or was given to others, meanwhile. Our own plans keep the room free; others may not.
+        Action::Migrate { to, .. } => {
+            vec![Precondition::Open(to.clone()), Precondition::Room { on: Some(to.clone()), amount: Amount::default() }]
+        }
+        Action::Resize(amount) => vec![Precondition::Room { on: None, amount: *amount }],
         _ => Vec::new(),
     }
 }

@@ -3,11 +3,11 @@
 //! Memory is hard: the sum of what is given never exceeds what there is. Processors may be given out several times: up to
 //! the host's attribute `cpuOvercommit` (default 1) times its cores.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use homeostat_model::{Amount, Resource, ResourceId, Value};
 
-use crate::Surroundings;
+use crate::{Projection, Surroundings};
 
 /// What a workload needs. What it has no limit for counts as nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -44,9 +44,24 @@ impl fmt::Display for NoRoom {
 
 impl Demand {
     /// What `workload` will have when the plans in flight are done.
-    pub(crate) fn of(around: &Surroundings<'_>, workload: &Resource) -> Self {
+    pub(crate) fn planned(around: &Surroundings<'_>, workload: &Resource) -> Self {
         let planned = around.projection.amounts.get(&workload.id).copied().unwrap_or_default();
         Self::given(workload, planned)
+    }
+
+    /// What `workload` has at most until the plans in flight are done, or what they have done is undone.
+    pub(crate) fn of(around: &Surroundings<'_>, workload: &Resource) -> Self {
+        let Projection { amounts, had, .. } = around.projection;
+        let planned = Self::planned(around, workload);
+        if !amounts.contains_key(&workload.id) {
+            return planned;
+        }
+        let before = Self::given(workload, had.get(&workload.id).copied().unwrap_or_default());
+        planned.most(Self::given(workload, Amount::default())).most(before)
+    }
+
+    fn most(self, other: Self) -> Self {
+        Self { vcpus: self.vcpus.max(other.vcpus), memory_bytes: self.memory_bytes.max(other.memory_bytes) }
     }
 
     /// What `workload` needs once it has been given `amount`.
@@ -64,13 +79,13 @@ pub(crate) fn room(around: &Surroundings<'_>, host: &Resource, except: Option<&R
 }
 
 /// What is left on `host` once all have gone that are on their way to another one: nothing may be placed into that yet, but it is
-/// what a further move away would be compared with.
+/// what a further move away would be compared with. Here nothing is undone.
 pub(crate) fn room_once_gone(around: &Surroundings<'_>, host: &Resource) -> Room {
     let stays = |tenant: &&Resource| {
         let arrives = around.projection.arriving.get(&host.id).is_some_and(|coming| coming.contains(&tenant.id));
         arrives || !around.projection.departing.contains(&tenant.id)
     };
-    room_for(around, host, tenants(around, host).filter(stays), &[])
+    room_for(host, tenants(around, host).filter(stays).map(|tenant| Demand::planned(around, tenant)), &[])
 }
 
 /// What is left on `host`, not counting `except`, once `coming` have come too.
@@ -80,23 +95,18 @@ pub(crate) fn room_beside(
     except: Option<&ResourceId>,
     coming: &[Demand],
 ) -> Room {
-    room_for(around, host, tenants(around, host).filter(|tenant| Some(&tenant.id) != except), coming)
+    let others = tenants(around, host).filter(|tenant| Some(&tenant.id) != except);
+    room_for(host, others.map(|tenant| Demand::of(around, tenant)), coming)
 }
 
 /// What `here` and `coming` leave on `host`.
-fn room_for<'a>(
-    around: &Surroundings<'_>,
-    host: &Resource,
-    here: impl Iterator<Item = &'a Resource>,
-    coming: &[Demand],
-) -> Room {
+fn room_for(host: &Resource, here: impl Iterator<Item = Demand>, coming: &[Demand]) -> Room {
     let mut used = Demand::default();
     let mut add = |demand: Demand| {
         used.vcpus += demand.vcpus;
         used.memory_bytes = used.memory_bytes.saturating_add(demand.memory_bytes);
     };
-    here.for_each(|tenant| add(Demand::of(around, tenant)));
-    coming.iter().copied().for_each(&mut add);
+    here.chain(coming.iter().copied()).for_each(&mut add);
     let cores = host.capacity.vcpus.map(|cores| cores * overcommit(host));
     let vcpus = cores.map(|cores| cores - used.vcpus);
     let memory_bytes = host.capacity.memory_bytes.map(|memory| memory.saturating_sub(used.memory_bytes));
@@ -120,12 +130,13 @@ pub(crate) fn fits(host: &Resource, room: &Room, demand: Demand) -> Result<(), N
     }
 }
 
-/// What is on `host` or on its way there, in the order of ids.
+/// What is on `host`, on its way there, or may come back to it.
 pub(crate) fn tenants<'a>(around: &'a Surroundings<'_>, host: &'a Resource) -> impl Iterator<Item = &'a Resource> {
-    let arriving = around.projection.arriving.get(&host.id).into_iter().flatten();
-    let arriving =
-        arriving.filter_map(|id| around.topology.get(id)).filter(|tenant| tenant.on.as_ref() != Some(&host.id));
-    around.topology.children(&host.id).chain(arriving)
+    let Projection { arriving, returning, .. } = around.projection;
+    let coming: BTreeSet<&ResourceId> =
+        [arriving, returning].iter().filter_map(|to| to.get(&host.id)).flatten().collect();
+    let coming = coming.into_iter().filter_map(|id| around.topology.get(id));
+    around.topology.children(&host.id).chain(coming.filter(|tenant| tenant.on.as_ref() != Some(&host.id)))
 }
 
 /// Whether workloads can be placed on `host` at all: it is up, takes new ones, and will not be emptied.

@@ -1,6 +1,13 @@
 //! Whether what a plan took for granted is still so, in the engine's own topology.
 
-use homeostat_model::{Precondition, ResourceId, Topology};
+use std::collections::BTreeMap;
+
+use homeostat_model::{Amount, Precondition, Resource, ResourceId, Topology};
+
+use crate::{
+    ALL_WAYS_OPEN, Demand, Projection, Surroundings,
+    placement::{fits, room},
+};
 
 /// Why `precondition` of a step on `resource` is not so; `None` when it is.
 #[must_use]
@@ -31,12 +38,28 @@ pub fn unmet(topology: &Topology, resource: &ResourceId, precondition: &Precondi
             Ok(Some("up" | "booting")) => Some(format!("{id} runs again")),
             _ => None,
         },
+        Precondition::Room { on, amount } => no_room(topology, topology.get(resource)?, on.as_ref(), *amount),
     }
+}
+
+/// Why there is no room on a host, or where it is, for a resource that has as much as that. What is not known says nothing against it, and
+/// what gets no more has its room.
+fn no_room(topology: &Topology, resource: &Resource, on: Option<&ResourceId>, amount: Amount) -> Option<String> {
+    let host = topology.get(on.or(resource.on.as_ref())?)?;
+    let (now, then) = (Demand::given(resource, Amount::default()), Demand::given(resource, amount));
+    let grows = then.vcpus > now.vcpus || then.memory_bytes > now.memory_bytes;
+    if !grows && resource.on.as_ref() == Some(&host.id) {
+        return None;
+    }
+    let (capabilities, projection) = (BTreeMap::new(), Projection::default());
+    let around =
+        Surroundings { topology, capabilities: &capabilities, projection: &projection, barred: &ALL_WAYS_OPEN };
+    fits(host, &room(&around, host, Some(&resource.id)), then).err().map(|no_room| no_room.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use homeostat_model::{AdapterName, InventoryChange, Resource};
+    use homeostat_model::{AdapterName, InventoryChange};
 
     use super::*;
 
@@ -51,6 +74,39 @@ mod tests {
         let adapter = AdapterName::new("a").unwrap();
         topology.apply(InventoryChange::Snapshot { adapter, resources: vec![vm, host] });
         unmet(&topology, &"vm/one".parse().unwrap(), &precondition).unwrap_or_else(|| "met".into())
+    }
+
+    /// `vm/one` with 8 of the 32 GiB of `host/a`, on which others have `used`; `host/b` has `spare`.
+    #[test]
+    fn what_would_be_given_more_than_there_is_by_now_is_said() {
+        let sized = |name: &str, on: Option<&str>, gib: u64| {
+            let mut one = Resource::named(name.parse().unwrap());
+            one.on = on.map(|on| on.parse().unwrap());
+            one.capacity.memory_bytes = Some(gib << 30);
+            one
+        };
+        let gib = |gib: u64| Amount { memory_bytes: Some(gib << 30), ..Amount::default() };
+        let here = |amount| Precondition::Room { on: None, amount };
+        let there = || Precondition::Room { on: Some("host/b".parse().unwrap()), amount: Amount::default() };
+        for (used, spare, precondition, wanted) in [
+            (8, 0, here(gib(24)), "met"),
+            (9, 0, here(gib(24)), "host/a has 23552 MiB of memory left, 24576 MiB are needed"),
+            // It is too full already, but what gets less does not make that worse.
+            (30, 0, here(gib(4)), "met"),
+            (8, 8, there(), "met"),
+            (8, 7, there(), "host/b has 7168 MiB of memory left, 8192 MiB are needed"),
+        ] {
+            let mut topology = Topology::default();
+            let resources = vec![
+                sized("host/a", None, 32),
+                sized("host/b", None, spare),
+                sized("vm/one", Some("host/a"), 8),
+                sized("vm/two", Some("host/a"), used),
+            ];
+            topology.apply(InventoryChange::Snapshot { adapter: AdapterName::new("a").unwrap(), resources });
+            let unmet = unmet(&topology, &"vm/one".parse().unwrap(), &precondition);
+            assert_eq!(unmet.unwrap_or_else(|| "met".into()), wanted, "{precondition:?}");
+        }
     }
 
     #[test]

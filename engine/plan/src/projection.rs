@@ -1,4 +1,5 @@
-//! The state of affairs when every plan in flight has succeeded.
+//! The state of affairs when every plan in flight has succeeded, and what is to be kept free until it is known that it has: a plan that
+//! does not help is undone, and takes back what it has given away.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,10 @@ use homeostat_model::{Action, Amount, Plan, ResourceId};
 pub struct Projection {
     pub(crate) arriving: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     pub(crate) amounts: BTreeMap<ResourceId, Amount>,
+    /// What those that are resized had, if that may be given back to them.
+    pub(crate) had: BTreeMap<ResourceId, Amount>,
+    /// The workloads that may come back to a host that they leave, or have left.
+    pub(crate) returning: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     pub(crate) leaving: BTreeSet<ResourceId>,
     /// The workloads that go to another host.
     pub(crate) departing: BTreeSet<ResourceId>,
@@ -25,6 +30,15 @@ impl Projection {
     pub fn of<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
         let mut projection = Self::default();
         for step in plans.into_iter().flat_map(|plan| &plan.steps) {
+            match &step.compensation {
+                Some(Action::Migrate { to, .. }) => {
+                    projection.returning.entry(to.clone()).or_default().insert(step.resource.clone());
+                }
+                Some(Action::Resize(amount)) => {
+                    projection.had.insert(step.resource.clone(), *amount);
+                }
+                _ => {}
+            }
             match &step.action {
                 Action::Migrate { to, .. } | Action::Restart { on: Some(to) } => {
                     projection.arriving.entry(to.clone()).or_default().insert(step.resource.clone());

@@ -20,7 +20,7 @@ pub(crate) fn draft(
     vcpus: Option<&Resizing>,
     memory: Option<&Resizing>,
 ) -> Result<Draft, Infeasible> {
-    let now = Demand::of(around, subject);
+    let now = Demand::planned(around, subject);
     let mut amount = Amount::default();
     let mut unchanged = Vec::new();
     if let Some(resizing) = vcpus {

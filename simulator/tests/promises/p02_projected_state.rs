@@ -88,24 +88,27 @@ fn grows(one: &Resource, action: &Action) -> bool {
         || amount.memory_bytes.is_some_and(|wanted| Some(wanted) > one.capacity.memory_bytes)
 }
 
-/// What is given to whom on `host` when all plans in flight and `beginning` are done.
+/// What is given to whom on `host` at most until all plans in flight and `beginning` are done, or undone.
 fn load(scene: &Scene, host: &ResourceId, beginning: Option<&Flight>, without: &BTreeSet<ResourceId>) -> (f64, u64) {
-    let mut amounts: BTreeMap<&ResourceId, Amount> = BTreeMap::new();
+    let mut amounts: BTreeMap<&ResourceId, Vec<Amount>> = BTreeMap::new();
     let mut here: BTreeSet<&ResourceId> = scene.told.children(host).map(|one| &one.id).collect();
     // What may have been done counts as done until a person has looked.
     let doubtful = scene.in_doubt().flat_map(Flight::doubtful_steps);
     for step in scene.in_flight().chain(beginning).flat_map(|flight| &flight.plan.steps).chain(doubtful) {
-        if let Action::Resize(amount) = &step.action {
-            amounts.insert(&step.resource, *amount);
-        }
-        if target(&step.action) == Some(host) {
-            here.insert(&step.resource);
+        for action in [&step.action].into_iter().chain(&step.compensation) {
+            if let Action::Resize(amount) = action {
+                amounts.entry(&step.resource).or_default().push(*amount);
+            }
+            if target(action) == Some(host) {
+                here.insert(&step.resource);
+            }
         }
     }
     let given = here.into_iter().filter(|id| !without.contains(*id)).filter_map(|id| {
-        let (one, amount) = (scene.told.get(id)?, amounts.get(id).copied().unwrap_or_default());
-        let vcpus = amount.vcpus.or(one.capacity.vcpus).unwrap_or_default();
-        Some((vcpus, amount.memory_bytes.or(one.capacity.memory_bytes).unwrap_or_default()))
+        let (one, amounts) = (scene.told.get(id)?, amounts.get(id).map(Vec::as_slice).unwrap_or_default());
+        let vcpus = amounts.iter().filter_map(|amount| amount.vcpus).chain(one.capacity.vcpus);
+        let bytes = amounts.iter().filter_map(|amount| amount.memory_bytes).chain(one.capacity.memory_bytes);
+        Some((vcpus.fold(0.0, f64::max), bytes.max().unwrap_or_default()))
     });
     given.fold((0.0, 0), |(vcpus, bytes), (more, memory)| (vcpus + more, bytes + memory))
 }

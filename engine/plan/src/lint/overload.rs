@@ -1,5 +1,5 @@
 //! `overload`: no host is given more memory than it has, nor more processors than it may give out, when all plans in flight and
-//! this one have brought everything that they bring, and nothing has left yet.
+//! this one have brought everything that they bring, and nothing has left yet, or all that may be undone is undone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,12 +31,22 @@ pub(super) fn check(around: &Surroundings<'_>, steps: &Steps<'_>) -> Vec<(Option
     for (id, step) in burdened {
         let Some(host) = around.topology.get(id) else { continue };
         let here = around.topology.children(id).map(|resource| &resource.id);
-        let others = around.projection.arriving.get(id).into_iter().flatten();
+        let (arriving, returning) = (around.projection.arriving.get(id), around.projection.returning.get(id));
+        let others = arriving.into_iter().chain(returning).flatten();
         let all: BTreeSet<&ResourceId> =
             here.chain(others).chain(coming.get(id).into_iter().flatten().copied()).collect();
         let (mut vcpus, mut memory) = (0.0, 0_u64);
         for resource in all.into_iter().filter_map(|id| around.topology.get(id)) {
-            let (its_vcpus, its_memory) = needs(around, resource, grown.get(&resource.id));
+            let grown = grown.get(&resource.id);
+            let (mut its_vcpus, mut its_memory) = needs(around, resource, grown);
+            // Another plan may give it less; it has what it has until that is done, and may get it back.
+            if around.projection.amounts.contains_key(&resource.id) && grown.is_none() {
+                let had = around.projection.had.get(&resource.id);
+                let kept = [resource.capacity.vcpus, had.and_then(|had| had.vcpus)];
+                its_vcpus = kept.into_iter().flatten().fold(its_vcpus, f64::max);
+                let kept = [resource.capacity.memory_bytes, had.and_then(|had| had.memory_bytes)];
+                its_memory = kept.into_iter().flatten().fold(its_memory, u64::max);
+            }
             vcpus += its_vcpus;
             memory = memory.saturating_add(its_memory);
         }
