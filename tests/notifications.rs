@@ -275,7 +275,7 @@ mod tests {
         assert!(ended("vm/a").is_none() && program.entries("notified").is_empty());
         assert_eq!(program.entries("findingOpened").len(), 1);
         let closed = program.entries("findingClosed");
-        assert!(closed.len() == 1 && closed[0].to_string().contains("does not hold any more"), "{closed:?}");
+        assert!(closed.len() == 1 && closed[0].to_string().contains("is false"), "{closed:?}");
         add(folder.path(), "vm/a", 0.1);
         program.wait_for("the end of the other one", || ended("vm/a"));
         program.stop();

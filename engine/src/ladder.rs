@@ -408,8 +408,10 @@ impl Engine {
     pub(crate) fn closed_unopened(&mut self, finding: &FindingRef) {
         let now = self.now;
         let Some(climbed) = self.climbed.get_mut(finding).filter(|_| !self.cases.contains_key(finding)) else { return };
-        climbed.told |= climbed.settled.take() == Some(Settled::HandedOver);
-        let counts = climbed.policy.answers_events() || climbed.disrupted || climbed.told;
+        let settled = climbed.settled.take();
+        let handed_over = climbed.told || settled == Some(Settled::HandedOver);
+        let counts = climbed.policy.answers_events() || climbed.disrupted || handed_over;
+        climbed.told = handed_over || settled == Some(Settled::Told);
         if counts && climbed.until > now && (climbed.rung > 0 || climbed.attempts > 0) {
             climbed.until = now + climbed.policy.recurs_within().max(RECURS_WITHIN);
         } else {

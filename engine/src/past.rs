@@ -154,7 +154,8 @@ impl Engine {
         let climbed = self.climbed.iter().filter(|(_, climbed)| climbed.until > self.now).map(|(finding, climbed)| {
             let Climbed { rung, attempts, disrupted, told: known, settled, began, next, until, .. } = climbed.clone();
             let until = Some(until);
-            (finding.clone(), Ladder { rung, attempts, disrupted, known, told: false, settled, began, next, until })
+            let (told, settled) = (settled == Some(Settled::Told), settled.filter(|settled| *settled != Settled::Told));
+            (finding.clone(), Ladder { rung, attempts, disrupted, known, told, settled, began, next, until })
         });
         Past {
             at: self.now,

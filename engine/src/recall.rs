@@ -457,7 +457,6 @@ impl Engine {
                 let held = Counting { finding: finding.clone(), before: policy.hold_for, since: None };
                 counting.insert(finding.clone(), held);
             }
-            ladder.known |= std::mem::take(&mut ladder.told);
             ladder.until = Some(at + recurs_within(&policy));
             goes_on || ladder.is_climbed() || ladder.settled.is_some()
         });
@@ -483,7 +482,8 @@ impl Engine {
         }
         for (finding, ladder) in std::mem::take(&mut memory.ladders) {
             let Some(policy) = self.same(&memory, &finding.policy) else { continue };
-            let Ladder { rung, attempts, disrupted, known: told, settled, began, next, until, .. } = ladder;
+            let Ladder { rung, attempts, disrupted, known, told, settled, began, next, until } = ladder;
+            let (told, settled) = (known, settled.or(told.then_some(Settled::Told)));
             if let Some(until) = until.filter(|until| *until > now) {
                 let climbed = Climbed { policy, rung, attempts, disrupted, told, settled, began, next, until };
                 self.climbed.insert(finding, climbed);

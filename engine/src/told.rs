@@ -16,12 +16,7 @@ use homeostat_decide::Standing;
 use homeostat_model::{Delivery, Duration, Entry, FindingRef, Notification, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Engine, Output,
-    case::{Climbed, Settled},
-    engine::Alarm,
-    recall::recurs_within,
-};
+use crate::{Engine, Output, engine::Alarm, recall::recurs_within};
 
 /// How long a finding may stay away after a start at least before what people were told of it is over, where nobody knows whether it
 /// holds: what is scraped every few minutes is measured by then, and an adapter that is out of reach is back.
@@ -101,7 +96,7 @@ impl Engine {
                 self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
                 self.told_is_over(finding, out);
                 self.quarantine_sees(finding, true);
-                self.leave_ladder(finding);
+                self.closed_unopened(finding);
             }
         }
     }
@@ -122,6 +117,10 @@ impl Engine {
             // Its plan goes on, which was begun while it was open.
             return None;
         }
+        if self.decider.reopening().any(|one| one == finding) {
+            // It closes, or opens again, when its condition is known: a gap resolves nothing.
+            return None;
+        }
         // Before adapters have described what there is, what is false may only be unknown.
         if self.capabilities.keys().all(|adapter| self.listed.contains(adapter)) {
             let explained = self.decider.explain(self.now, &finding.resource);
@@ -136,22 +135,5 @@ impl Engine {
             }
         }
         (until <= self.now).then(|| "it has not opened again since homeostat was started anew".into())
-    }
-
-    /// Its finding is over: its ladder begins anew, unless it is one that is remembered, as after any other end.
-    fn leave_ladder(&mut self, finding: &FindingRef) {
-        let now = self.now;
-        let counts = |climbed: &Climbed| {
-            let handed_over = climbed.settled == Some(Settled::HandedOver);
-            let begun = climbed.rung > 0 || climbed.attempts > 0;
-            begun && (climbed.policy.answers_events() || climbed.disrupted || handed_over)
-        };
-        match self.climbed.get_mut(finding).filter(|climbed| counts(climbed)) {
-            Some(climbed) => {
-                climbed.told |= climbed.settled.take() == Some(Settled::HandedOver);
-                climbed.until = now + recurs_within(&climbed.policy);
-            }
-            None => drop(self.climbed.remove(finding)),
-        }
     }
 }
