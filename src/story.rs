@@ -1,6 +1,6 @@
 //! Decisions as lines for people.
 
-use std::{collections::BTreeMap, fmt::Write as _, io::IsTerminal};
+use std::{collections::BTreeMap, fmt::Write as _, io::IsTerminal, sync::Arc};
 
 use homeostat_model::{
     Delivery, Entry, Hold, Mode, Notification, Plan, PlanId, PlanResult, Record, StepResult, Timestamp,
@@ -9,7 +9,7 @@ use homeostat_model::{
 /// Turns records into lines. Remembers the plans in flight, to name the steps in words.
 #[derive(Debug)]
 pub(crate) struct Story {
-    plans: BTreeMap<PlanId, Plan>,
+    plans: BTreeMap<PlanId, Arc<Plan>>,
     colour: bool,
 }
 
@@ -27,11 +27,11 @@ impl Story {
 
     /// A plan that was made and has not finished.
     pub(crate) fn plan(&self, id: PlanId) -> Option<&Plan> {
-        self.plans.get(&id)
+        self.plans.get(&id).map(AsRef::as_ref)
     }
 
     /// A plan that was made before the program began, and goes on.
-    pub(crate) fn remember(&mut self, plan: &Plan) {
+    pub(crate) fn remember(&mut self, plan: &Arc<Plan>) {
         self.plans.insert(plan.id, plan.clone());
     }
 
@@ -71,7 +71,7 @@ impl Story {
                 line("35", "held back", &format!("{} {}: {hold}", finding.resource, finding.policy));
             }
             Entry::PlanMade(plan) => {
-                let Plan { id, response, subject, policy, steps, effect, .. } = plan;
+                let Plan { id, response, subject, policy, steps, effect, .. } = plan.as_ref();
                 let steps = if steps.len() == 1 { "1 step".into() } else { format!("{} steps", steps.len()) };
                 line("36", "plan", &format!("{id} {response} {subject} for {policy}, {steps}; then {effect}"));
                 // One that is only shown has no steps to be told about, and never finishes.
@@ -178,7 +178,7 @@ pub(crate) fn clock(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use homeostat_model::{
-        Entry, Evidence, Generation, Mode, Plan, PlanId, PlanResult, PolicyName, Reach, Record, Timestamp, Truth,
+        Entry, Evidence, Generation, Mode, Plan, PlanId, PlanResult, PolicyName, Record, Timestamp, Truth,
     };
 
     use super::Story;
@@ -196,7 +196,7 @@ mod tests {
             mode,
             priority: 0,
             effect: "it runs".into(),
-            reach: Reach::default(),
+            reach: Default::default(),
             steps: Vec::new(),
             cost: Default::default(),
             verification: None,
@@ -212,7 +212,7 @@ mod tests {
         };
         for (number, mode, finishes) in [(1, Mode::Recommend, false), (2, Mode::Approve, true), (3, Mode::Auto, true)] {
             let id = PlanId { generation: Generation(1), number };
-            let (told, remembered) = tell(Entry::PlanMade(plan(id, mode)), &id);
+            let (told, remembered) = tell(Entry::PlanMade(plan(id, mode).into()), &id);
             assert!(told.contains("restart vm/one for hot"), "{mode}: {told}");
             assert_eq!(remembered, finishes, "{mode}");
             let (_, remembered) = tell(Entry::PlanFinished { plan: id, result: PlanResult::Succeeded }, &id);

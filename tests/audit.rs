@@ -10,6 +10,7 @@ mod tests {
         io::{BufRead, BufReader},
         path::Path,
         process::{Command, Stdio},
+        sync::Arc,
     };
 
     use expect_test::{Expect, expect};
@@ -56,7 +57,7 @@ mod tests {
             retry: Default::default(),
             compensation: None,
         };
-        Entry::PlanMade(Plan {
+        Entry::PlanMade(Arc::new(Plan {
             id: id(number),
             created: at(0, opened(policy, resource)).at,
             policy: policy.parse().unwrap(),
@@ -72,7 +73,7 @@ mod tests {
             reach: Default::default(),
             cost: Default::default(),
             verification: None,
-        })
+        }))
     }
 
     fn dispatched(number: u64) -> Entry {

@@ -84,7 +84,8 @@ impl Engine {
     ) -> Result<(), CommandRefused> {
         let input = format!("{by}'s word about plan {id}");
         let recommended = self.recommended.get(&id).cloned();
-        let Some(right) = self.proposals.get(&id).map(hash).or(recommended.as_ref().map(|shown| shown.hash.clone()))
+        let Some(right) =
+            self.proposals.get(&id).map(|plan| hash(plan)).or(recommended.as_ref().map(|shown| shown.hash.clone()))
         else {
             return self.refuse_command(input, self.not_to_be_voted_on(id), out);
         };

@@ -22,7 +22,7 @@ impl Engine {
         let mode = self.mode_of(&self.cases.get(finding)?.policy);
         let running = self.runs.values().filter(|run| run.is_on_course()).map(Run::plan);
         // Who may act by itself does not wait for whoever may not.
-        let waiting = self.proposals.values().filter(|_| mode == Mode::Approve);
+        let waiting = self.proposals.values().map(AsRef::as_ref).filter(|_| mode == Mode::Approve);
         let alike = |plan: &&Plan| {
             plan.subject == finding.resource
                 && plan.policy != finding.policy
@@ -34,7 +34,7 @@ impl Engine {
 
     /// The finding has the plan of another one from here on.
     pub(crate) fn join(&mut self, finding: &FindingRef, id: PlanId, out: &mut Vec<Output>) {
-        let plan = self.runs.get(&id).map(Run::plan).or_else(|| self.proposals.get(&id));
+        let plan = self.runs.get(&id).map(Run::plan).or_else(|| self.proposals.get(&id).map(AsRef::as_ref));
         let Some(plan) = plan.cloned() else { return };
         let waits = self.cases.get(&plan.finding()).and_then(|case| case.hold.clone());
         let done = self.wishes_of(&plan.steps);
@@ -89,7 +89,8 @@ impl Engine {
         }
         if plan.mode == Mode::Auto {
             let alike = |other: &&Plan| other.subject == plan.subject && same(&other.steps, &plan.steps);
-            let waiting: Vec<PlanId> = self.proposals.values().filter(alike).map(|other| other.id).collect();
+            let waiting: Vec<PlanId> =
+                self.proposals.values().map(AsRef::as_ref).filter(alike).map(|other| other.id).collect();
             for other in waiting {
                 self.absorb(other, plan, out);
             }

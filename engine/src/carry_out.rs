@@ -1,6 +1,6 @@
 //! Carries plans out: dispatches steps, takes in their reports, and ends plans.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use homeostat_model::{
     Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Timestamp,
@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Begins a plan whose resources are free.
-    pub(crate) fn begin(&mut self, plan: Plan, out: &mut Vec<Output>) {
+    pub(crate) fn begin(&mut self, plan: Arc<Plan>, out: &mut Vec<Output>) {
         let id = plan.id;
         self.plans_begun += 1;
         self.guard.own(self.now, &plan);

@@ -156,6 +156,7 @@ impl Case {
         };
         self.pursued.retain(|old| !replaced(old));
         self.pursued.extend(wishes);
+        self.pursued.shrink_to_fit();
     }
 
     /// One attempt is over; gives whether the next one is at a new rung.

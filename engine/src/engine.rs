@@ -93,7 +93,7 @@ pub struct Engine {
     /// Those besides their own for which the plans in flight and those that wait are.
     pub(crate) joined: BTreeMap<PlanId, BTreeSet<FindingRef>>,
     /// Plans that wait for a person.
-    pub(crate) proposals: BTreeMap<PlanId, Plan>,
+    pub(crate) proposals: BTreeMap<PlanId, Arc<Plan>>,
     /// Those of them of which enough have approved: only a guard still holds them back.
     pub(crate) agreed: BTreeMap<PlanId, Agreed>,
     pub(crate) alarms: BTreeSet<(Timestamp, Alarm)>,

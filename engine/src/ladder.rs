@@ -1,8 +1,10 @@
 //! Climbs a policy's ladder: which response is tried, what holds it back, when a person has to take over.
 
+use std::sync::Arc;
+
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
-    Cost, Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Reach, Response, Timestamp, Truth,
+    Cost, Duration, Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, Response, Timestamp, Truth,
 };
 use homeostat_plan::{Draft, Projection, Run};
 use homeostat_policy::Policy;
@@ -112,7 +114,7 @@ impl Engine {
         match case.plan {
             Some(id) => {
                 // Others may have joined it; then it waits for them.
-                let over = |plan| self.cases.get(&self.speaker(plan)).is_none_or(|case| case.closed);
+                let over = |plan: &Arc<Plan>| self.cases.get(&self.speaker(plan)).is_none_or(|case| case.closed);
                 if self.proposals.get(&id).is_some_and(over) {
                     self.drop_plan(id, "the finding has closed", out);
                 }
@@ -298,11 +300,11 @@ impl Engine {
             priority: policy.priority,
             cost,
             effect: draft.effect,
-            reach: Reach::default(),
+            reach: Default::default(),
             steps: draft.steps,
             verification: policy.then.get(rung).and_then(|rung| rung.verification()),
         };
-        plan.reach = self.reach(&plan, response);
+        plan.reach = Arc::new(self.reach(&plan, response));
         if mode >= Mode::Approve
             && let Err(hold) = self.unopposed(&plan, changes)
         {
@@ -321,7 +323,7 @@ impl Engine {
         }
         self.tried(&policy, rung);
         self.plans_made += 1;
-        let id = plan.id;
+        let (id, plan) = (plan.id, Arc::new(plan));
         match mode {
             Mode::Observe => {}
             Mode::Recommend => {

@@ -12,7 +12,10 @@
 //!
 //! Invariant: what was known at any moment, and the records since, give what was known at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use homeostat_guard::Guard;
 use homeostat_model::{
@@ -56,12 +59,12 @@ pub struct Past {
     /// Plans that people can still agree with.
     pub(crate) recommended: Vec<(PlanId, Shown)>,
     /// Plans that wait for people.
-    pub(crate) waiting: Vec<Plan>,
+    pub(crate) waiting: Vec<Arc<Plan>>,
     /// Those of them that only the time limit has let through, and a guard still holds back.
     #[serde(default)]
     pub(crate) by_time: BTreeSet<PlanId>,
     /// Plans in flight.
-    pub(crate) begun: Vec<Plan>,
+    pub(crate) begun: Vec<Arc<Plan>>,
     /// The findings besides their own for which those plans are.
     pub(crate) joined: Vec<(PlanId, BTreeSet<FindingRef>)>,
     pub(crate) counting: Vec<Counting>,
@@ -178,7 +181,7 @@ impl Engine {
                 .filter(|(id, by)| by.by_time() && self.is_agreed(**id))
                 .map(|(id, _)| *id)
                 .collect(),
-            begun: self.runs.values().map(Run::plan).cloned().collect(),
+            begun: self.runs.values().map(Run::shared).collect(),
             joined: self.joined.iter().map(|(id, joined)| (*id, joined.clone())).collect(),
             counting: self.decider.counting(),
             left_alone: self.quarantined.iter().map(|(id, of)| (id.clone(), of.clone())).collect(),

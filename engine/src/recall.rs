@@ -1,6 +1,9 @@
 //! Recalls the past: the records since it was noted, one after the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use homeostat_guard::{Shock, approval::hash_of};
 use homeostat_model::{
@@ -34,7 +37,7 @@ struct Memory {
     texts: BTreeMap<PolicyName, String>,
     quarantined: BTreeMap<PolicyName, String>,
     /// Those that wait or are in flight.
-    plans: BTreeMap<PlanId, Plan>,
+    plans: BTreeMap<PlanId, Arc<Plan>>,
     /// The findings besides their own for which they are.
     joined: BTreeMap<PlanId, BTreeSet<FindingRef>>,
     /// Those of them of which something began.
@@ -57,7 +60,7 @@ impl Memory {
     }
 
     fn in_flight(&self, finding: &FindingRef) -> bool {
-        let joined = |plan: &Plan| self.joined.get(&plan.id).is_some_and(|joined| joined.contains(finding));
+        let joined = |plan: &Arc<Plan>| self.joined.get(&plan.id).is_some_and(|joined| joined.contains(finding));
         self.plans.values().any(|plan| plan.finding() == *finding || joined(plan))
     }
 }
@@ -295,7 +298,7 @@ impl Engine {
         }
     }
 
-    fn recall_made(&mut self, memory: &mut Memory, plan: &Plan, at: Timestamp) {
+    fn recall_made(&mut self, memory: &mut Memory, plan: &Arc<Plan>, at: Timestamp) {
         let finding = plan.finding();
         let policy = self.policy(&plan.policy);
         if let Some(ladder) = memory.ladder(&finding) {
@@ -428,7 +431,7 @@ impl Engine {
     }
 
     /// The policy of that name, if it is written now as it was then.
-    fn same(&self, memory: &Memory, name: &PolicyName) -> Option<std::sync::Arc<Policy>> {
+    fn same(&self, memory: &Memory, name: &PolicyName) -> Option<Arc<Policy>> {
         let then = memory.texts.get(name)?;
         self.policy(name).filter(|policy| hash_of(&policy.text) == *then)
     }

@@ -141,14 +141,15 @@ impl Engine {
         // While it waited a guard may have come, or a label gone, by which it is bounded, or counted, in another way than it says.
         same(&draft.steps, &plan.steps)
             && self.out_of_bounds(&policy, &plan.subject, &response, &draft, &around).is_none()
-            && self.reach(plan, &response) == plan.reach
+            && self.reach(plan, &response) == *plan.reach
     }
 
     /// Takes back what waits of policies that are other ones by now than in `texts`, though a finding of another policy has it wait.
     pub(crate) fn withdraw_edited(&mut self, texts: &BTreeMap<PolicyName, String>, out: &mut Vec<Output>) {
         let now = self.texts();
         let edited = |plan: &&Plan| texts.get(&plan.policy) != now.get(&plan.policy);
-        let edited: Vec<PlanId> = self.proposals.values().filter(edited).map(|plan| plan.id).collect();
+        let edited: Vec<PlanId> =
+            self.proposals.values().map(AsRef::as_ref).filter(edited).map(|plan| plan.id).collect();
         for id in edited {
             self.withdraw(id, "its policy is another one by now", out);
         }

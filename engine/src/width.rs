@@ -5,8 +5,6 @@
 //!   a deed ends, guards are replaced --> plans that wait are called, in their order
 //! ```
 
-use std::collections::BTreeSet;
-
 use homeostat_model::{PlanId, StepId};
 use homeostat_plan::{Deed, Full, Place, Width, concerned};
 use homeostat_policy::{Parallel, Safeguard};
@@ -35,7 +33,7 @@ impl Engine {
     }
 
     /// A deed has left these places: who waited there takes them, or waits for something else by now.
-    pub(crate) fn call_next(&mut self, left: BTreeSet<Place>, out: &mut Vec<Output>) {
+    pub(crate) fn call_next(&mut self, left: impl IntoIterator<Item = Place>, out: &mut Vec<Output>) {
         for place in left {
             let mut last = None;
             while let Some(next) = self.lanes.next_in(&place, last) {

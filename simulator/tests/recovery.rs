@@ -286,7 +286,7 @@ proptest! {
         let twice: Vec<_> = deeds(&world).into_iter().filter(|(_, count)| *count > 1).collect();
         prop_assert_eq!(twice, [], "{:#?}", records);
         prop_assert_eq!(world.effects().ran_twice(), []);
-        let mut plans: std::collections::BTreeMap<PlanId, Plan> = Default::default();
+        let mut plans: std::collections::BTreeMap<PlanId, Arc<Plan>> = Default::default();
         let mut doubtful = std::collections::BTreeSet::new();
         for record in &records {
             match &record.entry {

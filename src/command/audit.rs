@@ -117,7 +117,7 @@ impl Teller {
     pub(crate) fn new(before: &[Plan], colour: bool) -> Self {
         let mut story = if colour { Story::new() } else { Story::plain() };
         for plan in before {
-            story.tell(&Record { at: plan.created, entry: Entry::PlanMade(plan.clone()) });
+            story.tell(&Record { at: plan.created, entry: Entry::PlanMade(plan.clone().into()) });
         }
         Self { story }
     }

@@ -74,7 +74,7 @@ impl Summary<'_> {
         }
         let tallies = tally(records, *span);
         let plans = records.iter().filter_map(|record| match &record.entry {
-            Entry::PlanMade(plan) => Some(plan),
+            Entry::PlanMade(plan) => Some(plan.as_ref()),
             _ => None,
         });
         let (from, to) = span.unzip();

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "every test program compiles this module and uses a part of it")]
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use homeostat_journal::History;
 use homeostat_model::{Action, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepId, StepResult, Timestamp};
@@ -22,7 +22,7 @@ pub(crate) struct Deed {
 /// A plan and what became of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) deeds: Vec<Deed>,
     pub(crate) results: Vec<PlanResult>,
 }
@@ -111,7 +111,7 @@ impl Chronicle {
                 let step = story.plan.step(deed.step).unwrap();
                 let undo = deed.key.attempt().unwrap().undo;
                 let action = if undo { step.compensation.clone().unwrap() } else { step.action.clone() };
-                (&story.plan, deed, action)
+                (story.plan.as_ref(), deed, action)
             })
         })
     }

@@ -42,6 +42,6 @@ impl Ledger {
 
     /// The plans that are being carried out.
     pub(crate) fn plans(&self) -> impl Iterator<Item = &Plan> {
-        self.open.iter().map(|open| &open.made)
+        self.open.iter().map(|open| open.made.as_ref())
     }
 }

@@ -70,7 +70,7 @@ fn plan(number: u64) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: "it runs".into(),
-        reach: homeostat_model::Reach::default(),
+        reach: Default::default(),
         steps: vec![step(1), step(2)],
         cost: homeostat_model::Cost::default(),
         verification: None,

@@ -144,7 +144,7 @@ pub fn hash_of(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use homeostat_model::{
-        Action, AdapterName, Duration, Evidence, Generation, Mode, PlanId, PolicyName, Reach, Step, StepId, Truth,
+        Action, AdapterName, Duration, Evidence, Generation, Mode, PlanId, PolicyName, Step, StepId, Truth,
     };
 
     use super::*;
@@ -174,7 +174,7 @@ mod tests {
             mode: Mode::Approve,
             priority: 0,
             effect: String::new(),
-            reach: Reach::default(),
+            reach: Default::default(),
             steps: vec![step],
             cost: Default::default(),
             verification: None,

@@ -18,11 +18,12 @@
 //! `per` before it are no more than `max` together. So there are never more than `max` in any stretch of that length, wherever it begins.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     fmt,
+    sync::Arc,
 };
 
-use homeostat_model::{Budget, Group, Hold, Impact, Lot, Plan, PlanId, PolicyName, Scope, Timestamp};
+use homeostat_model::{Budget, Group, Hold, Impact, Plan, PlanId, PolicyName, Reach, Scope, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar;
@@ -75,9 +76,7 @@ struct Deed {
     at: Timestamp,
     plan: PlanId,
     policy: PolicyName,
-    groups: BTreeSet<Group>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    lots: Vec<Lot>,
+    reach: Arc<Reach>,
 }
 
 /// Remembers what began and what is in flight.
@@ -97,8 +96,7 @@ impl Ledger {
         if plan.reach.impact == Impact::Restoring {
             return;
         }
-        let (groups, lots) = (plan.reach.groups.clone(), plan.reach.lots.clone());
-        let deed = Deed { at, plan: plan.id, policy: plan.policy.clone(), groups, lots };
+        let deed = Deed { at, plan: plan.id, policy: plan.policy.clone(), reach: plan.reach.clone() };
         self.in_flight.insert(plan.id, deed.clone());
         self.begun.push_back(deed);
         if self.begun.len() > MAX_DEEDS {
@@ -163,10 +161,10 @@ impl Ledger {
         let owner = limit.owner.group();
         let counts = |deed: &&Deed| {
             (*scope != Scope::Policy || deed.policy == plan.policy)
-                && group.is_none_or(|group| deed.groups.contains(group))
-                && (matches!(limit.owner, Owner::Policy(_)) || deed.groups.contains(&owner))
+                && group.is_none_or(|group| deed.reach.groups.contains(group))
+                && (matches!(limit.owner, Owner::Policy(_)) || deed.reach.groups.contains(&owner))
         };
-        let weight = |deed: &Deed| usize_of(Lot::weight(&deed.lots, &owner, group));
+        let weight = |deed: &Deed| usize_of(deed.reach.weight(&owner, group));
         let takes = plan.reach.weight(&owner, group);
         let held = |used: usize, until: Option<Timestamp>, by: Option<PlanId>| Hold::Budget {
             of: limit.owner.to_string(),

@@ -1,8 +1,7 @@
 //! Who has to wait, and for whom.
 
 use homeostat_model::{
-    Action, AdapterName, Approval, Evidence, Flap, Fuse, Generation, Mode, Otherwise, PolicyName, Reach, Step, StepId,
-    Truth,
+    Action, AdapterName, Approval, Evidence, Flap, Fuse, Generation, Mode, Otherwise, PolicyName, Step, StepId, Truth,
 };
 
 use super::*;
@@ -42,7 +41,7 @@ fn plan(number: u64, subject: &str, to: Option<&str>) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: String::new(),
-        reach: Reach::default(),
+        reach: Default::default(),
         steps: vec![step],
         cost: Default::default(),
         verification: None,

@@ -1,6 +1,6 @@
 //! Plans: an immutable DAG of steps. A plan is executed or it is not, but never edited.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -194,7 +194,7 @@ pub struct Plan {
     pub effect: String,
     /// Whom it concerns: what budgets count it for.
     #[serde(default)]
-    pub reach: Reach,
+    pub reach: Arc<Reach>,
     /// The steps, in the order of their ids; a step comes after those it depends on.
     pub steps: Vec<Step>,
     /// What it is expected to cost.

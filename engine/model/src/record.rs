@@ -1,6 +1,6 @@
 //! Records: everything the engine decided, in order. The journal keeps them, people read them, replays must repeat them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +73,7 @@ pub enum Entry {
         hold: Hold,
     },
     /// A plan was made.
-    PlanMade(Plan),
+    PlanMade(Arc<Plan>),
     /// A plan that was made for another finding does what this one asks for: it is the plan of both from here on.
     Joined {
         /// Of which policy, on which resource.

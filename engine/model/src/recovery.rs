@@ -1,6 +1,9 @@
 //! Which plans are in flight, as far as the records say: what an engine that was ended has to be told when it begins anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +14,7 @@ use crate::{Duration, Entry, FindingRef, Plan, PlanId, Record, StepResult, Times
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenPlan {
     /// As it was made.
-    pub made: Plan,
+    pub made: Arc<Plan>,
     /// The records of its steps, of its verification, of who joined it and of its end, in order.
     pub history: Vec<Record>,
 }
@@ -56,6 +59,8 @@ impl OpenPlans {
             | Entry::Joined { plan, .. }
             | Entry::Verifying { plan, .. } => {
                 if let Some(open) = self.0.get_mut(plan) {
+                    // Most plans have few records: room for no more of them.
+                    open.history.reserve_exact(1);
                     open.history.push(record.clone());
                 }
             }

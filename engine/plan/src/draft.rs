@@ -185,7 +185,9 @@ impl Steps {
         }
     }
 
-    pub(crate) fn done(self) -> Vec<Step> {
+    pub(crate) fn done(mut self) -> Vec<Step> {
+        // Most plans have one step, and a list keeps room for four.
+        self.0.shrink_to_fit();
         self.0
     }
 }

@@ -93,7 +93,7 @@ type Waiting = BTreeMap<usize, BTreeSet<PlanId>>;
 #[derive(Debug, Default)]
 pub struct Lanes {
     taken: BTreeMap<Place, usize>,
-    held: BTreeMap<IdempotencyKey, BTreeSet<Place>>,
+    held: BTreeMap<IdempotencyKey, Box<[Place]>>,
     /// At most one entry for each deed that is ready.
     waiting: BTreeMap<Place, Waiting>,
 }
@@ -105,7 +105,7 @@ impl Lanes {
         for place in &places {
             *self.taken.entry(place.clone()).or_default() += 1;
         }
-        self.held.insert(key.clone(), places);
+        self.held.insert(key.clone(), places.into_iter().collect());
     }
 
     /// Takes the places of a deed of `plan` if all of them have room for it, and says whether they had; otherwise the plan waits for
@@ -137,7 +137,7 @@ impl Lanes {
     }
 
     /// A deed has ended; gives the places that it leaves.
-    pub fn leave(&mut self, key: &IdempotencyKey) -> BTreeSet<Place> {
+    pub fn leave(&mut self, key: &IdempotencyKey) -> Box<[Place]> {
         let places = self.held.remove(key).unwrap_or_default();
         for place in &places {
             let left = self.taken(place).saturating_sub(1);

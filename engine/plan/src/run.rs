@@ -15,7 +15,7 @@
 //! is not undone, nor is anything else of its plan: a person has to look first. Nor is what a person called off: who says stop wants
 //! nothing more done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, sync::Arc};
 
 use homeostat_model::{
     Action, Attempt, Duration, Entry, IdempotencyKey, OpenPlan, Plan, PlanResult, Precondition, ResourceId, Retry,
@@ -59,11 +59,45 @@ enum Phase {
     Over,
 }
 
+/// The states of a plan's steps, in their order: most plans have one step.
+#[derive(Debug, Clone)]
+struct States(Box<[(StepId, StepState)]>);
+
+impl States {
+    fn get(&self, id: StepId) -> Option<&StepState> {
+        self.0.get(self.place(id)?).map(|(_, state)| state)
+    }
+
+    fn get_mut(&mut self, id: StepId) -> Option<&mut StepState> {
+        let place = self.place(id)?;
+        self.0.get_mut(place).map(|(_, state)| state)
+    }
+
+    /// They are numbered in order.
+    fn place(&self, id: StepId) -> Option<usize> {
+        self.0.binary_search_by_key(&id, |(step, _)| *step).ok()
+    }
+
+    fn set(&mut self, id: StepId, state: StepState) {
+        if let Some(known) = self.get_mut(id) {
+            *known = state;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (StepId, &StepState)> {
+        self.0.iter().map(|(step, state)| (*step, state))
+    }
+
+    fn values(&self) -> impl Iterator<Item = &StepState> {
+        self.0.iter().map(|(_, state)| state)
+    }
+}
+
 /// A plan and the states of its steps.
 #[derive(Debug, Clone)]
 pub struct Run {
-    plan: Plan,
-    states: BTreeMap<StepId, StepState>,
+    plan: Arc<Plan>,
+    states: States,
     phase: Phase,
     called_off: Option<String>,
     /// What did not come about in time.
@@ -73,8 +107,9 @@ pub struct Run {
 impl Run {
     /// A plan of which nothing is done yet.
     #[must_use]
-    pub fn new(plan: Plan) -> Self {
-        let states = plan.steps.iter().map(|step| (step.id, StepState::Waiting)).collect();
+    pub fn new(plan: impl Into<Arc<Plan>>) -> Self {
+        let plan = plan.into();
+        let states = States(plan.steps.iter().map(|step| (step.id, StepState::Waiting)).collect());
         Self { plan, states, phase: Phase::Forward, called_off: None, unverified: None }
     }
 
@@ -120,13 +155,19 @@ impl Run {
         if self.running_key(step).as_ref() == Some(key) {
             return Ok(());
         }
-        Err(IllegalTransition { step, state: self.states.get(&step).cloned(), what: "begin under that key" })
+        Err(IllegalTransition { step, state: self.states.get(step).cloned(), what: "begin under that key" })
     }
 
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn shared(&self) -> Arc<Plan> {
+        self.plan.clone()
     }
 
     /// Whether it goes forward: nothing of it has failed or is not known, and nobody has called it off.
@@ -140,7 +181,7 @@ impl Run {
     /// Where a step is.
     #[must_use]
     pub fn state(&self, step: StepId) -> Option<&StepState> {
-        self.states.get(&step)
+        self.states.get(step)
     }
 
     /// What may begin at `now`, in the order of steps; backward, in the reverse order.
@@ -155,7 +196,7 @@ impl Run {
 
     /// What runs, in the order of steps.
     pub fn running(&self) -> impl Iterator<Item = Deed> {
-        self.plan.steps.iter().filter_map(|step| match *self.states.get(&step.id)? {
+        self.plan.steps.iter().filter_map(|step| match *self.states.get(step.id)? {
             StepState::Running { attempt } => Some(doing(step, attempt)),
             StepState::Undoing { attempt } => undoing(step, attempt),
             _ => None,
@@ -174,7 +215,7 @@ impl Run {
     /// # Errors
     /// [`IllegalTransition`] when the step cannot begin; nothing changes then. Here and below.
     pub fn begin(&mut self, step: StepId) -> Result<(), IllegalTransition> {
-        let event = if self.states.get(&step) == Some(&StepState::Done) { StepEvent::Undo } else { StepEvent::Begin };
+        let event = if self.states.get(step) == Some(&StepState::Done) { StepEvent::Undo } else { StepEvent::Begin };
         self.happen(step, event)
     }
 
@@ -261,9 +302,9 @@ impl Run {
             .states
             .iter()
             .filter_map(|(id, state)| match state {
-                StepState::Waiting => Some((*id, StepEvent::Skip)),
+                StepState::Waiting => Some((id, StepEvent::Skip)),
                 StepState::BackingOff { .. } | StepState::UndoBackingOff { .. } => {
-                    Some((*id, StepEvent::Refuse("called off".into())))
+                    Some((id, StepEvent::Refuse("called off".into())))
                 }
                 _ => None,
             })
@@ -296,11 +337,11 @@ impl Run {
     /// The plan with only those of its steps of which nobody knows what became; none when all is known.
     #[must_use]
     pub fn doubtful(&self) -> Option<Plan> {
-        let in_doubt = |step: &Step| matches!(self.states.get(&step.id), Some(StepState::InDoubt(_)));
+        let in_doubt = |step: &Step| matches!(self.states.get(step.id), Some(StepState::InDoubt(_)));
         if !self.plan.steps.iter().any(in_doubt) {
             return None;
         }
-        let mut plan = self.plan.clone();
+        let mut plan = Plan::clone(&self.plan);
         plan.steps.retain(in_doubt);
         Some(plan)
     }
@@ -315,7 +356,7 @@ impl Run {
             return Some(PlanResult::Cancelled { reason: reason.clone() });
         }
         let failure = self.states.iter().find_map(|(step, state)| match state {
-            StepState::Failed(reason) | StepState::InDoubt(reason) => Some((*step, reason.clone())),
+            StepState::Failed(reason) | StepState::InDoubt(reason) => Some((step, reason.clone())),
             _ => None,
         });
         Some(match (failure, &self.unverified) {
@@ -335,8 +376,8 @@ impl Run {
     }
 
     fn forward(&self, step: &Step, now: Timestamp) -> Option<Deed> {
-        match self.states.get(&step.id)? {
-            StepState::Waiting if step.after.iter().all(|id| self.states.get(id) == Some(&StepState::Done)) => {
+        match self.states.get(step.id)? {
+            StepState::Waiting if step.after.iter().all(|id| self.states.get(*id) == Some(&StepState::Done)) => {
                 Some(doing(step, 1))
             }
             StepState::BackingOff { attempt, until } if *until <= now => Some(doing(step, attempt.saturating_add(1))),
@@ -345,7 +386,7 @@ impl Run {
     }
 
     fn backward(&self, step: &Step, now: Timestamp) -> Option<Deed> {
-        match self.states.get(&step.id)? {
+        match self.states.get(step.id)? {
             StepState::Done if self.can_be_undone(step) => undoing(step, 1),
             StepState::UndoBackingOff { attempt, until } if *until <= now => undoing(step, attempt.saturating_add(1)),
             _ => None,
@@ -357,7 +398,7 @@ impl Run {
         let mut on_it = self.plan.steps.iter().filter(|later| later.after.contains(&step.id));
         step.compensation.is_some()
             && self.called_off.is_none()
-            && on_it.all(|later| self.states.get(&later.id).is_none_or(|state| !state.stands()))
+            && on_it.all(|later| self.states.get(later.id).is_none_or(|state| !state.stands()))
     }
 
     /// When a step whose running try has failed may be tried again; `None` when it was tried as often as it may.
@@ -370,7 +411,7 @@ impl Run {
 
     fn happen(&mut self, step: StepId, event: StepEvent) -> Result<(), IllegalTransition> {
         let what = event.name();
-        let Some(state) = self.states.get_mut(&step) else { return Err(IllegalTransition { step, state: None, what }) };
+        let Some(state) = self.states.get_mut(step) else { return Err(IllegalTransition { step, state: None, what }) };
         let next = state.next(event).ok_or_else(|| IllegalTransition { step, state: Some(state.clone()), what })?;
         *state = next;
         Ok(())
@@ -388,7 +429,7 @@ impl Run {
             Phase::Backward => {
                 let busy = |state: &StepState| state.is_running() || matches!(state, StepState::UndoBackingOff { .. });
                 let undoable =
-                    |step: &Step| self.states.get(&step.id) == Some(&StepState::Done) && self.can_be_undone(step);
+                    |step: &Step| self.states.get(step.id) == Some(&StepState::Done) && self.can_be_undone(step);
                 if !self.states.values().any(busy) && !self.plan.steps.iter().any(undoable) {
                     self.phase = Phase::Over;
                 }
@@ -420,10 +461,10 @@ impl Run {
         let lost =
             |state: &StepState| matches!(state, StepState::Failed(_) | StepState::Skipped | StepState::InDoubt(_));
         for step in &self.plan.steps {
-            let orphaned = self.states.get(&step.id) == Some(&StepState::Waiting)
-                && step.after.iter().any(|id| self.states.get(id).is_some_and(lost));
+            let orphaned = self.states.get(step.id) == Some(&StepState::Waiting)
+                && step.after.iter().any(|id| self.states.get(*id).is_some_and(lost));
             if orphaned {
-                self.states.insert(step.id, StepState::Skipped);
+                self.states.set(step.id, StepState::Skipped);
             }
         }
     }

@@ -28,16 +28,18 @@ mod signals;
 mod starts;
 mod storms;
 
+use std::sync::Arc;
+
 use bench::Bench;
 use homeostat_engine::Explanation;
 use homeostat_model::{Entry, Hold, Plan, PlanId, PlanResult, Record, Verb};
 
 /// The plans that were made until `seconds`, and the second of each.
-fn plans(bench: &mut Bench, seconds: u64) -> Vec<(u64, Plan)> {
+fn plans(bench: &mut Bench, seconds: u64) -> Vec<(u64, Arc<Plan>)> {
     made(records(bench, seconds))
 }
 
-fn made(records: &[Record]) -> Vec<(u64, Plan)> {
+fn made(records: &[Record]) -> Vec<(u64, Arc<Plan>)> {
     let made = |record: &Record| match &record.entry {
         Entry::PlanMade(plan) => Some((second(record), plan.clone())),
         _ => None,
@@ -55,7 +57,7 @@ fn second(record: &Record) -> u64 {
 }
 
 /// The seconds at which plans began.
-fn times(plans: &[(u64, Plan)]) -> Vec<u64> {
+fn times(plans: &[(u64, Arc<Plan>)]) -> Vec<u64> {
     plans.iter().map(|(second, _)| *second).collect()
 }
 
@@ -77,7 +79,7 @@ fn result(records: &[Record], number: u64) -> Option<PlanResult> {
     })
 }
 
-fn verbs(plans: &[(u64, Plan)]) -> Vec<Verb> {
+fn verbs(plans: &[(u64, Arc<Plan>)]) -> Vec<Verb> {
     plans.iter().flat_map(|(_, plan)| &plan.steps).map(|step| step.action.verb()).collect()
 }
 

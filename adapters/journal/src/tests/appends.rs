@@ -80,7 +80,7 @@ fn a_record_that_cannot_be_kept_is_refused_and_the_journal_goes_on() {
     let (journal, _) = open(folder.path()).unwrap();
     let mut bad = plan(1);
     bad.evidence.clauses[0].values[0].1 = Some(Value::Number(f64::NAN));
-    let error = journal.append(&[note("one"), at(1, Entry::PlanMade(bad))]).unwrap_err().to_string();
+    let error = journal.append(&[note("one"), at(1, Entry::PlanMade(bad.into()))]).unwrap_err().to_string();
     assert!(error.starts_with("record 1 of the append would not read back"), "{error}");
     let large = note(&"x".repeat(MAX_RECORD_BYTES));
     let error = journal.append(&[large]).unwrap_err().to_string();
@@ -144,7 +144,7 @@ pub(super) fn record() -> impl Strategy<Value = Record> {
     let refused = (any::<String>(), any::<String>()).prop_map(|(input, reason)| Entry::InputRefused { input, reason });
     let stepped = (0..4_u64, 0..3_u16).prop_map(|(plan, step)| dispatched(plan, step).entry);
     let done = (0..4_u64, 0..3_u16).prop_map(|(plan, step)| finished(plan, step).entry);
-    let planned = (0..4_u64).prop_map(|number| Entry::PlanMade(plan(number)));
+    let planned = (0..4_u64).prop_map(|number| Entry::PlanMade(plan(number).into()));
     (any::<i64>(), prop_oneof![opened, closed, refused, stepped, done, planned])
         .prop_map(|(millis, entry)| Record { at: Timestamp::from_millis(millis), entry })
 }

@@ -194,7 +194,7 @@ fn segments() -> (TempDir, Vec<Record>) {
     let (journal, _) = open(folder.path()).unwrap();
     let mut all = Vec::new();
     for segment in 1..=3 {
-        let made = |number| at(1, Entry::PlanMade(plan(number)));
+        let made = |number| at(1, Entry::PlanMade(plan(number).into()));
         for block in [vec![made(segment), dispatched(segment, 1)], vec![finished(segment, 1), note("x")]] {
             journal.append(&block).unwrap().wait().unwrap();
             all.extend(block);

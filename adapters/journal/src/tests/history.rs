@@ -66,7 +66,7 @@ fn an_audit_finds_damage_anywhere() {
     let folder = scratch();
     let (journal, _) = open(folder.path()).unwrap();
     for segment in 1..=3_u64 {
-        journal.append(&[at(1, Entry::PlanMade(plan(segment)))]).unwrap().wait().unwrap();
+        journal.append(&[at(1, Entry::PlanMade(plan(segment).into()))]).unwrap().wait().unwrap();
         journal.append(&[dispatched(segment, 1), finished(segment, 1)]).unwrap().wait().unwrap();
         if segment < 3 {
             journal.roll(b"state".to_vec()).unwrap().wait().unwrap();

@@ -9,7 +9,7 @@ fn load(generation: u32) -> Record {
 }
 
 fn made(number: u64) -> Record {
-    at(1, Entry::PlanMade(plan(number)))
+    at(1, Entry::PlanMade(plan(number).into()))
 }
 
 fn ended(number: u64) -> Record {
@@ -67,7 +67,7 @@ fn a_plan_that_is_only_shown_is_not_carried_over() {
     let (journal, _) = open(folder.path()).unwrap();
     let mut shown = plan(1);
     shown.mode = Mode::Recommend;
-    drop(journal.append(&[at(1, Entry::PlanMade(shown)), made(2)]).unwrap());
+    drop(journal.append(&[at(1, Entry::PlanMade(shown.into())), made(2)]).unwrap());
     drop(journal.roll(vec![]).unwrap());
     drop(journal);
     let text = fs::read_to_string(segment::path(folder.path(), 2)).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use homeostat_model::{Duration, Evidence, Generation, Mode, Quota, Reach, Truth, Window};
+use homeostat_model::{Duration, Evidence, Generation, Lot, Mode, Quota, Reach, Truth, Window};
 use proptest::prelude::*;
 
 use super::*;
@@ -24,7 +24,7 @@ fn plan(number: u64, policy: &str, groups: &[Group]) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: String::new(),
-        reach: Reach { impact: Impact::Live, groups: groups.iter().cloned().collect(), ..Reach::default() },
+        reach: Reach { impact: Impact::Live, groups: groups.iter().cloned().collect(), ..Reach::default() }.into(),
         steps: Vec::new(),
         cost: Default::default(),
         verification: None,
@@ -35,8 +35,9 @@ fn plan(number: u64, policy: &str, groups: &[Group]) -> Plan {
 fn heavy(number: u64, policy: &str, groups: &[Group], owners: &[Group], size: u32) -> Plan {
     let mut plan = plan(number, policy, groups);
     let guards = owners.iter().filter(|owner| matches!(owner, Group::Guard(_)));
-    plan.reach.groups.extend(guards.cloned());
-    plan.reach.lots = vec![Lot { groups: groups.iter().chain(owners).cloned().collect(), size }];
+    let reach = Arc::make_mut(&mut plan.reach);
+    reach.groups.extend(guards.cloned());
+    reach.lots = vec![Lot { groups: groups.iter().chain(owners).cloned().collect(), size }];
     plan
 }
 
@@ -159,7 +160,7 @@ fn a_budget_holds_only_in_its_window_and_none_freezes_until_its_end() {
     );
     assert_eq!(ledger.admit(at(200), &plan(1, "a", &[]), &limit), Ok(()));
     let mut restoring = plan(1, "a", &[]);
-    restoring.reach.impact = Impact::Restoring;
+    Arc::make_mut(&mut restoring.reach).impact = Impact::Restoring;
     assert_eq!(ledger.admit(at(150), &restoring, &limit), Ok(()));
 }
 
