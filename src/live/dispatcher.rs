@@ -55,8 +55,7 @@ impl Dispatcher {
                     () = cancel.cancelled() => StepResult::Unknown { reason: "it was called off while it was probed".into() },
                 },
                 Some(adapter) => {
-                    let (progress, _) = ProgressSink::new();
-                    execute(adapter.as_ref(), &command, &clock, &progress, &cancel).await
+                    execute(adapter.as_ref(), &command, &clock, &ProgressSink::unheard(), &cancel).await
                 }
                 // Nobody can say what became of it.
                 None if begun_before => StepResult::Unknown { reason: format!("no adapter is called {} any more", command.adapter) },

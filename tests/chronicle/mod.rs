@@ -110,7 +110,7 @@ impl Chronicle {
             story.deeds.iter().map(|deed| {
                 let step = story.plan.step(deed.step).unwrap();
                 let undo = deed.key.attempt().unwrap().undo;
-                let action = if undo { step.compensation.clone().unwrap() } else { step.action.clone() };
+                let action = if undo { step.compensation.as_deref().unwrap().clone() } else { step.action.clone() };
                 (story.plan.as_ref(), deed, action)
             })
         })

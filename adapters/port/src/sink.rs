@@ -81,19 +81,27 @@ pub struct Progress {
 
 /// Takes progress; only the newest counts.
 #[derive(Debug, Clone)]
-pub struct ProgressSink(tokio::sync::watch::Sender<Progress>);
+pub struct ProgressSink(Option<tokio::sync::watch::Sender<Progress>>);
 
 impl ProgressSink {
     /// A sink and its other end.
     #[must_use]
     pub fn new() -> (Self, tokio::sync::watch::Receiver<Progress>) {
         let (sender, receiver) = tokio::sync::watch::channel(Progress { share: None });
-        (Self(sender), receiver)
+        (Self(Some(sender)), receiver)
+    }
+
+    /// One to which nobody listens: it takes no memory.
+    #[must_use]
+    pub fn unheard() -> Self {
+        Self(None)
     }
 
     /// Says how far the step is, from 0 to 1.
     pub fn report(&self, share: f64) {
-        self.0.send_replace(Progress { share: Some(share.clamp(0.0, 1.0)) });
+        if let Some(sender) = &self.0 {
+            sender.send_replace(Progress { share: Some(share.clamp(0.0, 1.0)) });
+        }
     }
 }
 

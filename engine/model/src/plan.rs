@@ -162,7 +162,7 @@ pub struct Step {
     pub retry: Retry,
     /// What undoes it, when the plan does not succeed; `None` when nothing does, or nothing is to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compensation: Option<Action>,
+    pub compensation: Option<Box<Action>>,
 }
 
 /// What is to be done about a finding.

@@ -150,7 +150,7 @@ impl Steps {
             timeout: timeout(&action),
             preconditions: self.preconditions(resource, &action),
             retry: retry(&action),
-            compensation: compensation::inverse(resource, &action),
+            compensation: compensation::inverse(resource, &action).map(Box::new),
             action,
             reason,
         });

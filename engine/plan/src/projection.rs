@@ -30,7 +30,7 @@ impl Projection {
     pub fn of<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
         let mut projection = Self::default();
         for step in plans.into_iter().flat_map(|plan| &plan.steps) {
-            match &step.compensation {
+            match step.compensation.as_deref() {
                 Some(Action::Migrate { to, .. }) => {
                     projection.returning.entry(to.clone()).or_default().insert(step.resource.clone());
                 }

@@ -478,7 +478,7 @@ fn doing(step: &Step, attempt: u16) -> Deed {
 
 /// What a policy says of how its steps are carried out does not concern the way back.
 fn undoing(step: &Step, attempt: u16) -> Option<Deed> {
-    let action = step.compensation.clone()?;
+    let action = step.compensation.as_deref()?.clone();
     let attempt = Attempt { undo: true, number: attempt };
     let preconditions = before_undoing(&action);
     let (timeout, retry) = (draft::timeout(&action), draft::retry(&action));

@@ -95,7 +95,7 @@ fn load(scene: &Scene, host: &ResourceId, beginning: Option<&Flight>, without: &
     // What may have been done counts as done until a person has looked.
     let doubtful = scene.in_doubt().flat_map(Flight::doubtful_steps);
     for step in scene.in_flight().chain(beginning).flat_map(|flight| &flight.plan.steps).chain(doubtful) {
-        for action in [&step.action].into_iter().chain(&step.compensation) {
+        for action in [&step.action].into_iter().chain(step.compensation.as_deref()) {
             if let Action::Resize(amount) = action {
                 amounts.entry(&step.resource).or_default().push(*amount);
             }

@@ -24,7 +24,7 @@ fn plan(steps: &str) -> Plan {
             reason: String::new(),
             preconditions: Vec::new(),
             retry: Retry { attempts: 2, pause: Duration::from_secs(10) },
-            compensation: (!head.ends_with('!')).then_some(Action::Cordon { on: false }),
+            compensation: (!head.ends_with('!')).then(|| Box::new(Action::Cordon { on: false })),
         }
     };
     Plan {
