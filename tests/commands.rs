@@ -453,6 +453,12 @@ mod tests {
               redb, a transaction each in steps/s
               time, redb / journal in x
               replay of 2000 records, one core in s, at most
+            executor
+              homeostat, journalled in steps/s, at least
+              redb, a transaction each in steps/s
+              time, redb / homeostat in x
+              a plan in flight, in memory in bytes, at most
+              a plan as its record in the journal in bytes
         "#]]
         .assert_eq(&seen);
     }

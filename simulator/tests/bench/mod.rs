@@ -63,6 +63,11 @@ pub(crate) fn guard(name: &str, spec: &str) -> String {
 
 pub(crate) const CRASH: &str = "select: {kind: vm}\non: vm.crashed\ncooldown: 0s\n";
 
+/// Somebody who wants to know of everything.
+pub(crate) fn chat() -> Channel {
+    Channel { name: ChannelName::new("chat").unwrap(), from: Severity::Info }
+}
+
 /// Two hosts with `count` machines each: vm/a0, vm/a1, .. and vm/b0, ..
 pub(crate) fn centre(count: usize) -> Vec<Resource> {
     let hosts = ["a", "b"].map(|name| host(&format!("host/{name}"), 64.0, &[]));
