@@ -82,6 +82,7 @@ impl Story {
             Entry::Joined { finding, plan } => {
                 line("36", "plan", &format!("{plan} does what {} wants for {} too", finding.policy, finding.resource));
             }
+            Entry::PlanBegun { plan } => line("36", "plan", &format!("{plan} begins")),
             Entry::StepDispatched { plan, step, key } => {
                 if let Some(step) = self.plans.get(plan).and_then(|plan| plan.step(*step)) {
                     let undone = key.attempt().filter(|attempt| attempt.undo).and(step.compensation.as_ref());

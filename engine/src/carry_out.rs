@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use homeostat_model::{
-    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Timestamp,
+    Duration, Entry, IdempotencyKey, Mode, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
+    Timestamp,
 };
 use homeostat_plan::{Deed, Run, unmet};
 
@@ -19,6 +20,10 @@ impl Engine {
     pub(crate) fn begin(&mut self, plan: Plan, out: &mut Vec<Output>) {
         let id = plan.id;
         self.plans_begun += 1;
+        if plan.mode == Mode::Approve {
+            // Its first step may wait for a lane, and people were told that it runs: it is not to be asked about again.
+            self.record(out, Entry::PlanBegun { plan: id });
+        }
         self.guard.own(self.now, &plan);
         self.breakers_at_begin(&plan, out);
         self.count_time(&plan);

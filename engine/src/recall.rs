@@ -205,7 +205,7 @@ impl Engine {
             Entry::Joined { finding, plan } => {
                 memory.joined.entry(*plan).or_default().insert(finding.clone());
             }
-            Entry::StepDispatched { plan, .. } => self.recall_begun(memory, *plan, at),
+            Entry::PlanBegun { plan } | Entry::StepDispatched { plan, .. } => self.recall_begun(memory, *plan, at),
             Entry::StepFinished { plan, result, .. } => {
                 // Its first step may have been refused rather than dispatched.
                 self.recall_begun(memory, *plan, at);

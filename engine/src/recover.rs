@@ -84,10 +84,9 @@ impl Engine {
                 awaiting.push(*id);
             }
         }
-        for id in awaiting {
-            self.settle_in(id);
-            self.go_on(id, out);
-        }
+        // What runs of any of them has its places before something begins of one.
+        awaiting.iter().for_each(|id| self.settle_in(*id));
+        awaiting.into_iter().for_each(|id| self.go_on(id, out));
     }
 
     /// All that a plan of an earlier generation acts on is described by now: what runs of it takes its places, and what it was for is looked
@@ -112,8 +111,10 @@ impl Engine {
         }
         if plan.finding() == finding {
             case.be_at(usize::from(plan.rung.saturating_sub(1)));
-            let begins =
-                |record: &&Record| matches!(record.entry, Entry::StepDispatched { .. } | Entry::StepFinished { .. });
+            let begins = |record: &&Record| {
+                let Record { entry, .. } = record;
+                matches!(entry, Entry::PlanBegun { .. } | Entry::StepDispatched { .. } | Entry::StepFinished { .. })
+            };
             let began = open.history.iter().find(begins).map_or(plan.created, |record| record.at);
             case.began.rung.get_or_insert(began);
             case.began.ladder.get_or_insert(began);

@@ -129,6 +129,7 @@ fn a_plan_that_waits_for_a_person_waits_for_both_findings() {
         60,
         expect![[r#"
             30s an operator approves of plan p1-1
+            30s begins plan p1-1
             30s begins p1-1/1
             35s ended p1-1/1: Done { observed: "assumed" }
             35s plan p1-1: Succeeded

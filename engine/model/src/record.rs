@@ -81,6 +81,12 @@ pub enum Entry {
         /// The plan.
         plan: PlanId,
     },
+    /// A plan that waited for people begins: they have agreed with it, and nothing holds it back. One that waits for nobody has begun when
+    /// it was made.
+    PlanBegun {
+        /// The plan.
+        plan: PlanId,
+    },
     /// A step was handed to its adapter. Durable before it is.
     StepDispatched {
         /// The plan.

@@ -203,6 +203,7 @@ impl Scene {
                     flight.plan.findings.push(finding.clone());
                 }
             }
+            Entry::PlanBegun { plan } => self.begins(record.at, *plan),
             Entry::StepDispatched { plan, step, key } => {
                 self.begins(record.at, *plan);
                 if let Some(flight) = self.flights.get_mut(plan) {
