@@ -41,6 +41,7 @@ impl Engine {
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = Some(id);
         case.hold = waits.filter(|_| self.proposals.contains_key(&id));
+        case.answering = true;
         case.pursue(done);
         let (policy, rung) = (case.policy.clone(), case.rung);
         self.joined.entry(id).or_default().insert(finding.clone());
@@ -80,6 +81,7 @@ impl Engine {
             let Some(case) = self.cases.get_mut(finding) else { continue };
             case.plan = Some(plan.id);
             case.hold = None;
+            case.answering = true;
             case.pursue(done.clone());
             if *finding != plan.finding() {
                 let (policy, rung) = (case.policy.clone(), case.rung);

@@ -498,7 +498,7 @@ impl Engine {
                     let fresh = || Case::new(policy.clone());
                     let case = self.cases.entry(finding.clone()).or_insert_with(fresh);
                     case.adopt(policy.clone());
-                    case.closed = false;
+                    (case.closed, case.answering) = (false, false);
                     self.told_of_open(&finding);
                     if let Some(flap) = policy.limits.flap.filter(|_| !resumed) {
                         self.guard.opened(self.now, &finding, &flap);

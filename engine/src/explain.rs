@@ -129,7 +129,9 @@ impl Engine {
             (_, Some(hold)) if hold.until().is_none_or(|until| until > self.now) => {
                 let agreed = case.plan.filter(|plan| self.is_agreed(*plan));
                 let agreed = agreed.map_or_else(String::new, |plan| format!("plan {plan} was approved of; "));
-                (Status::HeldBack, format!("{agreed}{hold}; {evidence}"), hold.acts_at())
+                // Not where what waits is given up before.
+                let lasts = |at: &Timestamp| self.given_up_at(finding, hold).is_none_or(|given_up| *at < given_up);
+                (Status::HeldBack, format!("{agreed}{hold}; {evidence}"), hold.acts_at().filter(lasts))
             }
             (Some(Settled::Mode), _) => (Status::HandedOver, format!("a plan was recommended; {evidence}"), None),
             (None, _) if evidence.truth == homeostat_model::Truth::False => {

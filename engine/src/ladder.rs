@@ -48,10 +48,9 @@ impl Engine {
     pub(crate) fn consider_into(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) {
         match self.judge(finding, changes, out) {
             Verdict::Nothing => {}
-            Verdict::Hold(hold) if hold.is_a_guards() => self.hold_back(finding, hold, changes, out),
             Verdict::Hold(hold) => {
                 let observed = hold == Hold::Observing;
-                self.hold(finding, hold, out);
+                self.hold_back(finding, hold, changes, out);
                 if observed {
                     // An event is over once it was seen; a condition stays a finding until it holds no longer.
                     self.decider.answered(self.now, finding, "it was observed", changes);
@@ -73,8 +72,10 @@ impl Engine {
             Verdict::Join(plan) => self.join(finding, plan, out),
             Verdict::Agreed(plan) => self.try_agreed(plan, changes, out),
             Verdict::Wait(hold) => {
-                self.hold(finding, hold, out);
-                self.wake(finding, self.now + RETRY_AFTER);
+                let soon = self.now + RETRY_AFTER;
+                let until = self.given_up_at(finding, &hold).map_or(soon, |until| until.min(soon));
+                self.hold_back(finding, hold, changes, out);
+                self.wake(finding, until);
             }
         }
     }
@@ -204,6 +205,9 @@ impl Engine {
                     told = true;
                     let number = u16::try_from(index + 1).unwrap_or(u16::MAX);
                     self.tell(finding, Some(number), severity, &message, &to, out);
+                    if let Some(case) = self.cases.get_mut(finding) {
+                        case.answering = true;
+                    }
                     self.guard.rest(self.now, finding, rung.cooldown.unwrap_or(policy.cooldown));
                     None
                 }
