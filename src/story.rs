@@ -103,7 +103,12 @@ impl Story {
                 };
                 line(colour, "  step", &format!("{plan}/{step} {text}"));
             }
-            Entry::PlanCalledOff { plan, reason } => line("35", "plan", &format!("{plan} is called off: {reason}")),
+            Entry::PlanCalledOff { plan, reason, out_of_time: true } => {
+                line("35", "plan", &format!("{plan} begins nothing more, and what was done is undone: {reason}"));
+            }
+            Entry::PlanCalledOff { plan, reason, .. } => {
+                line("35", "plan", &format!("{plan} is called off: {reason}"));
+            }
             Entry::Verifying { plan, that, until } => {
                 line("36", "  verify", &format!("{plan} `{that}`, by {}", clock(*until)));
             }

@@ -205,12 +205,12 @@ impl Engine {
         let _ = self.call_off(id, reason, out);
     }
 
-    /// Lets what is being done of a plan end, and begins nothing more of it.
+    /// The time of a plan is over: what is being done of it is let end, nothing more is begun, and what was done is undone.
     pub(crate) fn stop_early(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
         let Some(run) = self.runs.get_mut(&id) else { return self.drop_plan(id, reason, out) };
-        run.call_off(reason, self.now);
-        if run.result().is_none() {
-            self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned() });
+        let turns = run.run_out_of_time(reason, self.now);
+        if turns && run.result().is_none() {
+            self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned(), out_of_time: true });
         }
         self.go_on(id, out);
     }
@@ -226,7 +226,7 @@ impl Engine {
             let key = |deed: Deed| Output::Cancel(IdempotencyKey::of(id, deed.step.id, deed.attempt));
             out.extend(run.running().map(key));
             if run.result().is_none() {
-                self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned() });
+                self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned(), out_of_time: false });
             }
         } else if self.guard.has_any(id) {
             // It has ended in doubt; a person has looked.

@@ -464,9 +464,9 @@ impl Engine {
         }
         let policy = case.policy.clone();
         let rung = u16::try_from(case.rung.saturating_add(1)).unwrap_or(u16::MAX);
-        let pause = pause_after(&policy, rung, result);
         let next = case.out_of_time.take();
         let out_of_time = next.is_some();
+        let pause = pause_after(&policy, rung, result, out_of_time);
         // What was called off was not tried, unless its time was over.
         let tried = !out_of_time && !matches!(result, PlanResult::Cancelled { .. });
         let escalated = out_of_time || tried && case.attempted();
@@ -513,12 +513,14 @@ impl Engine {
     }
 }
 
-/// How long a policy leaves a resource alone after a plan of its rung (from 1) ended like this; none where the ladder goes on at once, or
+/// How long a policy leaves a resource alone after a plan of its rung (from 1) ended like this, `out_of_time` or not; none where the ladder goes on at once, or
 /// after a moment.
-pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult) -> Option<Duration> {
+pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult, out_of_time: bool) -> Option<Duration> {
     let own = policy.then.get(usize::from(rung.saturating_sub(1))).and_then(|rung| rung.cooldown);
     match result {
         PlanResult::Succeeded => Some(own.unwrap_or(policy.cooldown)),
+        // The next one is due.
+        PlanResult::Failed { .. } | PlanResult::Unverified { .. } if out_of_time => None,
         // A response that has a pause of its own backs off: also when it failed.
         PlanResult::Failed { .. } | PlanResult::Unverified { .. } => own.map(|own| own.max(RETRY_AFTER)),
         PlanResult::Cancelled { .. } | PlanResult::Expired { .. } => None,

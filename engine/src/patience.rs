@@ -1,11 +1,11 @@
 //! How long a ladder takes at most: each rung, and all of it. And its end: a person takes over.
 //!
 //! ```text
-//!   first plan of a rung begins --within--> its plan begins no more steps; the next rung follows
+//!   first plan of a rung begins --within--> its plan begins no more steps, and is undone; the next rung follows
 //!   first plan of the ladder begins --handOver.after--> the same; the ladder is at its end
 //! ```
 //!
-//! What is being done is not interrupted: half a deed is worse than a late one.
+//! What is being done is not interrupted: half a deed is worse than a late one. It has not helped, so that the plan ends as unverified.
 //!
 //! The times outlast the program, as does the place of a ladder: both are in its records. They go on while nothing runs, and while the
 //! finding is closed for a moment. What is over when the finding is open again is left at once, before anything more of it is done.

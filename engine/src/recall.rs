@@ -291,7 +291,7 @@ impl Engine {
             ladder.told = true;
         }
         if let Some(policy) = self.policy(&finding.policy) {
-            self.guard.rest(at, finding, pause_after(&policy, rung, &PlanResult::Succeeded).unwrap_or_default());
+            self.guard.rest(at, finding, pause_after(&policy, rung, &PlanResult::Succeeded, false).unwrap_or_default());
         }
     }
 
@@ -318,7 +318,11 @@ impl Engine {
                 self.recall_begun(memory, plan.id, at);
             }
         } else if let Some(policy) = policy {
-            self.guard.rest(at, &finding, pause_after(&policy, plan.rung, &PlanResult::Succeeded).unwrap_or_default());
+            self.guard.rest(
+                at,
+                &finding,
+                pause_after(&policy, plan.rung, &PlanResult::Succeeded, false).unwrap_or_default(),
+            );
             if let Some(policy) = self.same(memory, &plan.policy) {
                 self.recommend(plan, &policy);
             }
@@ -374,10 +378,10 @@ impl Engine {
         let Some(policy) = self.policy(&finding.policy) else { return };
         let Some(ladder) = memory.ladders.get_mut(finding) else { return };
         let rung = u16::try_from(ladder.rung.saturating_add(1)).unwrap_or(u16::MAX);
-        if !doubt && let Some(pause) = pause_after(&policy, rung, result) {
+        let out_of_time = ladder.next.take().filter(|_| !doubt);
+        if !doubt && let Some(pause) = pause_after(&policy, rung, result, out_of_time.is_some()) {
             self.guard.rest(at, finding, pause);
         }
-        let out_of_time = ladder.next.take().filter(|_| !doubt);
         let counts = !doubt && out_of_time.is_none() && !matches!(result, PlanResult::Cancelled { .. });
         if counts {
             ladder.attempts = ladder.attempts.saturating_add(1);
@@ -392,7 +396,7 @@ impl Engine {
             return;
         }
         // It has closed meanwhile. What closed it was the plan at work, not its success: see `plan_ended`.
-        let failed = counts && matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
+        let failed = !doubt && matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
         if (failed || ladder.counts(&policy)) && ladder.is_climbed() {
             ladder.close(at, &policy);
         } else {

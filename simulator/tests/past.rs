@@ -33,7 +33,7 @@ fn site() -> String {
         policy("full", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.9\nmode: recommend\npromote: {after: 2, to: auto}\ncooldown: 3m\nthen: [restart]"),
         policy("grown", "select: {kind: vm}\non: vm.grown\ncooldown: 0s\nmode: approve\napproval: {within: 2m, otherwise: approve}\npromote: {after: 2, to: auto}\nthen: [{resize: {vcpus: +1}}]"),
         // People are told after what is passed over: that alone is no record that outlasts the program.
-        policy("leave", "select: {kind: host}\non: host.leaving\ncooldown: 1m\nthen: [evacuate, {notify: {message: look}}]"),
+        policy("leave", "select: {kind: host}\non: host.leaving\ncooldown: 1m\nthen: [{evacuate: , within: 20s}, {notify: {message: look}}]"),
         policy("told", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.7\ncooldown: 10m\nthen: [{notify: {message: full}}]"),
     ]
     .concat()

@@ -111,6 +111,9 @@ pub enum Entry {
         plan: PlanId,
         /// Why.
         reason: String,
+        /// Nobody has called it off, its time is over: what was done is undone.
+        #[serde(default, rename = "outOfTime", skip_serializing_if = "std::ops::Not::not")]
+        out_of_time: bool,
     },
     /// Every step of a plan is done; now it is looked whether that helped.
     Verifying {

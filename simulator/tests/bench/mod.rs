@@ -197,7 +197,9 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
         Entry::PlanBegun { plan } => format!("begins plan {plan}"),
         Entry::StepDispatched { key, .. } => format!("begins {key}"),
         Entry::StepFinished { plan, step, result } => format!("ended {plan}/{step}: {result:?}"),
-        Entry::PlanCalledOff { plan, reason } => format!("calls off {plan}: {reason}"),
+        Entry::PlanCalledOff { plan, reason, out_of_time } => {
+            format!("{} {plan}: {reason}", if *out_of_time { "turns back" } else { "calls off" })
+        }
         Entry::Verifying { plan, that, until } => {
             format!("verifies {plan}: {that}, until {}s", until.as_millis() / 1000)
         }

@@ -224,7 +224,7 @@ impl Scene {
                     flight.verifying = true;
                 }
             }
-            Entry::PlanCalledOff { plan, .. } => {
+            Entry::PlanCalledOff { plan, out_of_time: false, .. } => {
                 if let Some(flight) = self.flights.get_mut(plan) {
                     flight.called_off = true;
                 }
