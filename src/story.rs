@@ -79,7 +79,7 @@ impl Story {
                     self.plans.insert(*id, plan.clone());
                 }
             }
-            Entry::Joined { finding, plan } => {
+            Entry::Joined { finding, plan, .. } => {
                 line("36", "plan", &format!("{plan} does what {} wants for {} too", finding.policy, finding.resource));
             }
             Entry::PlanBegun { plan } => line("36", "plan", &format!("{plan} begins")),

@@ -26,7 +26,9 @@ impl Engine {
         }
         self.guard.own(self.now, &plan);
         self.breakers_at_begin(&plan, out);
-        self.count_time(&plan);
+        for finding in self.findings_of(&plan) {
+            self.count_time(&finding, &plan);
+        }
         self.runs.insert(id, Run::new(plan));
         self.go_on(id, out);
     }

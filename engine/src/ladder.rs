@@ -201,14 +201,9 @@ impl Engine {
                     guarded = true;
                     Some(reason)
                 }
-                Some(Prescribed::Do(Response::Notify { severity, message, to })) => {
+                Some(Prescribed::Do(response @ Response::Notify { .. })) => {
                     told = true;
-                    let number = u16::try_from(index + 1).unwrap_or(u16::MAX);
-                    self.tell(finding, Some(number), severity, &message, &to, out);
-                    if let Some(case) = self.cases.get_mut(finding) {
-                        case.answering = true;
-                    }
-                    self.guard.rest(self.now, finding, rung.cooldown.unwrap_or(policy.cooldown));
+                    self.tell_rung(finding, index, &response, out);
                     None
                 }
                 Some(Prescribed::Do(response)) if let Some(twin) = self.twin(finding, rung, &response) => {
@@ -231,9 +226,8 @@ impl Engine {
                     }
                 }
             };
-            match skipped {
-                Some(reason) => self.skip(finding, index, rung.response.to_string(), reason, out),
-                None => self.tried(&policy, index),
+            if let Some(reason) = skipped {
+                self.skip(finding, index, rung.response.to_string(), reason, out);
             }
             nothing_meant &= guarded;
             if let Some(case) = self.cases.get_mut(finding) {
@@ -257,7 +251,14 @@ impl Engine {
     }
 
     /// Records that a rung was passed over, once for each reason.
-    fn skip(&mut self, finding: &FindingRef, rung: usize, response: String, reason: String, out: &mut Vec<Output>) {
+    pub(crate) fn skip(
+        &mut self,
+        finding: &FindingRef,
+        rung: usize,
+        response: String,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) {
         let Some(case) = self.cases.get_mut(finding) else { return };
         if case.passed.iter().any(|(known, why)| *known == rung && *why == reason) {
             return;
@@ -320,7 +321,7 @@ impl Engine {
             return self.hold_back(finding, hold, changes, out);
         }
         if mode >= Mode::Approve {
-            let others = self.of_one_mind(&plan, changes);
+            let others = self.of_one_mind(&plan, changes, out);
             plan.findings.extend(others);
         }
         self.tried(&policy, rung);

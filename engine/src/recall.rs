@@ -78,6 +78,21 @@ impl Ladder {
         (self.rung, self.attempts, self.began.rung) = (rung, 0, None);
     }
 
+    /// A plan was made for it at this rung.
+    fn be_at(&mut self, rung: usize) {
+        if self.rung != rung {
+            self.go_to(rung);
+        }
+        self.told = false;
+    }
+
+    /// A plan of it begins.
+    fn begin(&mut self, plan: &Plan, at: Timestamp) {
+        self.disrupted |= plan.reach.impact >= Impact::Restart;
+        self.began.rung.get_or_insert(at);
+        self.began.ladder.get_or_insert(at);
+    }
+
     /// The time of its rung is over: it goes on at this one, when the plan in flight has ended.
     fn leave(&mut self, next: usize, in_flight: bool) {
         if in_flight {
@@ -202,8 +217,16 @@ impl Engine {
             }
             Entry::Paused { .. } => self.paused = true,
             Entry::Resumed { .. } => self.paused = false,
-            Entry::Joined { finding, plan } => {
+            Entry::Joined { finding, plan, rung } => {
                 memory.joined.entry(*plan).or_default().insert(finding.clone());
+                if let Some(ladder) = memory.ladder(finding) {
+                    ladder.be_at(rung.map_or(ladder.rung, |rung| usize::from(rung.saturating_sub(1))));
+                }
+                if let Some(plan) = memory.plans.get(plan).filter(|plan| memory.begun.contains(&plan.id))
+                    && let Some(ladder) = memory.ladders.get_mut(finding)
+                {
+                    ladder.begin(plan, at);
+                }
             }
             Entry::PlanBegun { plan } | Entry::StepDispatched { plan, .. } => self.recall_begun(memory, *plan, at),
             Entry::StepFinished { plan, result, .. } => {
@@ -286,11 +309,13 @@ impl Engine {
     }
 
     fn recall_told(&mut self, memory: &mut Memory, finding: &FindingRef, rung: u16, at: Timestamp) {
+        let policy = self.policy(&finding.policy);
         if let Some(ladder) = memory.ladder(finding) {
             ladder.go_to(usize::from(rung));
-            ladder.told = true;
+            // What stands after it may still wait for a guard.
+            ladder.told = policy.as_ref().is_none_or(|policy| policy.then.len() <= usize::from(rung));
         }
-        if let Some(policy) = self.policy(&finding.policy) {
+        if let Some(policy) = policy {
             self.guard.rest(at, finding, pause_after(&policy, rung, &PlanResult::Succeeded, false).unwrap_or_default());
         }
     }
@@ -299,11 +324,7 @@ impl Engine {
         let finding = plan.finding();
         let policy = self.policy(&plan.policy);
         if let Some(ladder) = memory.ladder(&finding) {
-            let rung = usize::from(plan.rung.saturating_sub(1));
-            if ladder.rung != rung {
-                ladder.go_to(rung);
-            }
-            ladder.told = false;
+            ladder.be_at(usize::from(plan.rung.saturating_sub(1)));
             if plan.mode == Mode::Recommend {
                 ladder.settled = Some(Settled::Mode);
             }
@@ -332,11 +353,11 @@ impl Engine {
     fn recall_begun(&mut self, memory: &mut Memory, plan: PlanId, at: Timestamp) {
         let Some(plan) = memory.plans.get(&plan).filter(|plan| memory.begun.insert(plan.id)) else { return };
         self.guard.count(at, plan);
-        let finding = plan.finding();
-        if let Some(ladder) = memory.ladders.get_mut(&finding) {
-            ladder.disrupted |= plan.reach.impact >= Impact::Restart;
-            ladder.began.rung.get_or_insert(at);
-            ladder.began.ladder.get_or_insert(at);
+        let joined = memory.joined.get(&plan.id).into_iter().flatten();
+        for finding in std::iter::once(&plan.finding()).chain(joined) {
+            if let Some(ladder) = memory.ladders.get_mut(finding) {
+                ladder.begin(plan, at);
+            }
         }
         // A plan that waited and began was agreed with, unless only its time was over.
         if plan.mode == Mode::Approve
@@ -487,7 +508,8 @@ impl Engine {
         for (finding, ladder) in std::mem::take(&mut memory.ladders) {
             let Some(policy) = self.same(&memory, &finding.policy) else { continue };
             let Ladder { rung, attempts, disrupted, known, told, settled, began, next, until } = ladder;
-            let (told, settled) = (known, settled.or(told.then_some(Settled::Told)));
+            // What a person knows of since before settles by that when it is looked at again, of which there is no record.
+            let (told, settled) = (known, settled.or((told && !known).then_some(Settled::Told)));
             if let Some(until) = until.filter(|until| *until > now) {
                 let climbed = Climbed { policy, rung, attempts, disrupted, told, settled, began, next, until };
                 self.climbed.insert(finding, climbed);

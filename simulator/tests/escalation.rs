@@ -476,3 +476,31 @@ fn what_a_rung_did_is_undone_when_its_time_is_over() {
     "#]],
     );
 }
+
+/// A word by the way does not replace the call for help: whoever is only told of what is critical has to be told.
+#[test]
+fn a_hand_over_is_told_unless_a_rung_told_as_many_as_urgently() {
+    for (severity, expected) in
+        [("info", vec!["info [chat]", "critical [chat, pager]"]), ("critical", vec!["critical [chat, pager]"])]
+    {
+        // There is nowhere to move it to.
+        let (mut engine, _) =
+            engine(1, &format!("then: [{{notify: {{message: m, severity: {severity}}}}}, migrate]\ncooldown: 0s"));
+        let mut here = vm("vm/a", "host/a", 1.0);
+        here.adapter = Some(AdapterName::new("assumed").unwrap());
+        let seen = Input::Observed(Observation::Inventory(InventoryChange::Upsert(here)));
+        engine.handle(at(0), seen, &mut Vec::new());
+        let mut out = heat(&mut engine, 1, "vm/a", 0.9);
+        engine.advance(at(60), &mut out);
+        let told: Vec<String> = handed(&out)
+            .iter()
+            .map(|one| {
+                let to: Vec<&str> = one.to.iter().map(ChannelName::as_str).collect();
+                format!("{} [{}]", one.severity, to.join(", "))
+            })
+            .collect();
+        assert_eq!(told, expected);
+        let over = |output: &Output| matches!(output, Output::Record(Record { entry: Entry::HandedOver { .. }, .. }));
+        assert!(out.iter().any(over), "{out:?}");
+    }
+}

@@ -261,3 +261,33 @@ fn what_people_approved_of_and_waits_for_its_turn_goes_on_after_a_restart() {
     "#]],
     );
 }
+
+/// People were told on the way, and what comes after that waits as the program is killed: it is not the end of the ladder.
+#[test]
+fn a_ladder_goes_on_after_a_restart_past_what_people_were_told() {
+    let site = [
+        policy("grown", "select: {kind: vm}\non: vm.grown\nthen: [{resize: {vcpus: +1}}]"),
+        policy(
+            "hot",
+            "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\ncooldown: 0s\nthen: [{notify: {message: look}}, restart]",
+        ),
+    ]
+    .concat();
+    let slow = Assumption { verb: Some(Verb::Resize), takes: Duration::from_secs(30), ..Assumption::default() };
+    let mut bench = Bench::new(&site, centre(1), vec![slow]);
+    bench.event(1, "vm/a0", "vm.grown", &[]).sample(2, "vm/a0", "cpu", 0.9);
+    bench.driver.run_until(at(5));
+    bench.killed_until(10, &site).sample(11, "vm/a0", "cpu", 0.9).until(32, expect![[r#"
+        11s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        11s held hot on vm/a0: plan p1-1 has vm/a0 in hand
+        31s ended p1-1/1: Done { observed: "assumed" }
+        31s plan p1-1: Succeeded
+        31s plan p2-1 restart for hot: vm/a0 restart
+        31s begins p2-1/1
+        31s ended p2-1/1: Done { observed: "assumed" }
+        31s plan p2-1: Succeeded
+        31s handed over hot on vm/a0: the ladder is at its end: notify, restart
+        31s told: a person has to go on with vm/a0: the ladder is at its end: notify, restart
+        31s quarantine of vm/a0 by hot on vm/a0, 10m
+    "#]]);
+}

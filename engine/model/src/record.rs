@@ -80,6 +80,9 @@ pub enum Entry {
         finding: FindingRef,
         /// The plan.
         plan: PlanId,
+        /// The rung of its ladder, from 1, that asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rung: Option<u16>,
     },
     /// A plan that waited for people begins: they have agreed with it, and nothing holds it back. One that waits for nobody has begun when
     /// it was made.

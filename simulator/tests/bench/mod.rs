@@ -193,7 +193,7 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
             let whom: Vec<&str> = plan.findings.iter().map(|finding| finding.policy.as_str()).collect();
             format!("plan {} {} for {}: {}", plan.id, plan.response, whom.join(", "), steps.join(", "))
         }
-        Entry::Joined { finding, plan } => format!("{finding} joins plan {plan}"),
+        Entry::Joined { finding, plan, .. } => format!("{finding} joins plan {plan}"),
         Entry::PlanBegun { plan } => format!("begins plan {plan}"),
         Entry::StepDispatched { key, .. } => format!("begins {key}"),
         Entry::StepFinished { plan, step, result } => format!("ended {plan}/{step}: {result:?}"),

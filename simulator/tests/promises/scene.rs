@@ -198,8 +198,10 @@ impl Scene {
                 self.open.remove(finding);
             }
             Entry::PlanMade(plan) => self.made(record.at, plan),
-            Entry::Joined { finding, plan } => {
-                if let Some(flight) = self.flights.get_mut(plan) {
+            Entry::Joined { finding, plan, .. } => {
+                if let Some(flight) =
+                    self.flights.get_mut(plan).filter(|flight| !flight.plan.findings.contains(finding))
+                {
                     flight.plan.findings.push(finding.clone());
                 }
             }
