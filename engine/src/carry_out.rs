@@ -147,14 +147,14 @@ impl Engine {
     /// Looks whether a plan has helped, and looks again soon if that is not settled.
     pub(crate) fn look(&mut self, id: PlanId, out: &mut Vec<Output>) {
         let Some(run) = self.runs.get(&id) else { return };
-        let Some(until) = run.verifying_until() else { return };
+        let (Some(until), Some(done)) = (run.verifying_until(), run.done_at()) else { return };
         let Some(wanted) = run.plan().verification.clone() else { return };
         let (finding, rung) = (run.plan().finding(), usize::from(run.plan().rung.saturating_sub(1)));
         if self.verifying.insert(id) {
             self.record(out, Entry::Verifying { plan: id, that: wanted.that.clone(), until });
         }
         let now = self.now;
-        let truth = self.decider.verified(now, &finding, rung, &wanted.that);
+        let truth = self.decider.verified(now, &finding, rung, &wanted.that, done);
         let Some(run) = self.runs.get_mut(&id) else { return };
         match truth {
             Some(truth) => run.verify(truth, now),

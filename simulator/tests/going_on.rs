@@ -277,7 +277,9 @@ fn a_ladder_goes_on_after_a_restart_past_what_people_were_told() {
     let mut bench = Bench::new(&site, centre(1), vec![slow]);
     bench.event(1, "vm/a0", "vm.grown", &[]).sample(2, "vm/a0", "cpu", 0.9);
     bench.driver.run_until(at(5));
-    bench.killed_until(10, &site).sample(11, "vm/a0", "cpu", 0.9).until(32, expect![[r#"
+    bench.killed_until(10, &site).sample(11, "vm/a0", "cpu", 0.9).until(
+        32,
+        expect![[r#"
         11s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
         11s held hot on vm/a0: plan p1-1 has vm/a0 in hand
         31s ended p1-1/1: Done { observed: "assumed" }
@@ -289,5 +291,6 @@ fn a_ladder_goes_on_after_a_restart_past_what_people_were_told() {
         31s handed over hot on vm/a0: the ladder is at its end: notify, restart
         31s told: a person has to go on with vm/a0: the ladder is at its end: notify, restart
         31s quarantine of vm/a0 by hot on vm/a0, 10m
-    "#]]);
+    "#]],
+    );
 }

@@ -52,8 +52,9 @@ pub struct Deed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Forward,
-    /// It is looked whether it helped, until then; since when it has.
+    /// Since its last step ended it is looked whether it helped, until then; since when it has.
     Verifying {
+        done: Timestamp,
         until: Timestamp,
         since: Option<Timestamp>,
     },
@@ -111,7 +112,7 @@ impl Run {
 
     /// Whether it helped, if that is looked at, is looked at from `now` on.
     pub fn look_anew(&mut self, now: Timestamp) {
-        if let (Phase::Verifying { until, since }, Some(wanted)) = (&mut self.phase, &self.plan.verification) {
+        if let (Phase::Verifying { until, since, .. }, Some(wanted)) = (&mut self.phase, &self.plan.verification) {
             (*until, *since) = (now + wanted.within, None);
         }
     }
@@ -216,7 +217,7 @@ impl Run {
 
     /// Takes in whether what the plan was for is so at `now`, while that is asked.
     pub fn verify(&mut self, truth: Truth, now: Timestamp) {
-        let (Phase::Verifying { until, since }, Some(wanted)) = (&mut self.phase, &self.plan.verification) else {
+        let (Phase::Verifying { until, since, .. }, Some(wanted)) = (&mut self.phase, &self.plan.verification) else {
             return;
         };
         match truth {
@@ -251,6 +252,15 @@ impl Run {
     pub fn verifying_until(&self) -> Option<Timestamp> {
         match self.phase {
             Phase::Verifying { until, .. } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// When its last step ended, while it is looked whether it helped: what was measured before says nothing of that.
+    #[must_use]
+    pub fn done_at(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Verifying { done, .. } => Some(done),
             _ => None,
         }
     }
@@ -434,7 +444,7 @@ impl Run {
         match &self.plan.verification {
             _ if in_doubt || self.called_off.is_some() => self.phase = Phase::Over,
             _ if failed || self.out_of_time => self.turn_back(),
-            Some(wanted) => self.phase = Phase::Verifying { until: now + wanted.within, since: None },
+            Some(wanted) => self.phase = Phase::Verifying { done: now, until: now + wanted.within, since: None },
             None => self.phase = Phase::Over,
         }
     }
