@@ -171,6 +171,7 @@ impl Engine {
     pub(crate) fn eased(&mut self, out: &mut Vec<Output>) {
         self.healthier(out);
         self.heard_again(out);
+        self.stir_standing(out);
         let elsewhere = |hold: &Hold| {
             matches!(
                 hold,

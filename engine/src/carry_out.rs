@@ -57,6 +57,7 @@ impl Engine {
         self.doubtful.extend(run.doubtful().map(|plan| (id, plan)));
         self.verifying.remove(&id);
         self.recovered.remove(&id);
+        self.standing.remove(&id);
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let findings = self.findings_of(run.plan());
         self.joined.remove(&id);
@@ -89,6 +90,10 @@ impl Engine {
                 let Deed { step, preconditions, attempt, .. } = &deed;
                 let key = IdempotencyKey::of(id, step.id, *attempt);
                 let width = self.width_of(&deed);
+                if let Some(hold) = self.standing_still(&deed) {
+                    self.stand_still(id, hold, out);
+                    continue;
+                }
                 let wrong = preconditions.iter().find_map(|one| unmet(&self.topology, &step.resource, one));
                 if let Some(reason) = wrong {
                     changed |= self.refuse(id, step.id, reason, out);

@@ -119,7 +119,8 @@ impl Engine {
             let joined = self.joined.get(&plan).is_some_and(|joined| joined.iter().any(|one| one == finding));
             let maker = self.runs.get(&plan).filter(|_| joined).map(|run| run.plan().finding());
             let whose = maker.map_or_else(String::new, |maker| format!(", made for {maker},"));
-            let lane = self.without_lane(plan).first().map_or_else(String::new, |(_, why)| format!("; {why}"));
+            let waits = self.standing_in(plan).into_iter().chain(self.without_lane(plan)).next();
+            let lane = waits.map_or_else(String::new, |(_, why)| format!("; {why}"));
             return (Status::Acting, format!("plan {plan}{whose} is in flight{lane}; {evidence}"), None);
         }
         match (&case.settled, &case.hold) {
