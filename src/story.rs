@@ -79,9 +79,10 @@ impl Story {
                     self.plans.insert(*id, plan.clone());
                 }
             }
-            Entry::Joined { finding, plan } => {
+            Entry::Joined { finding, plan, .. } => {
                 line("36", "plan", &format!("{plan} does what {} wants for {} too", finding.policy, finding.resource));
             }
+            Entry::PlanBegun { plan } => line("36", "plan", &format!("{plan} begins")),
             Entry::StepDispatched { plan, step, key } => {
                 if let Some(step) = self.plans.get(plan).and_then(|plan| plan.step(*step)) {
                     let undone = key.attempt().filter(|attempt| attempt.undo).and(step.compensation.as_deref());
@@ -102,7 +103,12 @@ impl Story {
                 };
                 line(colour, "  step", &format!("{plan}/{step} {text}"));
             }
-            Entry::PlanCalledOff { plan, reason } => line("35", "plan", &format!("{plan} is called off: {reason}")),
+            Entry::PlanCalledOff { plan, reason, out_of_time: true } => {
+                line("35", "plan", &format!("{plan} begins nothing more, and what was done is undone: {reason}"));
+            }
+            Entry::PlanCalledOff { plan, reason, .. } => {
+                line("35", "plan", &format!("{plan} is called off: {reason}"));
+            }
             Entry::Verifying { plan, that, until } => {
                 line("36", "  verify", &format!("{plan} `{that}`, by {}", clock(*until)));
             }

@@ -117,8 +117,23 @@ impl Engine {
         self.safeguards.values().filter(move |guard| known(guard) || selects(guard))
     }
 
-    /// Holds back what a guard forbids for now. An event that has waited as long as one deserves an answer is given up: by the time the
-    /// guard lets it pass it would be a matter of the past.
+    /// When an event that `hold` keeps from being answered is given up: by the time that is over it would be a matter of the past.
+    ///
+    /// What a guard forbids is given up however it stands by then. A pause after one's own deed, and another plan that is at work there, end
+    /// without anybody looking: then it depends on whether a condition says that what the event told of still is so. Between two tries
+    /// of one answer nothing is given up.
+    pub(crate) fn given_up_at(&self, finding: &FindingRef, hold: &Hold) -> Option<Timestamp> {
+        let expires = self.decider.expires(finding)?;
+        // Who approved of it late did not mean to answer nothing.
+        let expires = self.answers_until(finding).map_or(expires, |until| until.max(expires));
+        let case = self.cases.get(finding)?;
+        let untried = !case.answering || case.plan.is_some_and(|plan| self.is_agreed(plan));
+        let unasked = case.policy.when.is_none() && untried;
+        let waits = matches!(hold, Hold::Cooldown { .. } | Hold::Owned { .. } | Hold::Undecided { .. });
+        (hold.is_a_guards() || waits && unasked).then_some(expires)
+    }
+
+    /// Holds back what is not to be done for now. An event that has waited as long as one deserves an answer is given up.
     pub(crate) fn hold_back(
         &mut self,
         finding: &FindingRef,
@@ -127,9 +142,7 @@ impl Engine {
         out: &mut Vec<Output>,
     ) {
         self.trip_for(&hold, out);
-        let expires = self.decider.expires(finding).filter(|_| hold.is_a_guards());
-        // Who approved of it late did not mean to answer nothing.
-        let expires = expires.map(|expires| self.answers_until(finding).map_or(expires, |until| until.max(expires)));
+        let expires = self.given_up_at(finding, &hold);
         if expires.is_some_and(|expires| expires <= self.now) {
             let reason = format!("it was held back until it was too old to be answered: {hold}");
             return self.decider.answered(self.now, finding, &reason, changes);
@@ -158,6 +171,7 @@ impl Engine {
     pub(crate) fn eased(&mut self, out: &mut Vec<Output>) {
         self.healthier(out);
         self.heard_again(out);
+        self.stir_standing(out);
         let elsewhere = |hold: &Hold| {
             matches!(
                 hold,

@@ -16,6 +16,22 @@ use crate::{
     case::{Case, Settled},
 };
 
+/// What would be done about a finding.
+struct NextDeed {
+    rung: usize,
+    steps: Vec<Step>,
+    /// What stands before it in the ladder, and would not be a plan.
+    before: Vec<(usize, Passed)>,
+}
+
+/// A rung that makes no plan.
+enum Passed {
+    /// People are told by it.
+    Told(Response),
+    /// It cannot be done, or is not meant.
+    Over(String),
+}
+
 impl Engine {
     /// The plan of another finding that is on its way, or waits like this one would have to, and does what `response` comes to.
     pub(crate) fn twin(&self, finding: &FindingRef, rung: &Rung, response: &Response) -> Option<PlanId> {
@@ -41,15 +57,25 @@ impl Engine {
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = Some(id);
         case.hold = waits.filter(|_| self.proposals.contains_key(&id));
+        case.answering = true;
         case.pursue(done);
         let (policy, rung) = (case.policy.clone(), case.rung);
         self.joined.entry(id).or_default().insert(finding.clone());
         self.tried(&policy, rung);
-        self.record(out, Entry::Joined { finding: finding.clone(), plan: id });
+        self.record(out, Entry::Joined { finding: finding.clone(), plan: id, rung: Some(number(rung)) });
+        if self.runs.contains_key(&id) {
+            self.count_time(finding, &plan);
+        }
     }
 
-    /// The findings of other policies that ask for the same as `plan`, which is about to be made: it is made for them too.
-    pub(crate) fn of_one_mind(&mut self, plan: &Plan, changes: &mut Vec<Change>) -> Vec<FindingRef> {
+    /// The findings of other policies that ask for the same as `plan`, which is about to be made: it is made for them too. What stands before
+    /// that in their ladders is told, or said to be passed over, as if they had made the plan.
+    pub(crate) fn of_one_mind(
+        &mut self,
+        plan: &Plan,
+        changes: &mut Vec<Change>,
+        out: &mut Vec<Output>,
+    ) -> Vec<FindingRef> {
         let mut found = Vec::new();
         for finding in self.rivals_on(&plan.subject, &plan.policy) {
             let Some(case) = self.cases.get(&finding) else { continue };
@@ -61,16 +87,28 @@ impl Engine {
             if busy || mode < Mode::Approve || mode > plan.mode {
                 continue;
             }
-            let wanted = self.next_deed(&finding, changes);
-            if let Some((rung, steps)) = wanted
-                && same(&steps, &plan.steps)
-                && let Some(case) = self.cases.get_mut(&finding)
-            {
-                case.be_at(rung);
+            let Some(deed) = self.next_deed(&finding, changes).filter(|deed| same(&deed.steps, &plan.steps)) else {
+                continue;
+            };
+            self.pass_by(&finding, deed.before, out);
+            if let Some(case) = self.cases.get_mut(&finding) {
+                case.be_at(deed.rung);
                 found.push(finding);
             }
         }
         found
+    }
+
+    /// A ladder goes on to a rung that another finding's plan does for it: those before it are done with.
+    fn pass_by(&mut self, finding: &FindingRef, before: Vec<(usize, Passed)>, out: &mut Vec<Output>) {
+        for (index, passed) in before {
+            let Some(policy) = self.cases.get(finding).map(|case| case.policy.clone()) else { return };
+            let Some(rung) = policy.then.get(index) else { return };
+            match passed {
+                Passed::Told(response) => self.tell_rung(finding, index, &response, out),
+                Passed::Over(reason) => self.skip(finding, index, rung.response.to_string(), reason, out),
+            }
+        }
     }
 
     /// The plan was made: it is that of all its findings. Those that waited for a person to do the same wait no longer.
@@ -80,11 +118,17 @@ impl Engine {
             let Some(case) = self.cases.get_mut(finding) else { continue };
             case.plan = Some(plan.id);
             case.hold = None;
+            case.answering = true;
             case.pursue(done.clone());
             if *finding != plan.finding() {
                 let (policy, rung) = (case.policy.clone(), case.rung);
                 self.joined.entry(plan.id).or_default().insert(finding.clone());
                 self.tried(&policy, rung);
+                if rung > 0 {
+                    // The plan itself says how far the ladder is that made it, and of no other.
+                    let rung = Some(number(rung));
+                    self.record(out, Entry::Joined { finding: finding.clone(), plan: plan.id, rung });
+                }
             }
         }
         if plan.mode == Mode::Auto {
@@ -112,8 +156,9 @@ impl Engine {
             case.plan = Some(plan.id);
             case.hold = None;
             case.pursue(done.clone());
+            let rung = Some(number(case.rung));
             self.joined.entry(plan.id).or_default().insert(finding.clone());
-            self.record(out, Entry::Joined { finding, plan: plan.id });
+            self.record(out, Entry::Joined { finding, plan: plan.id, rung });
         }
         self.joined.remove(&waiting);
     }
@@ -136,8 +181,8 @@ impl Engine {
             }
             let (priority, free) = (case.policy.priority, case.plan.is_none());
             let mut wishes = case.pursued.clone();
-            if free && let Some((_, steps)) = self.next_deed(&finding, changes) {
-                wishes.extend(self.wishes_of(&steps));
+            if free && let Some(deed) = self.next_deed(&finding, changes) {
+                wishes.extend(self.wishes_of(&deed.steps));
             }
             rivals.push(Rival { finding, priority, wishes });
         }
@@ -187,8 +232,8 @@ impl Engine {
         found
     }
 
-    /// What would be done about a finding if nothing held it back: the rung, and its steps. Nothing is tried, told or skipped.
-    fn next_deed(&mut self, finding: &FindingRef, changes: &mut Vec<Change>) -> Option<(usize, Vec<Step>)> {
+    /// What would be done about a finding if nothing held it back. Nothing is tried, told or skipped.
+    fn next_deed(&mut self, finding: &FindingRef, changes: &mut Vec<Change>) -> Option<NextDeed> {
         let case = self.cases.get(finding).filter(|case| case.settled.is_none())?;
         let (policy, first) = (case.policy.clone(), case.rung);
         if self.decider.holds(self.now, finding) != Truth::True {
@@ -196,18 +241,24 @@ impl Engine {
         }
         let projection = Projection::of(self.projected());
         let barred = self.barred(&policy, &finding.resource);
+        let mut before = Vec::new();
         for (index, rung) in policy.then.iter().enumerate().skip(first) {
-            let response = match self.decider.prescribe(self.now, finding, index, changes)? {
-                Prescribed::Do(Response::Notify { .. }) | Prescribed::Pass(_) => continue,
+            let passed = match self.decider.prescribe(self.now, finding, index, changes)? {
+                Prescribed::Do(response @ Response::Notify { .. }) => Passed::Told(response),
+                Prescribed::Pass(reason) => Passed::Over(reason),
                 Prescribed::Unknown(_) => return None,
-                Prescribed::Do(response) => response,
+                Prescribed::Do(response) => {
+                    let around = self.around(&projection, &barred);
+                    match self.drafted(&around, &policy, &finding.resource, rung, &response) {
+                        Ok(draft) => match self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around) {
+                            None => return Some(NextDeed { rung: index, steps: draft.steps, before }),
+                            Some(reason) => Passed::Over(reason),
+                        },
+                        Err(infeasible) => Passed::Over(infeasible.to_string()),
+                    }
+                }
             };
-            let around = self.around(&projection, &barred);
-            if let Ok(draft) = self.drafted(&around, &policy, &finding.resource, rung, &response)
-                && self.out_of_bounds(&policy, &finding.resource, &response, &draft, &around).is_none()
-            {
-                return Some((index, draft.steps));
-            }
+            before.push((index, passed));
         }
         None
     }
@@ -235,4 +286,9 @@ impl Engine {
         };
         wishes(steps, before)
     }
+}
+
+/// The number of the rung with this index, from 1.
+pub(crate) fn number(rung: usize) -> u16 {
+    u16::try_from(rung.saturating_add(1)).unwrap_or(u16::MAX)
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use homeostat_model::{
-    Duration, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult, Timestamp,
+    Duration, Entry, IdempotencyKey, Mode, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
+    Timestamp,
 };
 use homeostat_plan::{Deed, Run, unmet};
 
@@ -19,9 +20,15 @@ impl Engine {
     pub(crate) fn begin(&mut self, plan: Arc<Plan>, out: &mut Vec<Output>) {
         let id = plan.id;
         self.plans_begun += 1;
+        if plan.mode == Mode::Approve {
+            // Its first step may wait for a lane, and people were told that it runs: it is not to be asked about again.
+            self.record(out, Entry::PlanBegun { plan: id });
+        }
         self.guard.own(self.now, &plan);
         self.breakers_at_begin(&plan, out);
-        self.count_time(&plan);
+        for finding in self.findings_of(&plan) {
+            self.count_time(&finding, &plan);
+        }
         self.runs.insert(id, Run::new(plan));
         self.go_on(id, out);
     }
@@ -50,6 +57,7 @@ impl Engine {
         self.doubtful.extend(run.doubtful().map(|plan| (id, plan)));
         self.verifying.remove(&id);
         self.recovered.remove(&id);
+        self.standing.remove(&id);
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let findings = self.findings_of(run.plan());
         self.joined.remove(&id);
@@ -82,6 +90,10 @@ impl Engine {
                 let Deed { step, preconditions, attempt, .. } = &deed;
                 let key = IdempotencyKey::of(id, step.id, *attempt);
                 let width = self.width_of(&deed);
+                if let Some(hold) = self.standing_still(&deed) {
+                    self.stand_still(id, hold, out);
+                    continue;
+                }
                 let wrong = preconditions.iter().find_map(|one| unmet(&self.topology, &step.resource, one));
                 if let Some(reason) = wrong {
                     changed |= self.refuse(id, step.id, reason, out);
@@ -140,14 +152,14 @@ impl Engine {
     /// Looks whether a plan has helped, and looks again soon if that is not settled.
     pub(crate) fn look(&mut self, id: PlanId, out: &mut Vec<Output>) {
         let Some(run) = self.runs.get(&id) else { return };
-        let Some(until) = run.verifying_until() else { return };
+        let (Some(until), Some(done)) = (run.verifying_until(), run.done_at()) else { return };
         let Some(wanted) = run.plan().verification.clone() else { return };
         let (finding, rung) = (run.plan().finding(), usize::from(run.plan().rung.saturating_sub(1)));
         if self.verifying.insert(id) {
             self.record(out, Entry::Verifying { plan: id, that: wanted.that.clone(), until });
         }
         let now = self.now;
-        let truth = self.decider.verified(now, &finding, rung, &wanted.that);
+        let truth = self.decider.verified(now, &finding, rung, &wanted.that, done);
         let Some(run) = self.runs.get_mut(&id) else { return };
         match truth {
             Some(truth) => run.verify(truth, now),
@@ -200,12 +212,12 @@ impl Engine {
         let _ = self.call_off(id, reason, out);
     }
 
-    /// Lets what is being done of a plan end, and begins nothing more of it.
+    /// The time of a plan is over: what is being done of it is let end, nothing more is begun, and what was done is undone.
     pub(crate) fn stop_early(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
         let Some(run) = self.runs.get_mut(&id) else { return self.drop_plan(id, reason, out) };
-        run.call_off(reason, self.now);
-        if run.result().is_none() {
-            self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned() });
+        let turns = run.run_out_of_time(reason, self.now);
+        if turns && run.result().is_none() {
+            self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned(), out_of_time: true });
         }
         self.go_on(id, out);
     }
@@ -221,7 +233,7 @@ impl Engine {
             let key = |deed: Deed| Output::Cancel(IdempotencyKey::of(id, deed.step.id, deed.attempt));
             out.extend(run.running().map(key));
             if run.result().is_none() {
-                self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned() });
+                self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned(), out_of_time: false });
             }
         } else if self.guard.has_any(id) {
             // It has ended in doubt; a person has looked.

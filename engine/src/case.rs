@@ -38,8 +38,10 @@ pub(crate) struct Case {
     pub(crate) disrupted: bool,
     /// A person was told of it not long ago, at the end of the ladder.
     pub(crate) known_to_people: bool,
-    /// People were told, and nothing was done since.
+    /// All were told whom a hand-over tells, as urgently, and nothing was done since.
     pub(crate) told_last: bool,
+    /// Something was done about it since it opened, or people were told: what follows is part of the same answer.
+    pub(crate) answering: bool,
     /// The finding has closed while a plan was in flight.
     pub(crate) closed: bool,
 }
@@ -107,6 +109,7 @@ impl Case {
             disrupted: false,
             known_to_people: false,
             told_last: false,
+            answering: false,
             closed: false,
         }
     }

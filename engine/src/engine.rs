@@ -90,6 +90,8 @@ pub struct Engine {
     pub(crate) verifying: BTreeSet<PlanId>,
     /// Plans of an earlier generation, and the adapters that have not described yet what there is.
     pub(crate) recovered: BTreeMap<PlanId, BTreeSet<AdapterName>>,
+    /// Plans in flight of which a step waits, since what it concerns is left alone.
+    pub(crate) standing: BTreeSet<PlanId>,
     /// Those besides their own for which the plans in flight and those that wait are.
     pub(crate) joined: BTreeMap<PlanId, BTreeSet<FindingRef>>,
     /// Plans that wait for a person.
@@ -145,6 +147,7 @@ impl Engine {
             lanes: Lanes::default(),
             verifying: BTreeSet::new(),
             recovered: BTreeMap::new(),
+            standing: BTreeSet::new(),
             joined: BTreeMap::new(),
             proposals: BTreeMap::new(),
             agreed: BTreeMap::new(),
@@ -195,6 +198,7 @@ impl Engine {
         self.follow(changes, out);
         self.withdraw_edited(&before, out);
         self.call_all(out);
+        self.stir_standing(out);
         // What a guard held back, another may let pass.
         self.reconsider_held(Hold::is_a_guards, out);
         loaded
@@ -498,7 +502,7 @@ impl Engine {
                     let fresh = || Case::new(policy.clone());
                     let case = self.cases.entry(finding.clone()).or_insert_with(fresh);
                     case.adopt(policy.clone());
-                    case.closed = false;
+                    (case.closed, case.answering) = (false, false);
                     self.told_of_open(&finding);
                     if let Some(flap) = policy.limits.flap.filter(|_| !resumed) {
                         self.guard.opened(self.now, &finding, &flap);

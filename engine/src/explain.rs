@@ -119,7 +119,8 @@ impl Engine {
             let joined = self.joined.get(&plan).is_some_and(|joined| joined.iter().any(|one| one == finding));
             let maker = self.runs.get(&plan).filter(|_| joined).map(|run| run.plan().finding());
             let whose = maker.map_or_else(String::new, |maker| format!(", made for {maker},"));
-            let lane = self.without_lane(plan).first().map_or_else(String::new, |(_, why)| format!("; {why}"));
+            let waits = self.standing_in(plan).into_iter().chain(self.without_lane(plan)).next();
+            let lane = waits.map_or_else(String::new, |(_, why)| format!("; {why}"));
             return (Status::Acting, format!("plan {plan}{whose} is in flight{lane}; {evidence}"), None);
         }
         match (&case.settled, &case.hold) {
@@ -129,7 +130,9 @@ impl Engine {
             (_, Some(hold)) if hold.until().is_none_or(|until| until > self.now) => {
                 let agreed = case.plan.filter(|plan| self.is_agreed(*plan));
                 let agreed = agreed.map_or_else(String::new, |plan| format!("plan {plan} was approved of; "));
-                (Status::HeldBack, format!("{agreed}{hold}; {evidence}"), hold.acts_at())
+                // Not where what waits is given up before.
+                let lasts = |at: &Timestamp| self.given_up_at(finding, hold).is_none_or(|given_up| *at < given_up);
+                (Status::HeldBack, format!("{agreed}{hold}; {evidence}"), hold.acts_at().filter(lasts))
             }
             (Some(Settled::Mode), _) => (Status::HandedOver, format!("a plan was recommended; {evidence}"), None),
             (None, _) if evidence.truth == homeostat_model::Truth::False => {

@@ -50,10 +50,9 @@ impl Engine {
     pub(crate) fn consider_into(&mut self, finding: &FindingRef, changes: &mut Vec<Change>, out: &mut Vec<Output>) {
         match self.judge(finding, changes, out) {
             Verdict::Nothing => {}
-            Verdict::Hold(hold) if hold.is_a_guards() => self.hold_back(finding, hold, changes, out),
             Verdict::Hold(hold) => {
                 let observed = hold == Hold::Observing;
-                self.hold(finding, hold, out);
+                self.hold_back(finding, hold, changes, out);
                 if observed {
                     // An event is over once it was seen; a condition stays a finding until it holds no longer.
                     self.decider.answered(self.now, finding, "it was observed", changes);
@@ -75,8 +74,10 @@ impl Engine {
             Verdict::Join(plan) => self.join(finding, plan, out),
             Verdict::Agreed(plan) => self.try_agreed(plan, changes, out),
             Verdict::Wait(hold) => {
-                self.hold(finding, hold, out);
-                self.wake(finding, self.now + RETRY_AFTER);
+                let soon = self.now + RETRY_AFTER;
+                let until = self.given_up_at(finding, &hold).map_or(soon, |until| until.min(soon));
+                self.hold_back(finding, hold, changes, out);
+                self.wake(finding, until);
             }
         }
     }
@@ -202,11 +203,9 @@ impl Engine {
                     guarded = true;
                     Some(reason)
                 }
-                Some(Prescribed::Do(Response::Notify { severity, message, to })) => {
+                Some(Prescribed::Do(response @ Response::Notify { .. })) => {
                     told = true;
-                    let number = u16::try_from(index + 1).unwrap_or(u16::MAX);
-                    self.tell(finding, Some(number), severity, &message, &to, out);
-                    self.guard.rest(self.now, finding, rung.cooldown.unwrap_or(policy.cooldown));
+                    self.tell_rung(finding, index, &response, out);
                     None
                 }
                 Some(Prescribed::Do(response)) if let Some(twin) = self.twin(finding, rung, &response) => {
@@ -229,9 +228,8 @@ impl Engine {
                     }
                 }
             };
-            match skipped {
-                Some(reason) => self.skip(finding, index, rung.response.to_string(), reason, out),
-                None => self.tried(&policy, index),
+            if let Some(reason) = skipped {
+                self.skip(finding, index, rung.response.to_string(), reason, out);
             }
             nothing_meant &= guarded;
             if let Some(case) = self.cases.get_mut(finding) {
@@ -255,7 +253,14 @@ impl Engine {
     }
 
     /// Records that a rung was passed over, once for each reason.
-    fn skip(&mut self, finding: &FindingRef, rung: usize, response: String, reason: String, out: &mut Vec<Output>) {
+    pub(crate) fn skip(
+        &mut self,
+        finding: &FindingRef,
+        rung: usize,
+        response: String,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) {
         let Some(case) = self.cases.get_mut(finding) else { return };
         if case.passed.iter().any(|(known, why)| *known == rung && *why == reason) {
             return;
@@ -318,7 +323,7 @@ impl Engine {
             return self.hold_back(finding, hold, changes, out);
         }
         if mode >= Mode::Approve {
-            let others = self.of_one_mind(&plan, changes);
+            let others = self.of_one_mind(&plan, changes, out);
             plan.findings.extend(others);
         }
         self.tried(&policy, rung);
@@ -462,9 +467,9 @@ impl Engine {
         }
         let policy = case.policy.clone();
         let rung = u16::try_from(case.rung.saturating_add(1)).unwrap_or(u16::MAX);
-        let pause = pause_after(&policy, rung, result);
         let next = case.out_of_time.take();
         let out_of_time = next.is_some();
+        let pause = pause_after(&policy, rung, result, out_of_time);
         // What was called off was not tried, unless its time was over.
         let tried = !out_of_time && !matches!(result, PlanResult::Cancelled { .. });
         let escalated = out_of_time || tried && case.attempted();
@@ -511,12 +516,14 @@ impl Engine {
     }
 }
 
-/// How long a policy leaves a resource alone after a plan of its rung (from 1) ended like this; none where the ladder goes on at once, or
+/// How long a policy leaves a resource alone after a plan of its rung (from 1) ended like this, `out_of_time` or not; none where the ladder goes on at once, or
 /// after a moment.
-pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult) -> Option<Duration> {
+pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult, out_of_time: bool) -> Option<Duration> {
     let own = policy.then.get(usize::from(rung.saturating_sub(1))).and_then(|rung| rung.cooldown);
     match result {
         PlanResult::Succeeded => Some(own.unwrap_or(policy.cooldown)),
+        // The next one is due.
+        PlanResult::Failed { .. } | PlanResult::Unverified { .. } if out_of_time => None,
         // A response that has a pause of its own backs off: also when it failed.
         PlanResult::Failed { .. } | PlanResult::Unverified { .. } => own.map(|own| own.max(RETRY_AFTER)),
         PlanResult::Cancelled { .. } | PlanResult::Expired { .. } => None,

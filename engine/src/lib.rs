@@ -69,6 +69,7 @@ mod recall;
 mod recent;
 mod recover;
 mod refusal;
+mod standing;
 mod storm;
 mod tell;
 mod told;

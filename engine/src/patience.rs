@@ -1,11 +1,11 @@
 //! How long a ladder takes at most: each rung, and all of it. And its end: a person takes over.
 //!
 //! ```text
-//!   first plan of a rung begins --within--> its plan begins no more steps; the next rung follows
+//!   first plan of a rung begins --within--> its plan begins no more steps, and is undone; the next rung follows
 //!   first plan of the ladder begins --handOver.after--> the same; the ladder is at its end
 //! ```
 //!
-//! What is being done is not interrupted: half a deed is worse than a late one.
+//! What is being done is not interrupted: half a deed is worse than a late one. It has not helped, so that the plan ends as unverified.
 //!
 //! The times outlast the program, as does the place of a ladder: both are in its records. They go on while nothing runs, and while the
 //! finding is closed for a moment. What is over when the finding is open again is left at once, before anything more of it is done.
@@ -17,15 +17,15 @@ use homeostat_policy::HandOver;
 use crate::{Engine, Output, case::Case, engine::Alarm};
 
 impl Engine {
-    /// `plan` begins: from now on the time of its rung runs, and that of its ladder.
-    pub(crate) fn count_time(&mut self, plan: &Plan) {
-        let (now, finding) = (self.now, plan.finding());
-        let Some(case) = self.cases.get_mut(&finding) else { return };
+    /// `plan` begins, which is for this finding, or for it too: from now on the time of its rung runs, and that of its ladder.
+    pub(crate) fn count_time(&mut self, finding: &FindingRef, plan: &Plan) {
+        let now = self.now;
+        let Some(case) = self.cases.get_mut(finding) else { return };
         case.told_last = false;
         case.disrupted |= plan.reach.impact >= Impact::Restart;
         case.began.rung.get_or_insert(now);
         case.began.ladder.get_or_insert(now);
-        self.await_end(&finding);
+        self.await_end(finding);
     }
 
     /// Sees to it that a rung and a ladder whose times run are left when they are over.
@@ -48,6 +48,7 @@ impl Engine {
         // It was to be called off when homeostat ended.
         let going = |plan: &PlanId| self.runs.get(plan).is_some_and(Run::is_on_course);
         let overdue = case.plan.filter(|plan| case.out_of_time.is_some() && going(plan));
+        let overdue = overdue.filter(|plan| self.speaks_for(finding, *plan));
         if let Some(plan) = overdue {
             self.stop_early(plan, "it has not helped in time", out);
         } else if let Some((_, after)) = over(ladder) {
@@ -86,7 +87,7 @@ impl Engine {
         let Some(rung) = case.policy.then.get(case.rung) else { return false };
         let (response, plan) = (rung.response.to_string(), case.plan);
         let reason = format!("it has not helped within {limit}");
-        let stops = plan.filter(|_| case.out_of_time.is_none());
+        let first = case.out_of_time.is_none();
         match plan {
             Some(_) => case.out_of_time = Some(next),
             None => case.go_to(next),
@@ -94,10 +95,17 @@ impl Engine {
         let number = u16::try_from(next + 1).unwrap_or(u16::MAX);
         let left = Entry::Skipped { finding: finding.clone(), response, reason: reason.clone(), next: Some(number) };
         self.record(out, left);
-        if let Some(plan) = stops {
+        // A plan that others have joined is carried out as the one that made it says.
+        if let Some(plan) = plan.filter(|id| first && self.speaks_for(finding, *id)) {
             self.stop_early(plan, &reason, out);
         }
         plan.is_none()
+    }
+
+    /// Whether a plan goes on for this finding, and not for one that it has joined.
+    fn speaks_for(&self, finding: &FindingRef, plan: PlanId) -> bool {
+        let plan = self.runs.get(&plan).map(Run::plan).or_else(|| self.proposals.get(&plan).map(AsRef::as_ref));
+        plan.is_none_or(|plan| self.speaker(plan) == *finding)
     }
 
     /// Nothing is left to try, or nothing may be tried: people are told, and the resource is left alone where something was interrupted.
@@ -106,7 +114,7 @@ impl Engine {
         let policy = self.decider.policies().find(|policy| policy.name == finding.policy);
         let how = policy.map(|policy| policy.limits.hand_over.clone());
         let how = how.unwrap_or_default();
-        // A rung has told them, and nothing was done since: once is enough, unless the policy says whom to tell at the end.
+        // A rung has told them all of something as urgent, and nothing was done since: once is enough, unless the policy says how it ends.
         let enough = how == HandOver::default() && self.cases.get(finding).is_some_and(|case| case.told_last);
         let HandOver { to, severity, quarantine, .. } = how;
         let message = format!("a person has to go on with {}: {reason}", finding.resource);

@@ -239,7 +239,7 @@ impl Engine {
             view.until = run.verifying_until();
             let awaited = self.recovered.get(&id).and_then(|awaited| awaited.first());
             view.held = awaited.map(|adapter| format!("it waits until adapter {adapter} has listed what there is"));
-            for (step, why) in self.without_lane(id) {
+            for (step, why) in self.standing_in(id).into_iter().chain(self.without_lane(id)) {
                 if let Some(step) = view.steps.iter_mut().find(|view| view.step == step) {
                     step.reason.get_or_insert(why);
                 }

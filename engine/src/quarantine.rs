@@ -90,6 +90,7 @@ impl Engine {
     fn release(&mut self, resource: &ResourceId, reason: String, out: &mut Vec<Output>) {
         self.quarantined.remove(resource);
         self.record(out, Entry::ResourceReleased { resource: resource.clone(), reason });
+        self.stir_standing(out);
         let held = |hold: &Hold| matches!(hold, Hold::Quarantined { resource: held, .. } if held == resource);
         self.reconsider_held(held, out);
     }

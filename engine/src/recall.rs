@@ -81,6 +81,21 @@ impl Ladder {
         (self.rung, self.attempts, self.began.rung) = (rung, 0, None);
     }
 
+    /// A plan was made for it at this rung.
+    fn be_at(&mut self, rung: usize) {
+        if self.rung != rung {
+            self.go_to(rung);
+        }
+        self.told = false;
+    }
+
+    /// A plan of it begins.
+    fn begin(&mut self, plan: &Plan, at: Timestamp) {
+        self.disrupted |= plan.reach.impact >= Impact::Restart;
+        self.began.rung.get_or_insert(at);
+        self.began.ladder.get_or_insert(at);
+    }
+
     /// The time of its rung is over: it goes on at this one, when the plan in flight has ended.
     fn leave(&mut self, next: usize, in_flight: bool) {
         if in_flight {
@@ -205,10 +220,18 @@ impl Engine {
             }
             Entry::Paused { .. } => self.paused = true,
             Entry::Resumed { .. } => self.paused = false,
-            Entry::Joined { finding, plan } => {
+            Entry::Joined { finding, plan, rung } => {
                 memory.joined.entry(*plan).or_default().insert(finding.clone());
+                if let Some(ladder) = memory.ladder(finding) {
+                    ladder.be_at(rung.map_or(ladder.rung, |rung| usize::from(rung.saturating_sub(1))));
+                }
+                if let Some(plan) = memory.plans.get(plan).filter(|plan| memory.begun.contains(&plan.id))
+                    && let Some(ladder) = memory.ladders.get_mut(finding)
+                {
+                    ladder.begin(plan, at);
+                }
             }
-            Entry::StepDispatched { plan, .. } => self.recall_begun(memory, *plan, at),
+            Entry::PlanBegun { plan } | Entry::StepDispatched { plan, .. } => self.recall_begun(memory, *plan, at),
             Entry::StepFinished { plan, result, .. } => {
                 // Its first step may have been refused rather than dispatched.
                 self.recall_begun(memory, *plan, at);
@@ -289,12 +312,14 @@ impl Engine {
     }
 
     fn recall_told(&mut self, memory: &mut Memory, finding: &FindingRef, rung: u16, at: Timestamp) {
+        let policy = self.policy(&finding.policy);
         if let Some(ladder) = memory.ladder(finding) {
             ladder.go_to(usize::from(rung));
-            ladder.told = true;
+            // What stands after it may still wait for a guard.
+            ladder.told = policy.as_ref().is_none_or(|policy| policy.then.len() <= usize::from(rung));
         }
-        if let Some(policy) = self.policy(&finding.policy) {
-            self.guard.rest(at, finding, pause_after(&policy, rung, &PlanResult::Succeeded).unwrap_or_default());
+        if let Some(policy) = policy {
+            self.guard.rest(at, finding, pause_after(&policy, rung, &PlanResult::Succeeded, false).unwrap_or_default());
         }
     }
 
@@ -302,11 +327,7 @@ impl Engine {
         let finding = plan.finding();
         let policy = self.policy(&plan.policy);
         if let Some(ladder) = memory.ladder(&finding) {
-            let rung = usize::from(plan.rung.saturating_sub(1));
-            if ladder.rung != rung {
-                ladder.go_to(rung);
-            }
-            ladder.told = false;
+            ladder.be_at(usize::from(plan.rung.saturating_sub(1)));
             if plan.mode == Mode::Recommend {
                 ladder.settled = Some(Settled::Mode);
             }
@@ -321,7 +342,11 @@ impl Engine {
                 self.recall_begun(memory, plan.id, at);
             }
         } else if let Some(policy) = policy {
-            self.guard.rest(at, &finding, pause_after(&policy, plan.rung, &PlanResult::Succeeded).unwrap_or_default());
+            self.guard.rest(
+                at,
+                &finding,
+                pause_after(&policy, plan.rung, &PlanResult::Succeeded, false).unwrap_or_default(),
+            );
             if let Some(policy) = self.same(memory, &plan.policy) {
                 self.recommend(plan, &policy);
             }
@@ -331,11 +356,11 @@ impl Engine {
     fn recall_begun(&mut self, memory: &mut Memory, plan: PlanId, at: Timestamp) {
         let Some(plan) = memory.plans.get(&plan).filter(|plan| memory.begun.insert(plan.id)) else { return };
         self.guard.count(at, plan);
-        let finding = plan.finding();
-        if let Some(ladder) = memory.ladders.get_mut(&finding) {
-            ladder.disrupted |= plan.reach.impact >= Impact::Restart;
-            ladder.began.rung.get_or_insert(at);
-            ladder.began.ladder.get_or_insert(at);
+        let joined = memory.joined.get(&plan.id).into_iter().flatten();
+        for finding in std::iter::once(&plan.finding()).chain(joined) {
+            if let Some(ladder) = memory.ladders.get_mut(finding) {
+                ladder.begin(plan, at);
+            }
         }
         // A plan that waited and began was agreed with, unless only its time was over.
         if plan.mode == Mode::Approve
@@ -377,10 +402,10 @@ impl Engine {
         let Some(policy) = self.policy(&finding.policy) else { return };
         let Some(ladder) = memory.ladders.get_mut(finding) else { return };
         let rung = u16::try_from(ladder.rung.saturating_add(1)).unwrap_or(u16::MAX);
-        if !doubt && let Some(pause) = pause_after(&policy, rung, result) {
+        let out_of_time = ladder.next.take().filter(|_| !doubt);
+        if !doubt && let Some(pause) = pause_after(&policy, rung, result, out_of_time.is_some()) {
             self.guard.rest(at, finding, pause);
         }
-        let out_of_time = ladder.next.take().filter(|_| !doubt);
         let counts = !doubt && out_of_time.is_none() && !matches!(result, PlanResult::Cancelled { .. });
         if counts {
             ladder.attempts = ladder.attempts.saturating_add(1);
@@ -395,7 +420,7 @@ impl Engine {
             return;
         }
         // It has closed meanwhile. What closed it was the plan at work, not its success: see `plan_ended`.
-        let failed = counts && matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
+        let failed = !doubt && matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
         if (failed || ladder.counts(&policy)) && ladder.is_climbed() {
             ladder.close(at, &policy);
         } else {
@@ -486,7 +511,8 @@ impl Engine {
         for (finding, ladder) in std::mem::take(&mut memory.ladders) {
             let Some(policy) = self.same(&memory, &finding.policy) else { continue };
             let Ladder { rung, attempts, disrupted, known, told, settled, began, next, until } = ladder;
-            let (told, settled) = (known, settled.or(told.then_some(Settled::Told)));
+            // What a person knows of since before settles by that when it is looked at again, of which there is no record.
+            let (told, settled) = (known, settled.or((told && !known).then_some(Settled::Told)));
             if let Some(until) = until.filter(|until| *until > now) {
                 let climbed = Climbed { policy, rung, attempts, disrupted, told, settled, began, next, until };
                 self.climbed.insert(finding, climbed);

@@ -84,10 +84,9 @@ impl Engine {
                 awaiting.push(*id);
             }
         }
-        for id in awaiting {
-            self.settle_in(id);
-            self.go_on(id, out);
-        }
+        // What runs of any of them has its places before something begins of one.
+        awaiting.iter().for_each(|id| self.settle_in(*id));
+        awaiting.into_iter().for_each(|id| self.go_on(id, out));
     }
 
     /// All that a plan of an earlier generation acts on is described by now: what runs of it takes its places, and what it was for is looked
@@ -110,11 +109,19 @@ impl Engine {
         if let Some(climbed) = self.climbed.remove(&finding) {
             case.go_on_from(climbed);
         }
-        if plan.finding() == finding {
-            case.be_at(usize::from(plan.rung.saturating_sub(1)));
-            let begins =
-                |record: &&Record| matches!(record.entry, Entry::StepDispatched { .. } | Entry::StepFinished { .. });
-            let began = open.history.iter().find(begins).map_or(plan.created, |record| record.at);
+        let joins = |record: &Record| match &record.entry {
+            Entry::Joined { finding: own, rung, .. } if *own == finding => Some((record.at, *rung)),
+            _ => None,
+        };
+        let (joined, rung) = open.history.iter().rev().find_map(joins).unwrap_or((plan.created, None));
+        if plan.findings.contains(&finding) || rung.is_some() {
+            let own = Some(plan.rung).filter(|_| plan.finding() == finding);
+            case.be_at(own.or(rung).map_or(case.rung, |rung| usize::from(rung.saturating_sub(1))));
+            let begins = |record: &&Record| {
+                let Record { entry, .. } = record;
+                matches!(entry, Entry::PlanBegun { .. } | Entry::StepDispatched { .. } | Entry::StepFinished { .. })
+            };
+            let began = open.history.iter().find(begins).map_or(plan.created, |record| record.at).max(joined);
             case.began.rung.get_or_insert(began);
             case.began.ladder.get_or_insert(began);
             case.disrupted |= plan.reach.impact >= Impact::Restart;

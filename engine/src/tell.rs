@@ -9,9 +9,9 @@
 
 use std::collections::BTreeSet;
 
-use homeostat_model::{Channel, ChannelName, Delivery, Entry, FindingRef, NoticeId, Notification, Severity};
+use homeostat_model::{Channel, ChannelName, Delivery, Entry, FindingRef, NoticeId, Notification, Response, Severity};
 
-use crate::{Engine, Output};
+use crate::{Engine, Output, arbitration::number};
 
 /// Notifications that wait for one channel at most. Nobody reads more, and what is carried from one segment of the journal to the
 /// next stays small. Beyond that a new one is given up at once: those that wait longest tell how it began.
@@ -37,13 +37,17 @@ impl Engine {
     ) {
         let message =
             message.replace("${resource}", finding.resource.as_str()).replace("${policy}", finding.policy.as_str());
-        let wanting = self.channels.iter().filter(|(_, from)| **from <= severity).map(|(name, _)| name.clone());
-        let to: BTreeSet<ChannelName> = if named.is_empty() { wanting.collect() } else { named.clone() };
+        let wanting = |severity: Severity| -> BTreeSet<ChannelName> {
+            self.channels.iter().filter(|(_, from)| **from <= severity).map(|(name, _)| name.clone()).collect()
+        };
+        let to = if named.is_empty() { wanting(severity) } else { named.clone() };
+        // Whom a hand-over would tell.
+        let enough = severity >= Severity::Critical && wanting(Severity::Critical).is_subset(&to);
         self.notices_made += 1;
         let id = NoticeId { generation: self.generation, number: self.notices_made };
         let notification = Notification { id, at: self.now, finding: finding.clone(), rung, severity, message, to };
         let open = self.cases.get_mut(finding).is_some_and(|case| {
-            case.told_last = true;
+            case.told_last |= enough;
             !case.closed
         });
         let stands = self.note_told(&notification, open);
@@ -53,6 +57,18 @@ impl Engine {
             // It is about no open finding, so that nothing will ever close it.
             out.push(Output::Resolved(finding.clone()));
         }
+    }
+
+    /// People are told by a rung.
+    pub(crate) fn tell_rung(&mut self, finding: &FindingRef, rung: usize, response: &Response, out: &mut Vec<Output>) {
+        let Response::Notify { severity, message, to } = response else { return };
+        self.tell(finding, Some(number(rung)), *severity, message, to, out);
+        let Some(case) = self.cases.get_mut(finding) else { return };
+        case.answering = true;
+        let policy = case.policy.clone();
+        let own = policy.then.get(rung).and_then(|rung| rung.cooldown);
+        self.guard.rest(self.now, finding, own.unwrap_or(policy.cooldown));
+        self.tried(&policy, rung);
     }
 
     /// Hands a notification to its channels, as far as they have room.

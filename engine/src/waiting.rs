@@ -81,11 +81,7 @@ impl Engine {
             }
             let finding = self.speaker(&plan);
             self.tell_contradiction(&finding, &hold, out);
-            if hold.is_a_guards() {
-                self.hold_back(&finding, hold, changes, out);
-            } else {
-                self.hold(&finding, hold, out);
-            }
+            self.hold_back(&finding, hold, changes, out);
             return true;
         }
         if !self.still_right(&plan) {

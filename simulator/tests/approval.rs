@@ -105,31 +105,32 @@ fn what_waits_is_held_to_the_bounds_of_when_it_begins() {
     bench.operator(13, vote(3, "ann", true)).operator(14, vote(4, "ann", true)).until(
         20,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s held crash on vm/a0: mode approve: the plan waits for a person
-        2s opened crash on vm/b0: event vm.crashed is true
-        2s plan p1-2 restart for crash: vm/b0 restart
-        2s held crash on vm/b0: mode approve: the plan waits for a person
-        10s loaded ["crash"]
-        11s ann approves of plan p1-1
-        11s refused approval of plan p1-1: the situation has changed since it was made
-        11s plan p1-1: Cancelled { reason: "the situation has changed since it was made" }
-        11s plan p1-3 restart for crash: vm/a0 restart
-        11s held crash on vm/a0: mode approve: the plan waits for a person
-        12s ann approves of plan p1-2
-        12s refused approval of plan p1-2: the situation has changed since it was made
-        12s plan p1-2: Cancelled { reason: "the situation has changed since it was made" }
-        12s plan p1-4 restart for crash: vm/b0 restart
-        12s held crash on vm/b0: mode approve: the plan waits for a person
-        13s ann approves of plan p1-3
-        13s begins p1-3/1
-        13s ended p1-3/1: Done { observed: "assumed" }
-        13s plan p1-3: Succeeded
-        13s closed crash on vm/a0: the plan succeeded
-        14s ann approves of plan p1-4
-        14s held crash on vm/b0: budget of guard slow: 1 of 1 for all that it guards within 1h
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s held crash on vm/a0: mode approve: the plan waits for a person
+            2s opened crash on vm/b0: event vm.crashed is true
+            2s plan p1-2 restart for crash: vm/b0 restart
+            2s held crash on vm/b0: mode approve: the plan waits for a person
+            10s loaded ["crash"]
+            11s ann approves of plan p1-1
+            11s refused approval of plan p1-1: the situation has changed since it was made
+            11s plan p1-1: Cancelled { reason: "the situation has changed since it was made" }
+            11s plan p1-3 restart for crash: vm/a0 restart
+            11s held crash on vm/a0: mode approve: the plan waits for a person
+            12s ann approves of plan p1-2
+            12s refused approval of plan p1-2: the situation has changed since it was made
+            12s plan p1-2: Cancelled { reason: "the situation has changed since it was made" }
+            12s plan p1-4 restart for crash: vm/b0 restart
+            12s held crash on vm/b0: mode approve: the plan waits for a person
+            13s ann approves of plan p1-3
+            13s begins plan p1-3
+            13s begins p1-3/1
+            13s ended p1-3/1: Done { observed: "assumed" }
+            13s plan p1-3: Succeeded
+            13s closed crash on vm/a0: the plan succeeded
+            14s ann approves of plan p1-4
+            14s held crash on vm/b0: budget of guard slow: 1 of 1 for all that it guards within 1h
+        "#]],
     );
 }
 
@@ -173,24 +174,26 @@ fn what_is_approved_of_while_a_budget_holds_it_begins_when_there_is_room() {
     bench.sample(1, "vm/a0", "cpu", 0.9).sample(1, "vm/b0", "cpu", 0.9).until(
         200,
         expect![[r#"
-        1s opened grow on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s plan p1-1 resize for grow: vm/a0 resize to 2 vcpus
-        1s held grow on vm/a0: approval of 10708aa5294876f4: 0 of 1 person; when the time is over: approve
-        1s opened grow on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s plan p1-2 resize for grow: vm/b0 resize to 2 vcpus
-        1s held grow on vm/b0: approval of 231962e9b782723d: 0 of 1 person; when the time is over: approve
-        61s the time limit approves of plan p1-1
-        61s begins p1-1/1
-        61s the time limit approves of plan p1-2
-        61s held grow on vm/b0: budget of policy grow: 1 of 1 for policy grow in flight, such as plan p1-1
-        91s ended p1-1/1: Done { observed: "assumed" }
-        91s plan p1-1: Succeeded
-        91s held grow on vm/a0: cooldown: the policy acted here not long ago
-        91s begins p1-2/1
-        121s ended p1-2/1: Done { observed: "assumed" }
-        121s plan p1-2: Succeeded
-        121s held grow on vm/b0: cooldown: the policy acted here not long ago
-    "#]],
+            1s opened grow on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s plan p1-1 resize for grow: vm/a0 resize to 2 vcpus
+            1s held grow on vm/a0: approval of 10708aa5294876f4: 0 of 1 person; when the time is over: approve
+            1s opened grow on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s plan p1-2 resize for grow: vm/b0 resize to 2 vcpus
+            1s held grow on vm/b0: approval of 231962e9b782723d: 0 of 1 person; when the time is over: approve
+            61s the time limit approves of plan p1-1
+            61s begins plan p1-1
+            61s begins p1-1/1
+            61s the time limit approves of plan p1-2
+            61s held grow on vm/b0: budget of policy grow: 1 of 1 for policy grow in flight, such as plan p1-1
+            91s ended p1-1/1: Done { observed: "assumed" }
+            91s plan p1-1: Succeeded
+            91s held grow on vm/a0: cooldown: the policy acted here not long ago
+            91s begins plan p1-2
+            91s begins p1-2/1
+            121s ended p1-2/1: Done { observed: "assumed" }
+            121s plan p1-2: Succeeded
+            121s held grow on vm/b0: cooldown: the policy acted here not long ago
+        "#]],
     );
 }
 
@@ -212,24 +215,25 @@ fn what_is_approved_of_outside_of_its_hours_begins_within_them() {
     bench.operator(20, vote(2, "bob", false)).until(
         700,
         expect![[r#"
-        1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s plan p1-1 restart for hot: vm/a0 restart
-        1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
-        2s opened hot on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        2s plan p1-2 restart for hot: vm/b0 restart
-        2s held hot on vm/b0: approval of 5f9fb03f4f91655a: 0 of 1 person; when the time is over: reject
-        10s ann approves of plan p1-1
-        10s held hot on vm/a0: outside of the times in which guard hours lets anything be disrupted
-        11s ann approves of plan p1-2
-        11s held hot on vm/b0: outside of the times in which guard hours lets anything be disrupted
-        20s bob rejects plan p1-2
-        20s plan p1-2: Cancelled { reason: "rejected by bob" }
-        20s held hot on vm/b0: its plan was called off: nothing more is done until the finding closes
-        600s begins p1-1/1
-        600s ended p1-1/1: Done { observed: "assumed" }
-        600s plan p1-1: Succeeded
-        600s held hot on vm/a0: cooldown: the policy acted here not long ago
-    "#]],
+            1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s plan p1-1 restart for hot: vm/a0 restart
+            1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
+            2s opened hot on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            2s plan p1-2 restart for hot: vm/b0 restart
+            2s held hot on vm/b0: approval of 5f9fb03f4f91655a: 0 of 1 person; when the time is over: reject
+            10s ann approves of plan p1-1
+            10s held hot on vm/a0: outside of the times in which guard hours lets anything be disrupted
+            11s ann approves of plan p1-2
+            11s held hot on vm/b0: outside of the times in which guard hours lets anything be disrupted
+            20s bob rejects plan p1-2
+            20s plan p1-2: Cancelled { reason: "rejected by bob" }
+            20s held hot on vm/b0: its plan was called off: nothing more is done until the finding closes
+            600s begins plan p1-1
+            600s begins p1-1/1
+            600s ended p1-1/1: Done { observed: "assumed" }
+            600s plan p1-1: Succeeded
+            600s held hot on vm/a0: cooldown: the policy acted here not long ago
+        "#]],
     );
 }
 
@@ -246,25 +250,26 @@ fn what_answers_an_event_is_given_up_when_a_guard_holds_it_for_too_long() {
     bench.operator(801, OperatorCommand::Resume { by: by() }).until(
         900,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s held crash on vm/a0: mode approve: the plan waits for a person
-        2s opened crash on vm/b0: event vm.crashed is true
-        2s plan p1-2 restart for crash: vm/b0 restart
-        2s held crash on vm/b0: mode approve: the plan waits for a person
-        400s paused by max
-        401s ann approves of plan p1-1
-        401s held crash on vm/a0: paused by an operator
-        690s ann approves of plan p1-2
-        690s held crash on vm/b0: paused by an operator
-        701s closed crash on vm/a0: it was held back until it was too old to be answered: paused by an operator
-        701s plan p1-1: Cancelled { reason: "the finding has closed" }
-        801s resumed by max
-        801s begins p1-2/1
-        801s ended p1-2/1: Done { observed: "assumed" }
-        801s plan p1-2: Succeeded
-        801s closed crash on vm/b0: the plan succeeded
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s held crash on vm/a0: mode approve: the plan waits for a person
+            2s opened crash on vm/b0: event vm.crashed is true
+            2s plan p1-2 restart for crash: vm/b0 restart
+            2s held crash on vm/b0: mode approve: the plan waits for a person
+            400s paused by max
+            401s ann approves of plan p1-1
+            401s held crash on vm/a0: paused by an operator
+            690s ann approves of plan p1-2
+            690s held crash on vm/b0: paused by an operator
+            701s closed crash on vm/a0: it was held back until it was too old to be answered: paused by an operator
+            701s plan p1-1: Cancelled { reason: "the finding has closed" }
+            801s resumed by max
+            801s begins plan p1-2
+            801s begins p1-2/1
+            801s ended p1-2/1: Done { observed: "assumed" }
+            801s plan p1-2: Succeeded
+            801s closed crash on vm/b0: the plan succeeded
+        "#]],
     );
 }
 

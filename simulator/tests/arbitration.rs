@@ -10,10 +10,11 @@
 
 mod bench;
 
-use bench::{Bench, host, id, policy, slow, vm};
+use bench::{Bench, centre, host, id, policy, slow, vm};
 use expect_test::expect;
 use homeostat_engine::{Generation, OperatorCommand};
 use homeostat_model::*;
+use homeostat_simulator::Assumption;
 
 /// A policy on VMs that answers the metric `cpu`, or another one.
 fn on_vms(name: &str, lines: &str) -> String {
@@ -129,6 +130,7 @@ fn a_plan_that_waits_for_a_person_waits_for_both_findings() {
         60,
         expect![[r#"
             30s an operator approves of plan p1-1
+            30s begins plan p1-1
             30s begins p1-1/1
             35s ended p1-1/1: Done { observed: "assumed" }
             35s plan p1-1: Succeeded
@@ -436,4 +438,56 @@ fn the_loser_goes_on_when_the_winner_is_called_off() {
                 50s held shrink on vm/one: cooldown: the policy acted here not long ago
             "#]],
         );
+}
+
+/// Who joins a plan has done what stands before it in its ladder, and has interrupted what the plan interrupts: its own end is told, and
+/// followed by quarantine, also where homeostat was started anew in between.
+#[test]
+fn who_joins_a_plan_tells_what_comes_before_and_ends_as_if_it_had_made_it() {
+    let hot = "when: last(\"cpu\") > 80%";
+    let one = on_vms("one", &format!("{hot}\npriority: 2\nhandOver: {{quarantine: false}}\nthen: [restart]"));
+    let before = "{notify: {message: look, severity: info}}, {fisicalize: {pool: none}}";
+    let two = on_vms("two", &format!("{hot}\nthen: [{before}, restart]"));
+    let site = [one, two].concat();
+    let no = Some(StepResult::Failed { reason: "no".into() });
+    let fails = Assumption { ends: no, takes: Duration::from_secs(20), ..Assumption::default() };
+    let mut bench = Bench::new(&site, centre(1), vec![fails]);
+    bench.sample(1, "vm/a0", "cpu", 0.9).until(10, expect![[r#"
+        1s opened one on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        1s opened two on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        1s told: look
+        1s skipped fisicalize of two on vm/a0: none of 0 machines of the pool `none` is free and has 1 vcpus and 8192 MiB
+        1s plan p1-1 restart for one, two: vm/a0 restart
+        1s two on vm/a0 joins plan p1-1
+        1s begins p1-1/1
+    "#]]);
+    let mut killed = bench.killed_until(12, &site);
+    bench.until(
+        90,
+        expect![[r#"
+        21s ended p1-1/1: Failed { reason: "no" }
+        21s plan p1-1: Failed { step: StepId(1), reason: "no" }
+        21s handed over one on vm/a0: the ladder is at its end: restart
+        21s told: a person has to go on with vm/a0: the ladder is at its end: restart
+        21s held two on vm/a0: cooldown: the policy acted here not long ago
+        61s handed over two on vm/a0: the ladder is at its end: notify, fisicalize, restart
+        61s told: a person has to go on with vm/a0: the ladder is at its end: notify, fisicalize, restart
+        61s quarantine of vm/a0 by two on vm/a0, 10m
+    "#]],
+    );
+    killed.sample(13, "vm/a0", "cpu", 0.9).until(
+        90,
+        expect![[r#"
+        13s opened one on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        13s opened two on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        21s ended p1-1/1: Failed { reason: "no" }
+        21s plan p1-1: Failed { step: StepId(1), reason: "no" }
+        21s handed over one on vm/a0: the ladder is at its end: restart
+        21s told: a person has to go on with vm/a0: the ladder is at its end: restart
+        21s held two on vm/a0: cooldown: the policy acted here not long ago
+        61s handed over two on vm/a0: the ladder is at its end: notify, fisicalize, restart
+        61s told: a person has to go on with vm/a0: the ladder is at its end: notify, fisicalize, restart
+        61s quarantine of vm/a0 by two on vm/a0, 10m
+    "#]],
+    );
 }

@@ -287,15 +287,16 @@ fn several_people_approve_of_what_they_have_seen() {
     bench.operator(13, vote(1, "bob", true, None)).until(
         20,
         expect![[r#"
-        10s refused ann's word about plan p1-1: the hash of that plan is 8c45a39b22687ae1
-        11s ann approves of plan p1-1
-        12s ann approves of plan p1-1
-        13s bob approves of plan p1-1
-        13s begins p1-1/1
-        13s ended p1-1/1: Done { observed: "assumed" }
-        13s plan p1-1: Succeeded
-        13s closed crash on vm/a0: the plan succeeded
-    "#]],
+            10s refused ann's word about plan p1-1: the hash of that plan is 8c45a39b22687ae1
+            11s ann approves of plan p1-1
+            12s ann approves of plan p1-1
+            13s bob approves of plan p1-1
+            13s begins plan p1-1
+            13s begins p1-1/1
+            13s ended p1-1/1: Done { observed: "assumed" }
+            13s plan p1-1: Succeeded
+            13s closed crash on vm/a0: the plan succeeded
+        "#]],
     );
     // Nobody says anything, and then somebody rejects.
     bench.event(100, "vm/b0", "vm.crashed", &[]).until(
@@ -330,15 +331,16 @@ fn when_nobody_says_anything_it_is_as_was_declared() {
     bench.event(1, "vm/a0", "vm.crashed", &[]).until(
         100,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 1 person; when the time is over: approve
-        61s the time limit approves of plan p1-1
-        61s begins p1-1/1
-        61s ended p1-1/1: Done { observed: "assumed" }
-        61s plan p1-1: Succeeded
-        61s closed crash on vm/a0: the plan succeeded
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 1 person; when the time is over: approve
+            61s the time limit approves of plan p1-1
+            61s begins plan p1-1
+            61s begins p1-1/1
+            61s ended p1-1/1: Done { observed: "assumed" }
+            61s plan p1-1: Succeeded
+            61s closed crash on vm/a0: the plan succeeded
+        "#]],
     );
 }
 

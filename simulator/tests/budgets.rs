@@ -255,6 +255,7 @@ fn a_freeze_that_comes_after_a_plan_was_shown_holds_its_approval() {
         7,
         expect![[r#"
             5s loaded ["crash"]
+            5s begins plan p1-1
             5s begins p1-1/1
             5s ended p1-1/1: Done { observed: "assumed" }
             5s plan p1-1: Succeeded

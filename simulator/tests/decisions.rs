@@ -308,6 +308,7 @@ fn recommend_and_approve_do_not_act_by_themselves() {
         102,
         expect![[r#"
             101s an operator approves of plan p1-1
+            101s begins plan p1-1
             101s begins p1-1/1
             101s ended p1-1/1: Done { observed: "assumed" }
             101s plan p1-1: Succeeded

@@ -76,9 +76,9 @@ fn what_is_being_done_is_not_interrupted_when_its_time_is_over() {
             10s plan p1-1 restart for hot: vm/one restart
             10s begins p1-1/1
             50s skipped restart of hot on vm/one: it has not helped within 40s
-            50s calls off p1-1: it has not helped within 40s
+            50s turns back p1-1: it has not helped within 40s
             110s ended p1-1/1: Done { observed: "assumed" }
-            110s plan p1-1: Cancelled { reason: "it has not helped within 40s" }
+            110s plan p1-1: Unverified { reason: "it has not helped within 40s" }
             110s told: next
         "#]],
     );
@@ -411,5 +411,96 @@ proptest! {
         let begins = quiet.last().copied().unwrap_or(at(0));
         let person = records.iter().any(|record| record.at >= begins && matches!(record.entry, Entry::HandedOver { .. }));
         prop_assert!(person, "hot from {tail:?} on: {records:#?}");
+    }
+}
+
+/// A response whose time is over has not helped: what it did is undone before the next one is tried, and it counts as failed. Only what a
+/// person calls off stays as it is. A restart in between changes nothing.
+#[test]
+fn what_a_rung_did_is_undone_when_its_time_is_over() {
+    let grow = "cooldown: 5s\nthen:\n  - resize: {vcpus: +1}\n    within: 2m\n    verify: {that: 'last(\"cpu\") < 50%', \
+                within: 5m}\n  - {notify: {message: \"next\"}}";
+    let mut bench = Bench::new(&hot(grow), small(), slow(20));
+    bench.sample(10, "vm/one", "cpu", 0.95).until(
+        140,
+        expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.95)
+        10s plan p1-1 resize for hot: vm/one resize to 2 vcpus
+        10s begins p1-1/1
+        30s ended p1-1/1: Done { observed: "assumed" }
+        30s verifies p1-1: last("cpu") < 50%, until 330s
+        130s skipped resize of hot on vm/one: it has not helped within 2m
+        130s turns back p1-1: it has not helped within 2m
+        130s begins p1-1/1.undo
+    "#]],
+    );
+    let mut killed = bench.killed_until(145, &hot(grow));
+    bench.until(
+        300,
+        expect![[r#"
+        150s ended p1-1/1: Done { observed: "assumed" }
+        150s plan p1-1: Unverified { reason: "it has not helped within 2m" }
+        150s told: next
+    "#]],
+    );
+    killed.sample(146, "vm/one", "cpu", 0.95).until(
+        300,
+        expect![[r#"
+        146s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.95)
+        150s ended p1-1/1: Done { observed: "assumed" }
+        150s plan p1-1: Unverified { reason: "it has not helped within 2m" }
+        150s told: next
+    "#]],
+    );
+
+    // Its time is over while a step is being done: nothing after it is begun, and the cordon is lifted.
+    let empty = policy(
+        "empty",
+        "select: {kind: host}\non: host.empty\nthen: [{evacuate: , within: 10s}, {notify: {message: next}}]",
+    );
+    let mut bench = Bench::new(&empty, bench::centre(1), slow(20));
+    bench.event(1, "host/a", "host.empty", &[]).until(
+        100,
+        expect![[r#"
+        1s opened empty on host/a: event host.empty is true
+        1s plan p1-1 evacuate for empty: host/a cordon on, vm/a0 after [1] migrate to host/b
+        1s begins p1-1/1
+        11s skipped evacuate of empty on host/a: it has not helped within 10s
+        11s turns back p1-1: it has not helped within 10s
+        21s ended p1-1/1: Done { observed: "assumed" }
+        21s begins p1-1/1.undo
+        41s ended p1-1/1: Done { observed: "assumed" }
+        41s plan p1-1: Unverified { reason: "it has not helped within 10s" }
+        41s told: next
+        41s closed empty on host/a: everything was tried
+    "#]],
+    );
+}
+
+/// A word by the way does not replace the call for help: whoever is only told of what is critical has to be told.
+#[test]
+fn a_hand_over_is_told_unless_a_rung_told_as_many_as_urgently() {
+    for (severity, expected) in
+        [("info", vec!["info [chat]", "critical [chat, pager]"]), ("critical", vec!["critical [chat, pager]"])]
+    {
+        // There is nowhere to move it to.
+        let (mut engine, _) =
+            engine(1, &format!("then: [{{notify: {{message: m, severity: {severity}}}}}, migrate]\ncooldown: 0s"));
+        let mut here = vm("vm/a", "host/a", 1.0);
+        here.adapter = Some(AdapterName::new("assumed").unwrap());
+        let seen = Input::Observed(Observation::Inventory(InventoryChange::Upsert(here)));
+        engine.handle(at(0), seen, &mut Vec::new());
+        let mut out = heat(&mut engine, 1, "vm/a", 0.9);
+        engine.advance(at(60), &mut out);
+        let told: Vec<String> = handed(&out)
+            .iter()
+            .map(|one| {
+                let to: Vec<&str> = one.to.iter().map(ChannelName::as_str).collect();
+                format!("{} [{}]", one.severity, to.join(", "))
+            })
+            .collect();
+        assert_eq!(told, expected);
+        let over = |output: &Output| matches!(output, Output::Record(Record { entry: Entry::HandedOver { .. }, .. }));
+        assert!(out.iter().any(over), "{out:?}");
     }
 }

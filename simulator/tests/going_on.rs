@@ -5,7 +5,7 @@
 
 mod bench;
 
-use bench::{Bench, CRASH, at, centre, host, id, policies, policy, vm};
+use bench::{Bench, CRASH, at, centre, guard, host, id, policies, policy, vm};
 use expect_test::expect;
 use homeostat_engine::{Engine, Generation, Input, OperatorCommand, Output, Past};
 use homeostat_model::*;
@@ -202,4 +202,95 @@ fn as_the_program_ends_nothing_begins() {
 fn begun(bench: &Bench) -> usize {
     let dispatched = |record: &&Record| matches!(record.entry, Entry::StepDispatched { .. });
     bench.driver.records().iter().filter(dispatched).count()
+}
+
+/// People were told that it runs: it began, though its first step waits for its turn as the program is killed. It is what a breaker lets
+/// through to see, too.
+#[test]
+fn what_people_approved_of_and_waits_for_its_turn_goes_on_after_a_restart() {
+    let site = [
+        guard("site", "select: {kind: vm}\nbreaker: {failures: 1, within: 1m, pause: 1m}\nparallel: {host: 1}"),
+        policy("crash", &format!("{CRASH}mode: approve\nhandOver: {{quarantine: false}}\nthen: [restart]")),
+        policy("stopped", "select: {kind: vm}\non: vm.stopped\nthen: [start]"),
+    ]
+    .concat();
+    let no = Some(StepResult::Failed { reason: "no".into() });
+    let fails = Assumption { verb: Some(Verb::Restart), ends: no, times: Some(1), ..Assumption::default() };
+    let slow = Assumption { verb: Some(Verb::Start), takes: Duration::from_secs(120), ..Assumption::default() };
+    let mut bench = Bench::new(&site, centre(3), vec![fails, slow]);
+    let approve = |number| OperatorCommand::Approve(PlanId { generation: Generation(1), number });
+    bench.event(1, "vm/a0", "vm.crashed", &[]).operator(2, approve(1));
+    bench.event(3, "vm/a1", "vm.crashed", &[]).operator(4, approve(2)).event(10, "vm/a2", "vm.stopped", &[]);
+    bench.until(
+        70,
+        expect![[r#"
+        1s opened crash on vm/a0: event vm.crashed is true
+        1s plan p1-1 restart for crash: vm/a0 restart
+        1s held crash on vm/a0: mode approve: the plan waits for a person
+        2s an operator approves of plan p1-1
+        2s begins plan p1-1
+        2s begins p1-1/1
+        2s ended p1-1/1: Failed { reason: "no" }
+        2s plan p1-1: Failed { step: StepId(1), reason: "no" }
+        2s breaker of site is open: plan p1-1 failed: no
+        2s handed over crash on vm/a0: the ladder is at its end: restart
+        2s told: a person has to go on with vm/a0: the ladder is at its end: restart
+        2s closed crash on vm/a0: everything was tried
+        3s opened crash on vm/a1: event vm.crashed is true
+        3s plan p1-2 restart for crash: vm/a1 restart
+        3s held crash on vm/a1: mode approve: the plan waits for a person
+        4s an operator approves of plan p1-2
+        4s held crash on vm/a1: the breaker of guard site is open
+        10s opened stopped on vm/a2: event vm.stopped is true
+        10s plan p1-3 start for stopped: vm/a2 start
+        10s begins p1-3/1
+        62s breaker of site is half open: it was open for as long as it is to be
+        62s begins plan p1-2
+        62s breaker of site is half open, trying plan p1-2: plan p1-2 is tried
+    "#]],
+    );
+    bench.killed_until(80, &site).until(
+        200,
+        expect![[r#"
+        130s ended p1-3/1: Done { observed: "assumed" }
+        130s plan p1-3: Succeeded
+        130s begins p1-2/1
+        130s ended p1-2/1: Done { observed: "assumed" }
+        130s plan p1-2: Succeeded
+        130s breaker of site is closed: plan p1-2 succeeded
+    "#]],
+    );
+}
+
+/// People were told on the way, and what comes after that waits as the program is killed: it is not the end of the ladder.
+#[test]
+fn a_ladder_goes_on_after_a_restart_past_what_people_were_told() {
+    let site = [
+        policy("grown", "select: {kind: vm}\non: vm.grown\nthen: [{resize: {vcpus: +1}}]"),
+        policy(
+            "hot",
+            "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\ncooldown: 0s\nthen: [{notify: {message: look}}, restart]",
+        ),
+    ]
+    .concat();
+    let slow = Assumption { verb: Some(Verb::Resize), takes: Duration::from_secs(30), ..Assumption::default() };
+    let mut bench = Bench::new(&site, centre(1), vec![slow]);
+    bench.event(1, "vm/a0", "vm.grown", &[]).sample(2, "vm/a0", "cpu", 0.9);
+    bench.driver.run_until(at(5));
+    bench.killed_until(10, &site).sample(11, "vm/a0", "cpu", 0.9).until(
+        32,
+        expect![[r#"
+        11s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        11s held hot on vm/a0: plan p1-1 has vm/a0 in hand
+        31s ended p1-1/1: Done { observed: "assumed" }
+        31s plan p1-1: Succeeded
+        31s plan p2-1 restart for hot: vm/a0 restart
+        31s begins p2-1/1
+        31s ended p2-1/1: Done { observed: "assumed" }
+        31s plan p2-1: Succeeded
+        31s handed over hot on vm/a0: the ladder is at its end: notify, restart
+        31s told: a person has to go on with vm/a0: the ladder is at its end: notify, restart
+        31s quarantine of vm/a0 by hot on vm/a0, 10m
+    "#]],
+    );
 }

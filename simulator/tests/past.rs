@@ -30,10 +30,12 @@ fn site() -> String {
         ),
         policy("busy", "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nfor: 1m\ncooldown: 1m\nflap: {changes: 3, within: 30m}\nhandOver: {after: 9m}\nthen: [{restart: , attempts: 4, within: 3m}, {restart: , attempts: 2, within: 45s}]"),
         policy("crash", "select: {kind: vm}\non: vm.crashed\ncooldown: 1m\nhandOver: {after: 15m}\nthen: [{restart: , attempts: 2, cooldown: 90s, within: 150s}, {restart: , within: 25s}, {notify: {message: look}}]"),
+        // Where it asks for the same, it joins what another policy does, at a later rung.
+        policy("again", "select: {kind: vm}\non: vm.crashed\ncooldown: 2m\npriority: -1\nthen: [{notify: {message: look}}, {restart: , attempts: 2}]"),
         policy("full", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.9\nmode: recommend\npromote: {after: 2, to: auto}\ncooldown: 3m\nthen: [restart]"),
         policy("grown", "select: {kind: vm}\non: vm.grown\ncooldown: 0s\nmode: approve\napproval: {within: 2m, otherwise: approve}\npromote: {after: 2, to: auto}\nthen: [{resize: {vcpus: +1}}]"),
         // People are told after what is passed over: that alone is no record that outlasts the program.
-        policy("leave", "select: {kind: host}\non: host.leaving\ncooldown: 1m\nthen: [evacuate, {notify: {message: look}}]"),
+        policy("leave", "select: {kind: host}\non: host.leaving\ncooldown: 1m\nthen: [{evacuate: , within: 20s}, {notify: {message: look}}]"),
         policy("told", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.7\ncooldown: 10m\nthen: [{notify: {message: full}}]"),
     ]
     .concat()

@@ -9,7 +9,7 @@
 
 mod bench;
 
-use bench::{Bench, host, id, policy, vm};
+use bench::{Bench, at, host, id, policy, vm};
 use expect_test::expect;
 use homeostat_engine::{Generation, OperatorCommand};
 use homeostat_model::*;
@@ -181,20 +181,20 @@ fn a_response_that_did_not_help_is_undone_and_the_next_one_tried() {
     bench.sample(10, "vm/one", "cpu", 0.9).until(
         200,
         expect![[r#"
-        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
-        10s begins p1-1/1
-        10s ended p1-1/1: Done { observed: "assumed" }
-        10s verifies p1-1: last("cpu") < 70%, until 130s
-        130s begins p1-1/1.undo
-        130s ended p1-1/1: Done { observed: "assumed" }
-        130s plan p1-1: Unverified { reason: "`last(\"cpu\") < 70%` was not so for 30s within 2m" }
-        130s plan p1-2 migrate for hot: vm/one migrate to host/b
-        130s begins p1-2/1
-        130s ended p1-2/1: Done { observed: "assumed" }
-        130s plan p1-2: Succeeded
-        130s held hot on vm/one: cooldown: the policy acted here not long ago
-    "#]],
+            10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for hot: vm/one resize to 4 vcpus
+            10s begins p1-1/1
+            10s ended p1-1/1: Done { observed: "assumed" }
+            10s verifies p1-1: last("cpu") < 70%, until 130s
+            130s begins p1-1/1.undo
+            130s ended p1-1/1: Done { observed: "assumed" }
+            130s plan p1-1: Unverified { reason: "`last(\"cpu\") < 70%` is not known for 30s within 2m" }
+            130s plan p1-2 migrate for hot: vm/one migrate to host/b
+            130s begins p1-2/1
+            130s ended p1-2/1: Done { observed: "assumed" }
+            130s plan p1-2: Succeeded
+            130s held hot on vm/one: cooldown: the policy acted here not long ago
+        "#]],
     );
     // What it has is what it had, besides where it is.
     let one = bench.driver.engine().topology().get(&id("vm/one")).unwrap();
@@ -295,22 +295,22 @@ fn what_a_plan_may_take_back_is_given_to_nobody_until_it_has_ended() {
     bench.sample(10, "vm/big", "cpu", 0.1).event(60, "vm/mover", "vm.move", &[]).until(
         1300,
         expect![[r#"
-        10s opened shrink on vm/big: last("cpu") < 20% is true (last(cpu) = 0.1)
-        10s plan p1-1 resize for shrink: vm/big resize to 8192 MiB
-        10s begins p1-1/1
-        10s ended p1-1/1: Done { observed: "assumed" }
-        10s verifies p1-1: last("cpu") > 50%, until 1210s
-        60s opened spread on vm/mover: event vm.move is true
-        60s skipped migrate of spread on vm/mover: the only other host has no room for 2 vcpus and 16384 MiB
-        60s handed over spread on vm/mover: the ladder is at its end: migrate
-        60s told: a person has to go on with vm/mover: the ladder is at its end: migrate
-        60s closed spread on vm/mover: everything was tried
-        1210s begins p1-1/1.undo
-        1210s ended p1-1/1: Done { observed: "assumed" }
-        1210s plan p1-1: Unverified { reason: "`last(\"cpu\") > 50%` was not so within 20m" }
-        1210s handed over shrink on vm/big: the ladder is at its end: resize
-        1210s told: a person has to go on with vm/big: the ladder is at its end: resize
-    "#]],
+            10s opened shrink on vm/big: last("cpu") < 20% is true (last(cpu) = 0.1)
+            10s plan p1-1 resize for shrink: vm/big resize to 8192 MiB
+            10s begins p1-1/1
+            10s ended p1-1/1: Done { observed: "assumed" }
+            10s verifies p1-1: last("cpu") > 50%, until 1210s
+            60s opened spread on vm/mover: event vm.move is true
+            60s skipped migrate of spread on vm/mover: the only other host has no room for 2 vcpus and 16384 MiB
+            60s handed over spread on vm/mover: the ladder is at its end: migrate
+            60s told: a person has to go on with vm/mover: the ladder is at its end: migrate
+            60s closed spread on vm/mover: everything was tried
+            1210s begins p1-1/1.undo
+            1210s ended p1-1/1: Done { observed: "assumed" }
+            1210s plan p1-1: Unverified { reason: "`last(\"cpu\") > 50%` is not known within 20m" }
+            1210s handed over shrink on vm/big: the ladder is at its end: resize
+            1210s told: a person has to go on with vm/big: the ladder is at its end: resize
+        "#]],
     );
     // It has helped.
     let mut bench = Bench::new(&site, crowded(), vec![]);
@@ -387,7 +387,7 @@ fn nothing_is_undone_into_what_others_have_taken() {
         10s ended p1-1/1: Done { observed: "assumed" }
         10s verifies p1-1: last("cpu") > 50%, until 130s
         130s ended p1-1/1: Refused { reason: "host/a has 20480 MiB of memory left, 24576 MiB are needed" }
-        130s plan p1-1: Unverified { reason: "`last(\"cpu\") > 50%` was not so within 2m; step 1 could not be undone: refused: host/a has 20480 MiB of memory left, 24576 MiB are needed" }
+        130s plan p1-1: Unverified { reason: "`last(\"cpu\") > 50%` is not known within 2m; step 1 could not be undone: refused: host/a has 20480 MiB of memory left, 24576 MiB are needed" }
         130s handed over shrink on vm/big: the ladder is at its end: resize
         130s told: a person has to go on with vm/big: the ladder is at its end: resize
     "#]]);
@@ -471,4 +471,38 @@ fn what_has_no_lane_waits_for_one() {
         30s p1-6/1
     "#]]
     .assert_eq(&lines);
+}
+
+/// What was measured before a step says nothing of whether it has helped: of the machine itself, nor of what runs beside it. Nor does it
+/// after a restart.
+#[test]
+fn a_sample_from_before_a_step_verifies_nothing() {
+    for that in ["last(\"latency\") < 100", "host.children.all(last(\"latency\") < 100)"] {
+        let slow = policy(
+            "slow",
+            &format!(
+                "select: {{kind: vm}}\non: vm.slow\nthen: [{{resize: {{vcpus: +1}}, verify: {{that: '{that}', within: 1m}}}}]"
+            ),
+        );
+        let ends = |bench: &Bench| {
+            let ended = bench.driver.records().iter().rev().find_map(|record| match &record.entry {
+                Entry::PlanFinished { result, .. } => Some((record.at, result.clone())),
+                _ => None,
+            });
+            ended
+        };
+        let machines = || vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)];
+        let mut bench = Bench::new(&slow, machines(), vec![]);
+        bench.sample(30, "vm/one", "latency", 50.0).event(60, "vm/one", "vm.slow", &[]);
+        bench.driver.run_until(at(80));
+        assert_eq!(ends(&bench), None, "{that}");
+        let mut killed = bench.killed_until(85, &slow);
+        killed.sample(86, "vm/one", "latency", 50.0);
+        killed.driver.run_until(at(90));
+        assert_eq!(ends(&killed).map(|(_, result)| result), Some(PlanResult::Succeeded), "{that}");
+        bench.sample(90, "vm/one", "latency", 500.0);
+        bench.driver.run_until(at(150));
+        assert!(matches!(ends(&bench), Some((_, PlanResult::Unverified { .. }))), "{that}: {:?}", ends(&bench));
+        assert_eq!(bench.driver.engine().topology().get(&id("vm/one")).unwrap().capacity.vcpus, Some(1.0), "{that}");
+    }
 }

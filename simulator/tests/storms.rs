@@ -462,3 +462,55 @@ fn what_too_many_findings_hold_back_goes_on_when_there_are_more_resources_or_oth
     "#]],
     );
 }
+
+/// Maintenance begins, or a mark is set, while a plan is in flight: what is being done ends, nothing more is begun until it is over, and
+/// whoever asks is told. A restart changes nothing of that.
+#[test]
+fn a_plan_in_flight_stands_still_where_people_begin_to_work() {
+    let empty = policy("empty", "select: {kind: host}\non: host.empty\nthen: [evacuate]");
+    // From the first minute of 1970 to the tenth.
+    let site = guard(
+        "site",
+        "select: {kind: host}\nmaintenance: [{from: 1970-01-01T00:01, to: 1970-01-01T00:10, timezone: UTC}]",
+    );
+    let yaml = [empty.clone(), site].concat();
+    let crowded = || centre(6).into_iter().filter(|one| !one.id.as_str().starts_with("vm/b"));
+    let moves = |bench: &Bench| {
+        let begun = |record: &Record| match &record.entry {
+            Entry::StepDispatched { step, .. } if step.0 > 1 => Some(record.at.as_millis() / 1000),
+            _ => None,
+        };
+        bench.driver.records().iter().filter_map(begun).collect::<Vec<_>>()
+    };
+    let mut bench = Bench::new(&yaml, crowded().collect(), slow(30));
+    bench.event(20, "host/a", "host.empty", &[]);
+    bench.driver.run_until(at(200));
+    assert_eq!(moves(&bench), [50, 50, 50, 50], "the other two wait");
+    let told = &bench.driver.engine().explain(&id("host/a"))[0].because;
+    assert!(told.contains("is in flight; it waits: maintenance, says guard site"), "{told}");
+    let plan = bench.driver.engine().plan(PlanId { generation: Generation(1), number: 1 }).unwrap();
+    let held = plan.steps.iter().filter(|step| step.reason.as_ref().is_some_and(|why| why.contains("maintenance")));
+    assert_eq!(held.count(), 2, "{:?}", plan.steps);
+    let mut killed = bench.killed_until(210, &yaml);
+    bench.driver.run_until(at(900));
+    assert_eq!(moves(&bench)[4..], [600, 600]);
+    killed.driver.run_until(at(900));
+    assert_eq!(moves(&killed), [600, 600]);
+    assert_eq!(killed.driver.engine().in_flight().count(), 0);
+
+    // A mark on the host, and then its end.
+    let mut bench = Bench::new(&empty, crowded().collect(), slow(30));
+    let marked = |mark: &str| {
+        let mut marked = host("host/a", 64.0, &[("homeostat.dev/paused", mark.into())]);
+        marked.adapter = Some(AdapterName::new("assumed").unwrap());
+        marked
+    };
+    bench.event(20, "host/a", "host.empty", &[]);
+    bench.driver.run_until(at(55));
+    bench.describe(60, marked("true"));
+    bench.driver.run_until(at(300));
+    assert_eq!(moves(&bench), [50, 50, 50, 50]);
+    bench.describe(300, marked("false"));
+    bench.driver.run_until(at(400));
+    assert_eq!(moves(&bench)[4..], [300, 300]);
+}

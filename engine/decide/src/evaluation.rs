@@ -41,7 +41,8 @@ impl Decider {
         let cell = one.shape.cells.get(cell)?;
         let rule = self.rules.get(cell.rule)?;
         let (scripts, until) = (self.scripts(rule), Until::default());
-        Some(Reader { decider: self, one, rule, slots: &cell.slots, event, now: at, asking, scripts, until })
+        let (slots, measured_after) = (cell.slots.as_slice(), None);
+        Some(Reader { decider: self, one, rule, slots, event, now: at, asking, measured_after, scripts, until })
     }
 
     /// Brings everything that a cell reads to the moment `at`.

@@ -117,7 +117,7 @@ impl Decider {
         }
         let first = known.is_none();
         self.advance_members(at, aggregate, anchor);
-        let (value, until) = self.fold(aggregate, anchor, at, false);
+        let (value, until) = self.fold(aggregate, anchor, at, None, false);
         let folded = self.relatives.folded.entry((aggregate, anchor)).or_default();
         if first {
             // Whoever has asked for it first is told by that.
@@ -205,11 +205,12 @@ impl Decider {
         aggregate: usize,
         anchor: Anchor,
         now: Timestamp,
+        measured_after: Option<Timestamp>,
         asking: bool,
     ) -> (Reading, Option<Timestamp>) {
         let Some(compiled) = self.relatives.aggregates.get(aggregate) else { return (None, None) };
         let until = Until::default();
-        let moment = Moment { now, stale_after: compiled.stale_after, asking, until: &until };
+        let moment = Moment { now, stale_after: compiled.stale_after, asking, measured_after, until: &until };
         let members = self.members(compiled, anchor);
         let readers = members.into_iter().filter_map(|number| self.tracked.get(number)).map(|one| MemberReader {
             decider: self,

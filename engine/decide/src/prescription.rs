@@ -36,9 +36,16 @@ impl Decider {
         Some(prescribed)
     }
 
-    /// Whether what the rung of this index of the policy of `finding` is to bring about, written `that`, is so at `at`. `None` when the
-    /// policy, or that rung of it, is another one by now.
-    pub fn verified(&mut self, at: Timestamp, finding: &FindingRef, rung: usize, that: &str) -> Option<Truth> {
+    /// Whether what the rung of this index of the policy of `finding` is to bring about, written `that`, is so at `at`, by what
+    /// was measured after it was `done`: a metric of which nothing was is unknown. `None` when the policy, or that rung of it, is another one by now.
+    pub fn verified(
+        &mut self,
+        at: Timestamp,
+        finding: &FindingRef,
+        rung: usize,
+        that: &str,
+        done: Timestamp,
+    ) -> Option<Truth> {
         if !self.knows(&finding.resource) {
             // It has not been described yet, or has gone.
             return Some(Truth::Unknown);
@@ -51,7 +58,8 @@ impl Decider {
         };
         self.freshen(at, number, cell);
         let event = self.instance(number, cell).and_then(|instance| instance.event.clone());
-        let reader = self.reader(at, number, cell, event.as_ref(), false)?;
+        let mut reader = self.reader(at, number, cell, event.as_ref(), false)?;
+        reader.measured_after = Some(done);
         let written = reader.rule.policy.then.get(rung)?.verify.as_ref()?;
         let program = reader.rule.rungs.get(rung)?.verify.as_ref()?;
         (written.that.text.trim() == that).then(|| program.truth(&reader))

@@ -27,6 +27,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) now: Timestamp,
     /// A question must change nothing, and so finds windows that nobody has brought up to the moment.
     pub(crate) asking: bool,
+    /// What was measured last until then is not known: it says nothing of what was done since.
+    pub(crate) measured_after: Option<Timestamp>,
     pub(crate) scripts: Scripts<'a>,
     /// When the first of what was read changes by time alone.
     pub(crate) until: Until,
@@ -56,6 +58,7 @@ pub(crate) struct Moment<'a> {
     pub(crate) now: Timestamp,
     pub(crate) stale_after: Duration,
     pub(crate) asking: bool,
+    pub(crate) measured_after: Option<Timestamp>,
     pub(crate) until: &'a Until,
 }
 
@@ -68,7 +71,8 @@ impl Tracked {
             moment.until.note(until);
             return Truth::from(absent).into();
         }
-        let fresh_until = series.newest().map(|newest| newest + moment.stale_after);
+        let newest = series.newest().filter(|newest| moment.measured_after.is_none_or(|after| *newest > after));
+        let fresh_until = newest.map(|newest| newest + moment.stale_after);
         let Some(fresh_until) = fresh_until.filter(|until| *until > moment.now) else { return Operand::Unknown };
         moment.until.note(Some(fresh_until));
         if moment.asking {
@@ -97,7 +101,8 @@ impl<'a> Reader<'a> {
 
     fn moment(&self) -> Moment<'_> {
         let stale_after = self.rule.policy.stale_after;
-        Moment { now: self.now, stale_after, asking: self.asking, until: &self.until }
+        let Self { now, asking, measured_after, .. } = *self;
+        Moment { now, stale_after, asking, measured_after, until: &self.until }
     }
 
     fn above(&self, kind: &str) -> Option<&'a Tracked> {
@@ -139,8 +144,8 @@ impl<'a> Reader<'a> {
     }
 
     fn aggregate(&self, aggregate: usize, anchor: Anchor) -> Operand<'a> {
-        if self.asking {
-            let (value, _) = self.decider.fold(aggregate, anchor, self.now, true);
+        if self.asking || self.measured_after.is_some() {
+            let (value, _) = self.decider.fold(aggregate, anchor, self.now, self.measured_after, true);
             return value.map_or(Operand::Unknown, Operand::from);
         }
         let folded = self.decider.relatives.folded.get(&(aggregate, anchor));
@@ -151,7 +156,8 @@ impl<'a> Reader<'a> {
     fn at(&self, now: Timestamp) -> Reader<'a> {
         let scripts = self.decider.scripts(self.rule);
         let Self { decider, one, rule, slots, event, .. } = *self;
-        Reader { decider, one, rule, slots, event, now, asking: true, scripts, until: Until::default() }
+        let (until, measured_after) = (Until::default(), self.measured_after);
+        Reader { decider, one, rule, slots, event, now, asking: true, measured_after, scripts, until }
     }
 }
 

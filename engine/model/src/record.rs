@@ -80,6 +80,15 @@ pub enum Entry {
         finding: FindingRef,
         /// The plan.
         plan: PlanId,
+        /// The rung of its ladder, from 1, that asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rung: Option<u16>,
+    },
+    /// A plan that waited for people begins: they have agreed with it, and nothing holds it back. One that waits for nobody has begun when
+    /// it was made.
+    PlanBegun {
+        /// The plan.
+        plan: PlanId,
     },
     /// A step was handed to its adapter. Durable before it is.
     StepDispatched {
@@ -105,6 +114,9 @@ pub enum Entry {
         plan: PlanId,
         /// Why.
         reason: String,
+        /// Nobody has called it off, its time is over: what was done is undone.
+        #[serde(default, rename = "outOfTime", skip_serializing_if = "std::ops::Not::not")]
+        out_of_time: bool,
     },
     /// Every step of a plan is done; now it is looked whether that helped.
     Verifying {

@@ -15,7 +15,7 @@ use crate::{Duration, Entry, FindingRef, Plan, PlanId, Record, StepResult, Times
 pub struct OpenPlan {
     /// As it was made.
     pub made: Arc<Plan>,
-    /// The records of its steps, of its verification, of who joined it and of its end, in order.
+    /// The records of its beginning, of its steps, of its verification, of who joined it and of its end, in order.
     pub history: Vec<Record>,
 }
 
@@ -53,7 +53,8 @@ impl OpenPlans {
             Entry::PlanMade(plan) if plan.mode >= crate::Mode::Approve => {
                 self.0.insert(plan.id, OpenPlan { made: plan.clone(), history: Vec::new() });
             }
-            Entry::StepDispatched { plan, .. }
+            Entry::PlanBegun { plan }
+            | Entry::StepDispatched { plan, .. }
             | Entry::StepFinished { plan, .. }
             | Entry::PlanCalledOff { plan, .. }
             | Entry::Joined { plan, .. }

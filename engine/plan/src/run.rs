@@ -11,6 +11,8 @@
 //!      +----------------------> Over: failed, unverified, cancelled
 //! ```
 //!
+//! A plan whose time is over begins nothing more forward; when what runs has ended it turns back, as one does that did not help.
+//!
 //! Backward, a step is undone once nothing that was done after it and because of it still stands. What nobody knows the outcome of
 //! is not undone, nor is anything else of its plan: a person has to look first. Nor is what a person called off: who says stop wants
 //! nothing more done.
@@ -50,8 +52,9 @@ pub struct Deed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Forward,
-    /// It is looked whether it helped, until then; since when it has.
+    /// Since its last step ended it is looked whether it helped, until then; since when it has.
     Verifying {
+        done: Timestamp,
         until: Timestamp,
         since: Option<Timestamp>,
     },
@@ -100,6 +103,8 @@ pub struct Run {
     states: States,
     phase: Phase,
     called_off: Option<String>,
+    /// Its time is over.
+    out_of_time: bool,
     /// What did not come about in time.
     unverified: Option<String>,
 }
@@ -110,7 +115,7 @@ impl Run {
     pub fn new(plan: impl Into<Arc<Plan>>) -> Self {
         let plan = plan.into();
         let states = States(plan.steps.iter().map(|step| (step.id, StepState::Waiting)).collect());
-        Self { plan, states, phase: Phase::Forward, called_off: None, unverified: None }
+        Self { plan, states, phase: Phase::Forward, called_off: None, out_of_time: false, unverified: None }
     }
 
     /// A plan as its records say that it is: what ran when they ended runs, and is to be probed. What is looked at is looked at
@@ -129,6 +134,9 @@ impl Run {
                     run.refuse(*step, reason, record.at)?;
                 }
                 Entry::StepFinished { step, result, .. } => run.report(*step, result, record.at)?,
+                Entry::PlanCalledOff { reason, out_of_time: true, .. } => {
+                    run.run_out_of_time(reason, record.at);
+                }
                 Entry::PlanCalledOff { reason, .. } => run.call_off(reason, record.at),
                 _ => {}
             }
@@ -139,7 +147,7 @@ impl Run {
 
     /// Whether it helped, if that is looked at, is looked at from `now` on.
     pub fn look_anew(&mut self, now: Timestamp) {
-        if let (Phase::Verifying { until, since }, Some(wanted)) = (&mut self.phase, &self.plan.verification) {
+        if let (Phase::Verifying { until, since, .. }, Some(wanted)) = (&mut self.phase, &self.plan.verification) {
             (*until, *since) = (now + wanted.within, None);
         }
     }
@@ -175,7 +183,7 @@ impl Run {
     pub fn is_on_course(&self) -> bool {
         let lost = |state: &StepState| matches!(state, StepState::Failed(_) | StepState::InDoubt(_));
         let ahead = matches!(self.phase, Phase::Forward | Phase::Verifying { .. });
-        ahead && self.called_off.is_none() && !self.states.values().any(lost)
+        ahead && self.called_off.is_none() && !self.out_of_time && !self.states.values().any(lost)
     }
 
     /// Where a step is.
@@ -250,7 +258,7 @@ impl Run {
 
     /// Takes in whether what the plan was for is so at `now`, while that is asked.
     pub fn verify(&mut self, truth: Truth, now: Timestamp) {
-        let (Phase::Verifying { until, since }, Some(wanted)) = (&mut self.phase, &self.plan.verification) else {
+        let (Phase::Verifying { until, since, .. }, Some(wanted)) = (&mut self.phase, &self.plan.verification) else {
             return;
         };
         match truth {
@@ -289,6 +297,15 @@ impl Run {
         }
     }
 
+    /// When its last step ended, while it is looked whether it helped: what was measured before says nothing of that.
+    #[must_use]
+    pub fn done_at(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Verifying { done, .. } => Some(done),
+            _ => None,
+        }
+    }
+
     /// Whether what was done is being undone.
     #[must_use]
     pub fn is_undoing(&self) -> bool {
@@ -298,13 +315,35 @@ impl Run {
     /// Calls the plan off: what has not begun does not begin, what runs is left to end.
     pub fn call_off(&mut self, reason: &str, now: Timestamp) {
         self.called_off.get_or_insert_with(|| reason.to_owned());
+        self.begin_no_more("called off");
+        self.settle(now);
+    }
+
+    /// Its time is over: the same, and then what was done is undone. Gives whether that changes anything: not where that is under way, nor
+    /// where a person has called it off.
+    pub fn run_out_of_time(&mut self, reason: &str, now: Timestamp) -> bool {
+        let ahead = matches!(self.phase, Phase::Forward | Phase::Verifying { .. });
+        if !ahead || self.out_of_time || self.called_off.is_some() {
+            return false;
+        }
+        (self.out_of_time, self.unverified) = (true, Some(reason.to_owned()));
+        if self.phase == Phase::Forward {
+            self.begin_no_more("its time was over");
+            self.settle(now);
+        } else {
+            self.turn_back();
+        }
+        true
+    }
+
+    fn begin_no_more(&mut self, reason: &str) {
         let waiting: Vec<(StepId, StepEvent)> = self
             .states
             .iter()
             .filter_map(|(id, state)| match state {
                 StepState::Waiting => Some((id, StepEvent::Skip)),
                 StepState::BackingOff { .. } | StepState::UndoBackingOff { .. } => {
-                    Some((id, StepEvent::Refuse("called off".into())))
+                    Some((id, StepEvent::Refuse(reason.to_owned())))
                 }
                 _ => None,
             })
@@ -313,7 +352,6 @@ impl Run {
             // What was just looked at can happen.
             let _ = self.happen(id, event);
         }
-        self.settle(now);
     }
 
     /// When something of it may be tried again, if nothing else happens before.
@@ -405,7 +443,8 @@ impl Run {
     fn tries_again(&self, id: StepId, now: Timestamp) -> Option<Timestamp> {
         let Deed { attempt, retry, .. } = self.running().find(|deed| deed.step.id == id)?;
         let key = IdempotencyKey::of(self.plan.id, id, attempt);
-        let more = attempt.number < retry.attempts && self.called_off.is_none();
+        let wanted = self.called_off.is_none() && (attempt.undo || !self.out_of_time);
+        let more = attempt.number < retry.attempts && wanted;
         more.then(|| now + pause(&retry, attempt.number, &key))
     }
 
@@ -445,8 +484,8 @@ impl Run {
         let in_doubt = self.states.values().any(|state| matches!(state, StepState::InDoubt(_)));
         match &self.plan.verification {
             _ if in_doubt || self.called_off.is_some() => self.phase = Phase::Over,
-            _ if failed => self.turn_back(),
-            Some(wanted) => self.phase = Phase::Verifying { until: now + wanted.within, since: None },
+            _ if failed || self.out_of_time => self.turn_back(),
+            Some(wanted) => self.phase = Phase::Verifying { done: now, until: now + wanted.within, since: None },
             None => self.phase = Phase::Over,
         }
     }

@@ -14,10 +14,13 @@
 //!   holds, round and round. A larger size means a smaller utilization in proportion. Each response is taken to be repeated as long as
 //!   its condition holds, from any of some usual sizes on.
 //!
+//! - *To and fro*: one moves workloads off a host at values at which the other empties it for being idle ([`moves`]).
+//!
 //! What it cannot read (formulas for sizes, scripts, events, relatives, texts, `||`) it leaves alone: no finding is no proof then.
 
 mod condition;
 mod cycle;
+mod moves;
 
 use homeostat_model::{Kind, PolicyName, Response};
 
@@ -43,7 +46,8 @@ pub(crate) struct Oscillation {
 
 /// All pairs among `policies` that can undo each other, in the order of their names.
 pub(crate) fn oscillations<'a>(policies: impl Iterator<Item = &'a Policy>) -> Vec<Oscillation> {
-    let sides: Vec<Side<'_>> = policies.filter_map(Side::of).collect();
+    let policies: Vec<&Policy> = policies.collect();
+    let sides: Vec<Side<'_>> = policies.iter().copied().filter_map(Side::of).collect();
     let pairs =
         sides.iter().enumerate().flat_map(|(index, one)| sides.iter().skip(index + 1).map(move |other| (one, other)));
     let opposed = pairs.filter(|(one, other)| one.could_oppose(other)).take(MAX_PAIRS);
@@ -51,7 +55,9 @@ pub(crate) fn oscillations<'a>(policies: impl Iterator<Item = &'a Policy>) -> Ve
         let (first, second) = (one.policy.name.clone(), other.policy.name.clone());
         Some(Oscillation { first, second, how: one.against(other)? })
     });
-    found.take(MAX_TOLD).collect()
+    let mut told: Vec<Oscillation> = found.chain(moves::to_and_fro(&policies)).take(MAX_TOLD).collect();
+    told.sort_by(|one, other| (&one.first, &one.second).cmp(&(&other.first, &other.second)));
+    told
 }
 
 /// A policy that can be read.

@@ -198,10 +198,13 @@ pub(crate) fn tell(text: &mut String, record: &Record) {
             let whom: Vec<&str> = plan.findings.iter().map(|finding| finding.policy.as_str()).collect();
             format!("plan {} {} for {}: {}", plan.id, plan.response, whom.join(", "), steps.join(", "))
         }
-        Entry::Joined { finding, plan } => format!("{finding} joins plan {plan}"),
+        Entry::Joined { finding, plan, .. } => format!("{finding} joins plan {plan}"),
+        Entry::PlanBegun { plan } => format!("begins plan {plan}"),
         Entry::StepDispatched { key, .. } => format!("begins {key}"),
         Entry::StepFinished { plan, step, result } => format!("ended {plan}/{step}: {result:?}"),
-        Entry::PlanCalledOff { plan, reason } => format!("calls off {plan}: {reason}"),
+        Entry::PlanCalledOff { plan, reason, out_of_time } => {
+            format!("{} {plan}: {reason}", if *out_of_time { "turns back" } else { "calls off" })
+        }
         Entry::Verifying { plan, that, until } => {
             format!("verifies {plan}: {that}, until {}s", until.as_millis() / 1000)
         }

@@ -43,4 +43,26 @@ fn complaint_12_a_breaker_that_blocks_recovery_or_replays_old_events() {
     bench.event(500, "vm/a1", "vm.crashed", &[]).operator(600, OperatorCommand::Resume { by: "an operator".into() });
     let subjects: Vec<String> = plans(&mut bench, 900).iter().map(|(_, plan)| plan.subject.to_string()).collect();
     assert_eq!(subjects, ["vm/a1"]);
+
+    // Nor is a pause after one's own deed, or another plan at work there; what a condition says is still so is no matter of the past.
+    let run = |condition: &str| {
+        let crash = policy(
+            "crash",
+            &format!(
+                "select: {{kind: vm}}\non: vm.crashed\ncooldown: 6h\n{condition}then: [{{restart: , attempts: 2}}]"
+            ),
+        );
+        let grown = policy("grown", "select: {kind: vm}\non: vm.grown\nthen: [{resize: {vcpus: +1}, timeout: 20m}]");
+        let slow = Assumption { verb: Some(Verb::Resize), takes: Duration::from_mins(7), ..Assumption::default() };
+        let mut bench = Bench::new(&[crash, grown].concat(), centre(2), vec![slow]);
+        bench.event(60, "vm/a0", "vm.crashed", &[]).event(120, "vm/a0", "vm.crashed", &[]);
+        bench.event(200, "vm/b0", "vm.grown", &[]).event(210, "vm/b0", "vm.crashed", &[]);
+        let restarts = plans(&mut bench, 8 * 3_600).into_iter().filter(|(_, plan)| plan.policy.as_str() == "crash");
+        let restarts: Vec<String> = restarts.map(|(second, plan)| format!("{second}s {}", plan.subject)).collect();
+        let given_up = |record: &&Record| matches!(&record.entry, Entry::FindingClosed { reason, .. } if reason.contains("too old"));
+        (restarts, bench.driver.records().iter().filter(given_up).count())
+    };
+    assert_eq!(run(""), (vec!["60s vm/a0".into()], 2));
+    let still_so = run("when: state == \"running\"\n");
+    assert_eq!(still_so, (vec!["60s vm/a0".into(), "620s vm/b0".into(), "21660s vm/a0".into()], 0));
 }

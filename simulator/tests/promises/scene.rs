@@ -198,11 +198,14 @@ impl Scene {
                 self.open.remove(finding);
             }
             Entry::PlanMade(plan) => self.made(record.at, plan),
-            Entry::Joined { finding, plan } => {
-                if let Some(flight) = self.flights.get_mut(plan) {
+            Entry::Joined { finding, plan, .. } => {
+                if let Some(flight) =
+                    self.flights.get_mut(plan).filter(|flight| !flight.plan.findings.contains(finding))
+                {
                     flight.plan.findings.push(finding.clone());
                 }
             }
+            Entry::PlanBegun { plan } => self.begins(record.at, *plan),
             Entry::StepDispatched { plan, step, key } => {
                 self.begins(record.at, *plan);
                 if let Some(flight) = self.flights.get_mut(plan) {
@@ -223,7 +226,7 @@ impl Scene {
                     flight.verifying = true;
                 }
             }
-            Entry::PlanCalledOff { plan, .. } => {
+            Entry::PlanCalledOff { plan, out_of_time: false, .. } => {
                 if let Some(flight) = self.flights.get_mut(plan) {
                     flight.called_off = true;
                 }

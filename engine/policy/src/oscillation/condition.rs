@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use homeostat_model::{MetricName, Unit, Value};
 
-use crate::{Attribute, Comparison, Expr, Function, Input, Node, Of};
+use crate::{Attribute, Comparison, Expr, Function, Input, Node, Of, Signal};
 
 /// What is compared with a number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +79,28 @@ impl Condition {
         Some(condition)
     }
 
+    /// What is asked of the host of the resource: `None` when nothing is, or something in the whole cannot be read. What is asked of the
+    /// resource itself may be so for one or another that runs there.
+    pub(super) fn of_its_host(expr: &Expr) -> Option<Self> {
+        let parts = match &expr.node {
+            Node::And(parts) => parts.as_slice(),
+            _ => std::slice::from_ref(expr),
+        };
+        let mut condition = Self::default();
+        for part in parts {
+            match hosts(part) {
+                Some((metric, range, unit)) => condition.bound(Quantity::Metric(metric), range, unit)?,
+                None => drop(Self::of(part)?),
+            }
+        }
+        (!condition.0.is_empty()).then_some(condition)
+    }
+
+    /// The metrics that it asks about, and the values at which it holds.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = (&Quantity, Range)> {
+        self.0.iter().filter(|(one, _)| matches!(one, Quantity::Metric(_))).map(|(one, (range, _))| (one, *range))
+    }
+
     fn add(&mut self, expr: &Expr) -> Option<()> {
         match &expr.node {
             Node::And(parts) => parts.iter().try_for_each(|part| self.add(part)),
@@ -150,15 +172,34 @@ pub(super) fn shown(value: f64, unit: Unit) -> String {
     }
 }
 
+/// A metric of the host that is compared with a number, and the values at which that holds.
+fn hosts(expr: &Expr) -> Option<(MetricName, Range, Unit)> {
+    let Node::Compare(comparison, left, right) = &expr.node else { return None };
+    let metric = |expr: &Expr| match &expr.node {
+        Node::Input(Input::Signal(Of::Ancestor(kind), signal)) if kind.as_str() == "host" => level(signal),
+        _ => None,
+    };
+    let (metric, comparison, (number, unit)) = match (metric(left), number(right)) {
+        (Some(metric), Some(number)) => (metric, *comparison, number),
+        _ => (metric(right)?, turned(*comparison), number(left)?),
+    };
+    Some((metric, range(comparison, number)?, unit))
+}
+
+/// The metric of a window that gives a value of it.
+fn level(signal: &Signal) -> Option<MetricName> {
+    match signal.function {
+        Function::Last | Function::Avg | Function::Min | Function::Max | Function::Quantile(_) | Function::Ewma => {
+            Some(signal.metric.clone())
+        }
+        _ => None,
+    }
+}
+
 fn quantity(expr: &Expr) -> Option<Quantity> {
     let Node::Input(input) = &expr.node else { return None };
     match input {
-        Input::Signal(Of::Itself, signal) => match signal.function {
-            Function::Last | Function::Avg | Function::Min | Function::Max | Function::Quantile(_) | Function::Ewma => {
-                Some(Quantity::Metric(signal.metric.clone()))
-            }
-            _ => None,
-        },
+        Input::Signal(Of::Itself, signal) => level(signal).map(Quantity::Metric),
         Input::Attribute(Of::Itself, Attribute::Vcpus) => Some(Quantity::Vcpus),
         Input::Attribute(Of::Itself, Attribute::Memory) => Some(Quantity::Memory),
         _ => None,

@@ -120,6 +120,32 @@ fn pairs_that_want_opposite_things_of_the_same_values_are_shown() {
 }
 
 #[test]
+fn policies_that_move_workloads_to_and_fro_are_shown() {
+    let balance = "when: host.avg(\"cpu.utilization\", 5m) > 60% && last(\"cpu.utilization\") > 10%; then: [migrate]";
+    let consolidate =
+        |below: &str| format!("select: {{kind: host}}; when: avg(\"cpu.utilization\", 5m) < {below}; then: [evacuate]");
+    check(
+        &[("balance", balance), ("consolidate", &consolidate("65%"))],
+        expect![[
+            r#"`balance` moves workloads off a host, and `consolidate` empties it onto others, both at its cpu.utilization 62.5%"#
+        ]],
+    );
+    let own = "when: 60% < host.last(\"cpu.utilization\"); then: [{notify: {message: m}}, {fisicalize: {pool: micro}}]";
+    check(
+        &[("z-own", own), ("consolidate", &consolidate("65%"))],
+        expect![[
+            r#"`z-own` moves workloads off a host, and `consolidate` empties it onto others, both at its cpu.utilization 62.5%"#
+        ]],
+    );
+    // With a gap between them, or where both relieve what is full, or of other metrics.
+    check(&[("balance", balance), ("consolidate", &consolidate("50%"))], expect![[""]]);
+    let relieve = "select: {kind: host}; when: avg(\"cpu.utilization\", 5m) > 90%; then: [evacuate]";
+    check(&[("balance", balance), ("relieve", relieve)], expect![[""]]);
+    let memory = "select: {kind: host}; when: avg(\"memory.utilization\", 5m) < 65%; then: [evacuate]";
+    check(&[("balance", balance), ("memory", memory)], expect![[""]]);
+}
+
+#[test]
 fn pairs_that_cannot_are_not_shown_nor_is_what_cannot_be_read() {
     let never = [
         // The gap is wide enough: at two vcpus or more, two make at most twice as many.
