@@ -404,21 +404,17 @@ impl Live {
         }
     }
 
-    /// Begins no plan any more, lets steps in flight end, takes in their reports, and closes the files. All of it is recorded
-    /// like any other input, so that the end, too, replays to the same decisions.
+    /// Begins no plan any more, lets steps in flight end and notifications arrive, takes in their reports, and closes the files. All of it
+    /// is recorded like any other input, so that the end, too, replays to the same decisions.
     async fn end(&mut self, messages: &mut mpsc::Receiver<Message>) -> Result<(), Failure> {
         self.input(Input::Operator(OperatorCommand::Stop))?;
         self.carry_out_the_last().await?;
-        let mut closing = pin!(self.dispatcher.close());
-        loop {
-            tokio::select! {
-                () = &mut closing => break,
-                Some(message) = messages.recv() => self.take_the_last(message).await?,
-            }
-        }
-        while let Ok(message) = messages.try_recv() {
-            self.take_the_last(message).await?;
-        }
+        let closing = self.dispatcher.close();
+        self.listen_until(closing, messages).await?;
+        // What people are to be told of that is handed over first.
+        self.settle().await?;
+        let channels = self.outlets.channels.clone();
+        self.listen_until(channels.end(), messages).await?;
         let at = self.clock.now();
         self.engine.advance(at, &mut self.outputs);
         self.carry_out_the_last().await?;
@@ -434,7 +430,26 @@ impl Live {
         Ok(())
     }
 
-    /// Takes in what comes at the end. Questions and new policies come too late; those who ask see that nobody answers.
+    /// Takes in what comes until `over`, and what has come by then.
+    async fn listen_until(
+        &mut self,
+        over: impl Future<Output = ()>,
+        messages: &mut mpsc::Receiver<Message>,
+    ) -> Result<(), Failure> {
+        let mut over = pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => break,
+                Some(message) = messages.recv() => self.take_the_last(message).await?,
+            }
+        }
+        while let Ok(message) = messages.try_recv() {
+            self.take_the_last(message).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what comes at the end. New policies and commands come too late; those who ask see that nobody answers.
     async fn take_the_last(&mut self, message: Message) -> Result<(), Failure> {
         match message {
             Message::Input(input) => {

@@ -390,7 +390,11 @@ impl Notifier for Alertmanager {
             if resend {
                 again = tokio::time::Instant::now() + every;
             }
-            match self.post_again(resend).await {
+            let posted = tokio::select! {
+                () = stop.cancelled() => return,
+                posted = self.post_again(resend) => posted,
+            };
+            match posted {
                 Ok(()) => problem.clear(),
                 Err(error) => {
                     let said = error.to_string();
