@@ -1,17 +1,10 @@
 //! Where a homeostat is.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf};
 
 use hyper::Uri;
 
-use crate::{
-    api::Place,
-    config::{FILE_NAME, Loaded},
-    report::Failure,
-};
+use crate::{api::Place, config::Bearings, report::Failure};
 
 /// Where a homeostat is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +44,9 @@ impl Address {
                     .help("write unix:/path/homeostat.sock, http://host:9393 or https://host:9393")
             });
         }
-        let place = if Path::new(FILE_NAME).exists() {
-            let help = "or say where homeostat is with --server or HOMEOSTAT_SERVER";
-            Place::of(&Loaded::find(None).map_err(|failure| failure.help(help))?)
-        } else {
-            Place::of_user()
-        };
-        Ok(Self::Socket(place.path().to_owned()))
+        let help = "or say where homeostat is with --server or HOMEOSTAT_SERVER";
+        let bearings = Bearings::find(None).map_err(|failure| failure.help(help))?;
+        Ok(Self::Socket(Place::of(&bearings).path().to_owned()))
     }
 
     /// Without a scheme it is HTTP.

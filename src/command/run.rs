@@ -32,7 +32,7 @@ use crate::{
     api::{self, Access, Api, Door, Place, READERS, Socket, server_config},
     cli::RunArgs,
     command::{check, demonstration},
-    config::{AdapterConfig, Configuration, Loaded, SourceConfig},
+    config::{AdapterConfig, Bearings, Configuration, Loaded, SourceConfig},
     live::{
         Channels, Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, People, PolicyFiles, QUEUE,
         Reader, Sources, observe, reload,
@@ -268,7 +268,7 @@ fn start(
 
 /// The socket for people on this machine. Where nobody asked for it in particular, homeostat also runs without.
 async fn socket(loaded: &Loaded) -> Result<Option<Socket>, Failure> {
-    let place = Place::of(loaded);
+    let place = Place::of(&Bearings::of(loaded));
     match Socket::open(&place).await {
         Ok(socket) => {
             tracing::info!(socket = %socket.path.display(), "people on this machine are heard");
