@@ -430,6 +430,10 @@ mod tests {
                 printed(&homeostat(&["status", "--server", "http://127.0.0.1:1", "--token-file", &text(&file)]));
             assert!(status == 2 && told.contains(part), "{mode:o}: {told}");
         }
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_homeostat"));
+        command.args(["status", "--server", "http://127.0.0.1:1"]).env("HOMEOSTAT_TOKEN", "hst_a\nhst_b");
+        let (status, told) = printed(&command.output().unwrap());
+        assert!(status == 2 && told.contains("HOMEOSTAT_TOKEN holds no token"), "{told}");
         let create = ["token", "create", "--name", "ann", "--role", "view", "--token-file", &text(&file)];
         assert_eq!(printed(&homeostat(&create)).0, 2, "a file that is there is not written over");
         assert_eq!(printed(&homeostat(&["token", "create", "--name", " ", "--role", "view"])).0, 2);
@@ -459,8 +463,8 @@ mod tests {
         let token = text(&folder.path().join("eve"));
         let (status, told) = printed(&homeostat(&["status", "--server", &server, "--token-file", &token]));
         assert!(status == 2 && told.contains("cannot trust") && told.contains("--ca"), "{told}");
-        let (status, _) = printed(&homeostat(&["status", "--server", &program.url(""), "--token-file", &token]));
-        assert_eq!(status, 2, "it speaks TLS only");
+        let (status, told) = printed(&homeostat(&["status", "--server", &program.url(""), "--token-file", &token]));
+        assert!(status == 2 && told.contains("write https://127.0.0.1"), "it speaks TLS only: {told}");
 
         certificate(folder.path());
         program.hang_up();

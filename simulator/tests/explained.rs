@@ -1,7 +1,11 @@
 //! What `explain` says is the case, and the times that it names come true.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-#![allow(clippy::as_conversions, reason = "the bench has some")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod bench;
 
@@ -85,7 +89,12 @@ fn the_pause_after_a_plan_that_failed_is_named_with_its_end() {
     };
     let lines = "then: [{restart: {}, attempts: 3, retry: {attempts: 1}}]\n";
     let mut bench = hot_at(lines, vec![failing], &[1, 2, 3]);
-    explains(&mut bench, Status::HeldBack, Some(11), expect![[r#"its last plan did not succeed; it is tried again; last("cpu") > 80% is true (last(cpu) = 0.95)"#]]);
+    explains(
+        &mut bench,
+        Status::HeldBack,
+        Some(11),
+        expect![[r#"its last plan did not succeed; it is tried again; last("cpu") > 80% is true (last(cpu) = 0.95)"#]],
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Where a homeostat is.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::IpAddr, path::PathBuf};
 
 use hyper::Uri;
 
@@ -70,6 +70,17 @@ impl Address {
         Some(Self::Network { tls, host, port, base: uri.path().trim_end_matches('/').to_owned() })
     }
 
+    /// Whether what is sent there can be read on the way: not where it stays on this machine.
+    pub(super) fn is_in_clear(&self) -> bool {
+        match self {
+            Self::Socket(_) => false,
+            Self::Network { tls, host, .. } => {
+                let here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+                !tls && !here
+            }
+        }
+    }
+
     /// What the `Host` header says.
     pub(super) fn authority(&self) -> String {
         match self {
@@ -83,6 +94,21 @@ impl Address {
 #[cfg(test)]
 mod tests {
     use super::Address;
+
+    #[test]
+    fn what_leaves_this_machine_without_tls_is_in_clear() {
+        for (text, clear) in [
+            ("unix:h.sock", false),
+            ("127.0.0.1:9393", false),
+            ("http://[::1]:9393", false),
+            ("http://localhost", false),
+            ("https://h1", false),
+            ("http://h1", true),
+            ("192.0.2.1:9393", true),
+        ] {
+            assert_eq!(Address::parse(text).map(|address| address.is_in_clear()), Some(clear), "{text}");
+        }
+    }
 
     #[test]
     fn addresses_are_what_people_write_and_nothing_else_is_one() {

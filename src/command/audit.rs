@@ -62,7 +62,7 @@ fn folder(args: &AuditArgs) -> Result<PathBuf, Failure> {
     }
     let named = args.config.as_deref().unwrap_or(Path::new(FILE_NAME)).display();
     let none = || {
-        Failure::new(format!("{named} names no journal"))
+        Failure::new(format!("{named} has no journal"))
             .help("name the journal's folder, or set spec.journal in the configuration")
     };
     Bearings::find(args.config.as_deref())?.journal.ok_or_else(none)

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     DeliveryError, Notifier, Patience,
     cloud_events::default_timeout,
+    patience::some_time,
     payload::{stable_id, time},
     post::{Headers, Post, Poster},
     url::{InvalidUrl, Url},
@@ -81,7 +82,7 @@ struct Document {
     /// How long an alert stays open at least.
     #[serde(default = "default_keep")]
     keep_for: Duration,
-    #[serde(default = "default_timeout")]
+    #[serde(default = "default_timeout", deserialize_with = "some_time")]
     timeout: Duration,
     #[serde(default)]
     give_up_after: Patience,

@@ -182,6 +182,7 @@ fn what_cannot_work_is_refused_with_what_to_do() {
         (r#"{"url": "http://h", "labels": {"a-b": "x"}}"#, "`a-b` cannot be a label"),
         (r#"{"url": "http://h", "labels": {"severity": "x"}}"#, "none of homeostat's own"),
         (r#"{"url": "http://h", "resendEvery": "10ms"}"#, "at least 1s"),
+        (r#"{"url": "http://h", "timeout": "0s"}"#, "nothing is delivered"),
         (r#"{"url": "http://h/?a=b"}"#, "is not a URL"),
     ] {
         let error = serde_json::from_str::<AlertmanagerConfig>(text).unwrap_err().to_string();
