@@ -21,8 +21,11 @@ mod control;
 mod explain;
 mod health;
 mod named;
+mod page;
+mod patience;
 mod plans;
 mod refusal;
+mod sent;
 mod settings;
 mod socket;
 mod tls;
@@ -44,17 +47,22 @@ use homeostat_request::MAX_BODY;
 use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) use access::{Access, Role};
-pub(crate) use audit::{Page, READERS};
+pub(crate) use audit::READERS;
 pub(crate) use connections::{Door, serve};
 pub(crate) use control::Report as StatusReport;
 pub(crate) use explain::Answer;
+pub(crate) use page::Page;
+pub(crate) use plans::Listed;
 pub(crate) use refusal::Told;
 pub(crate) use settings::{ApiConfig, checked_name};
 pub(crate) use socket::{Place, Socket};
 pub(crate) use tls::{Certificate, server_config};
 pub(crate) use token::fresh;
 
-use crate::{live::Message, metrics::Metrics};
+use crate::{
+    live::{Message, Question},
+    metrics::Metrics,
+};
 
 /// The paths that are homeostat's own; no source may listen on them.
 pub(crate) const PATHS: [&str; 8] = [
@@ -77,6 +85,7 @@ const MAX_READING: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(crate) messages: mpsc::Sender<Message>,
+    pub(crate) questions: mpsc::Sender<Question>,
     pub(crate) metrics: Arc<Metrics>,
     /// Adapters that have not connected for the first time yet.
     pub(crate) awaited: Arc<AtomicUsize>,
@@ -113,6 +122,8 @@ impl Api {
             .merge(self.for_role(reading, Role::View, MAX_READING))
             .merge(self.for_role(approve, Role::Approve, MAX_REQUEST))
             .merge(self.for_role(admin, Role::Admin, MAX_REQUEST))
+            .method_not_allowed_fallback(refusal::wrong_method)
+            .fallback(refusal::unknown_path)
             .with_state(self)
     }
 

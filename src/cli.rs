@@ -269,6 +269,7 @@ pub(crate) struct AuditArgs {
     #[arg(short, long, value_name = "FILE", conflicts_with = "path")]
     pub(crate) config: Option<PathBuf>,
     /// Ask a running homeostat instead of reading files: unix:PATH, http://HOST:PORT or https://HOST:PORT. It shows the newest.
+    /// Without it the one in HOMEOSTAT_SERVER, unless files are named, verified or followed.
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["path", "config", "verify", "follow"])]
     pub(crate) server: Option<String>,
     #[command(flatten)]

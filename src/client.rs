@@ -8,7 +8,13 @@
 mod address;
 mod connection;
 
-use std::{fs, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+    time::Duration,
+};
 
 use hyper::Method;
 use serde::de::DeserializeOwned;
@@ -55,10 +61,15 @@ impl Client {
             // Who opens the socket is known already.
             (Address::Socket(_), _) => None,
             (_, Some(file)) => Some(read_token(file)?),
-            (_, None) => {
-                std::env::var(TOKEN).ok().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty())
-            }
+            (_, None) => token_of_environment()?,
         };
+        if token.is_some() && address.is_in_clear() {
+            // Nothing can be done when standard error is closed.
+            let _ = writeln!(
+                io::stderr().lock(),
+                "warning: the token goes to {address} in clear, for whoever listens on the way; write https:// where homeostat speaks TLS"
+            );
+        }
         Ok(Self { address, token, ca: credentials.ca.clone() })
     }
 
@@ -103,6 +114,22 @@ impl Client {
     }
 }
 
+/// The token in the variable, if there is one.
+fn token_of_environment() -> Result<Option<String>, Failure> {
+    let Ok(text) = std::env::var(TOKEN) else { return Ok(None) };
+    match text.trim() {
+        "" => Ok(None),
+        token if is_token(token) => Ok(Some(token.to_owned())),
+        _ => Err(Failure::new(format!("{TOKEN} holds no token"))
+            .help("it has to hold a token alone, without spaces and on one line")),
+    }
+}
+
+/// Whether it can be shown as one.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The token in a file that only its owner may read.
 fn read_token(file: &PathBuf) -> Result<String, Failure> {
     let unusable = |why: String| Failure::new(format!("the token's file {} cannot be used: {why}", file.display()));
@@ -119,7 +146,7 @@ fn read_token(file: &PathBuf) -> Result<String, Failure> {
     }
     let text = fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
     let token = text.trim();
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_token(token) {
         return Err(unusable("there is no token in it".into()).help("it has to hold a token alone, on one line"));
     }
     Ok(token.to_owned())

@@ -2,6 +2,7 @@
 //!
 //! What it consists of is here and in the rooms; how it is read is in the crate `configuration`.
 
+mod bearings;
 mod check;
 mod disk;
 mod journal;
@@ -28,6 +29,7 @@ use homeostat_sources::{
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+pub(crate) use bearings::Bearings;
 pub(crate) use journal::JournalConfig;
 pub(crate) use loaded::{Loaded, Read};
 pub(crate) use schema::schema;
@@ -52,7 +54,7 @@ pub(crate) struct Configuration {
     /// Where to listen for HTTP.
     #[serde(default = "default_listen", deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
-    /// Where the unix socket is. Without it beside the journal.
+    /// Where the unix socket is. Without it in the journal's folder.
     #[serde(default)]
     pub(crate) socket: Option<PathBuf>,
     /// Who may ask what over HTTP, and TLS.

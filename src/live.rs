@@ -4,12 +4,14 @@
 //!   adapters, sources --observations--+        +--> journal, metrics, recording; the story, by a thread of its own
 //!   files, API, steps --messages------+-> loop-+--> steps: check, apply, probe (one task each)
 //!   clock --deadlines-----------------+        +--> notifications, traces
+//!   API ----questions, when there is time---^
 //! ```
 //!
 //! Invariant: one task owns the engine; whatever reaches it came through a bounded queue.
 //! Invariant: the loop waits for nobody, in particular not for whoever reads standard output; for the disk only when a great deal waits.
 //! Invariant: nothing is dispatched before the records that led to it are durable; if they cannot be, the program ends. Inputs are taken
 //! in meanwhile, and what they lead to waits in the same order (`pending`).
+//! Invariant: however much people ask, half of the loop's time is left for what is observed.
 
 mod channels;
 mod dispatcher;
@@ -79,8 +81,6 @@ pub(crate) enum Message {
     Undelivered(Vec<Notification>),
     /// New policies, checked, and the files they were read from.
     Policies(Vec<Arc<Policy>>, Vec<RecordedFile>),
-    /// A question.
-    Question(Question),
     /// What a person wants; what came of it is said when that is durable.
     Command(OperatorCommand, oneshot::Sender<Result<(), CommandRefused>>),
     /// Asks for a sign of life.
@@ -138,9 +138,10 @@ impl Live {
         mut self,
         mut messages: mpsc::Receiver<Message>,
         observations: mpsc::Receiver<Observation>,
+        questions: mpsc::Receiver<Question>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
-        let outcome = match self.turn(&mut messages, observations, stop).await {
+        let outcome = match self.turn(&mut messages, observations, questions, stop).await {
             Ok(()) => self.end(&mut messages).await,
             failed => failed,
         };
@@ -157,9 +158,13 @@ impl Live {
         &mut self,
         messages: &mut mpsc::Receiver<Message>,
         mut observations: mpsc::Receiver<Observation>,
+        mut questions: mpsc::Receiver<Question>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
-        let mut counted = tokio::time::interval(KEEP_COUNTED);
+        // The first one is not at once: what was before is told first.
+        let mut counted = tokio::time::interval_at(tokio::time::Instant::now() + KEEP_COUNTED, KEEP_COUNTED);
+        // How long the last question took: as long is left for what is observed.
+        let mut owed = Duration::ZERO;
         loop {
             let full = self.pending.is_full();
             let deadline = self.engine.next_deadline();
@@ -176,23 +181,55 @@ impl Live {
                     self.act(turn.map_err(|error| unwritable(&error))?)?;
                     continue;
                 }
-                Some(message) = messages.recv(), if !full => self.take(message)?,
-                Some(observation) = observations.recv(), if !full => {
-                    self.input(Input::Observed(observation))?;
-                    for _ in 1..BATCH {
-                        let Ok(observation) = observations.try_recv() else { break };
-                        self.input(Input::Observed(observation))?;
-                    }
-                }
-                () = due, if !full => self.advance(),
                 _ = counted.tick(), if !full => {
                     self.advance();
                     self.carry_out()?;
                     self.keep_counted()?;
                 }
+                Some(message) = messages.recv(), if !full => self.take(message)?,
+                Some(observation) = observations.recv(), if !full => {
+                    self.input(Input::Observed(observation))?;
+                    self.observe(&mut observations, messages, owed)?;
+                    // However much is observed, somebody is answered.
+                    owed = questions.try_recv().map_or(Duration::ZERO, |question| self.answer(question));
+                }
+                () = due, if !full => self.advance(),
+                Some(question) = questions.recv(), if !full => owed = self.answer(question),
             }
             self.carry_out()?;
         }
+    }
+
+    /// Takes in what was observed meanwhile: a batch of it, and as much as can be in this time.
+    fn observe(
+        &mut self,
+        observations: &mut mpsc::Receiver<Observation>,
+        messages: &mpsc::Receiver<Message>,
+        at_least: Duration,
+    ) -> Result<(), Failure> {
+        let began = Instant::now();
+        loop {
+            let waiting = observations.len();
+            // What was said before something was observed, such as what an adapter can do, is heard before it.
+            if waiting == 0 || !messages.is_empty() {
+                return Ok(());
+            }
+            for _ in 0..waiting.min(BATCH) {
+                let Ok(observation) = observations.try_recv() else { return Ok(()) };
+                self.input(Input::Observed(observation))?;
+            }
+            if began.elapsed() >= at_least {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Answers a question; how long that took.
+    fn answer(&mut self, Question(ask): Question) -> Duration {
+        let began = Instant::now();
+        self.advance();
+        ask(&self.engine);
+        began.elapsed()
     }
 
     fn advance(&mut self) {
@@ -210,11 +247,6 @@ impl Live {
                     self.input(Input::Recovered(Box::new(open)))?;
                 }
                 self.recalled = true;
-                Ok(())
-            }
-            Message::Question(Question(ask)) => {
-                self.engine.advance(self.clock.now(), &mut self.outputs);
-                ask(&self.engine);
                 Ok(())
             }
             Message::Undelivered(left) => {
@@ -404,21 +436,17 @@ impl Live {
         }
     }
 
-    /// Begins no plan any more, lets steps in flight end, takes in their reports, and closes the files. All of it is recorded
-    /// like any other input, so that the end, too, replays to the same decisions.
+    /// Begins no plan any more, lets steps in flight end and notifications arrive, takes in their reports, and closes the files. All of it
+    /// is recorded like any other input, so that the end, too, replays to the same decisions.
     async fn end(&mut self, messages: &mut mpsc::Receiver<Message>) -> Result<(), Failure> {
         self.input(Input::Operator(OperatorCommand::Stop))?;
         self.carry_out_the_last().await?;
-        let mut closing = pin!(self.dispatcher.close());
-        loop {
-            tokio::select! {
-                () = &mut closing => break,
-                Some(message) = messages.recv() => self.take_the_last(message).await?,
-            }
-        }
-        while let Ok(message) = messages.try_recv() {
-            self.take_the_last(message).await?;
-        }
+        let closing = self.dispatcher.close();
+        self.listen_until(closing, messages).await?;
+        // What people are to be told of that is handed over first.
+        self.settle().await?;
+        let channels = self.outlets.channels.clone();
+        self.listen_until(channels.end(), messages).await?;
         let at = self.clock.now();
         self.engine.advance(at, &mut self.outputs);
         self.carry_out_the_last().await?;
@@ -434,7 +462,26 @@ impl Live {
         Ok(())
     }
 
-    /// Takes in what comes at the end. Questions and new policies come too late; those who ask see that nobody answers.
+    /// Takes in what comes until `over`, and what has come by then.
+    async fn listen_until(
+        &mut self,
+        over: impl Future<Output = ()>,
+        messages: &mut mpsc::Receiver<Message>,
+    ) -> Result<(), Failure> {
+        let mut over = pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => break,
+                Some(message) = messages.recv() => self.take_the_last(message).await?,
+            }
+        }
+        while let Ok(message) = messages.try_recv() {
+            self.take_the_last(message).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what comes at the end. New policies and commands come too late; those who ask see that nobody answers.
     async fn take_the_last(&mut self, message: Message) -> Result<(), Failure> {
         match message {
             Message::Input(input) => {
@@ -445,7 +492,6 @@ impl Live {
             | Message::Recovered(..)
             | Message::Undelivered(..)
             | Message::Policies(..)
-            | Message::Question(..)
             | Message::Command(..)
             | Message::Ping(..) => Ok(()),
         }

@@ -9,6 +9,7 @@ mod document;
 mod files;
 mod live;
 mod metrics;
+mod printable;
 mod recording;
 mod rendering;
 mod replay;

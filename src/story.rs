@@ -1,10 +1,12 @@
-//! Decisions as lines for people.
+//! Decisions as lines for people: one for each, whatever the texts in it are.
 
 use std::{collections::BTreeMap, fmt::Write as _, io::IsTerminal, sync::Arc};
 
 use homeostat_model::{
     Delivery, Entry, Hold, Mode, Notification, Plan, PlanId, PlanResult, Record, StepResult, Timestamp,
 };
+
+use crate::printable::printable;
 
 /// Turns records into lines. Remembers the plans in flight, to name the steps in words.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ impl Story {
         let mut line = |colour: &str, word: &str, text: &str| {
             let word = if self.colour { format!("\x1b[{colour}m{word:<9}\x1b[0m") } else { format!("{word:<9}") };
             // Writing to a String does not fail.
-            let _ = writeln!(lines, "{}  {word} {text}", clock(record.at));
+            let _ = writeln!(lines, "{}  {word} {}", clock(record.at), printable(text));
         };
         match &record.entry {
             Entry::PoliciesLoaded { generation, policies, .. } => {
@@ -206,6 +208,22 @@ mod tests {
             steps: Vec::new(),
             cost: Default::default(),
             verification: None,
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line_whatever_its_texts_are() {
+        let reason = "it broke\n12:00:00  paused    by mallory\u{1b}[1A".to_owned();
+        let entries = [
+            Entry::InputRefused { input: "a\nb".into(), reason: reason.clone() },
+            Entry::PlanFinished {
+                plan: PlanId { generation: Generation(1), number: 1 },
+                result: PlanResult::Cancelled { reason },
+            },
+        ];
+        for entry in entries {
+            let told = Story::plain().tell(&Record { at: Timestamp::from_millis(0), entry });
+            assert!(told.lines().count() == 1 && !told.contains('\u{1b}') && told.contains("\\n"), "{told}");
         }
     }
 

@@ -205,6 +205,8 @@ mod tests {
                 9       2026-01-31 10:00:09  plan      p1-2 restart vm/db-1 for down, 1 step; then it runs
             "#]],
         );
+        // There are some, all of them older.
+        shows(&["--kind", "planMade", "--since", "2026-02-01T00:00:00Z"], &expect![[r#""#]]);
         shows(
             &["--kind", "stepDone", "--policy", "hot"],
             &expect![[r#"

@@ -15,7 +15,7 @@ mod tests {
 
     use expect_test::{expect, expect_file};
 
-    use crate::program::{homeostat, homeostat_piped, printed, root, scratch};
+    use crate::program::{homeostat, homeostat_in, homeostat_piped, printed, root, scratch};
 
     const HOT: &str = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: hot}\nspec:\n  select: {kind: vm}\n  \
                        when: avg(\"cpu\", 1m) > 90%\n  for: 30s\n  cooldown: 1m\n  then: [restart]\n";
@@ -86,6 +86,20 @@ mod tests {
         let output = homeostat(&["check", "-o", "json", &text(folder.path())]);
         let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((output.status.code(), document["problems"].as_array().unwrap().len()), (Some(1), 4));
+    }
+
+    #[test]
+    fn check_looks_at_a_configuration_however_its_path_is_written() {
+        let folder = scratch();
+        fs::write(
+            folder.path().join("homeostat.yaml"),
+            "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  speeed: 2\n",
+        )
+        .unwrap();
+        for path in [".", "./", "./homeostat.yaml", "homeostat.yaml", &text(folder.path())] {
+            let (status, told) = printed(&homeostat_in(folder.path(), &["check", path]));
+            assert!(status == 1 && told.contains("speeed"), "{path}: {status}\n{told}");
+        }
     }
 
     #[test]

@@ -232,6 +232,25 @@ mod tests {
         program.stop();
     }
 
+    #[test]
+    fn what_is_being_delivered_at_the_end_arrives_and_is_not_delivered_again() {
+        let folder = scratch();
+        prepare(folder.path(), "");
+        let hook = "echo begun >> begun; sleep 0.6; echo done >> done";
+        let at = folder.path().display();
+        let spec = spec(&format!("{{command: {{name: hook, argv: [/bin/sh, -c, 'cd {at}; {hook}']}}}}"));
+        let program = Program::start(folder.path(), &spec);
+        add(folder.path(), "vm/a", 0.95);
+        program.wait_for("the hook", || folder.path().join("begun").exists().then_some(()));
+        program.stop();
+        let lines = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default().lines().count();
+        assert_eq!((lines("begun"), lines("done")), (1, 1), "it was killed");
+        let program = Program::start(folder.path(), &spec);
+        std::thread::sleep(Duration::from_secs(1));
+        program.stop();
+        assert_eq!((lines("begun"), lines("done")), (1, 1), "it was run again");
+    }
+
     /// The alerts that a receiver was sent as an Alertmanager, each with whether it was open when it was sent, or nearly.
     fn alerts(receiver: &Receiver) -> Vec<(Value, bool)> {
         let all = receiver.bodies().into_iter().flat_map(|body| body.as_array().cloned().unwrap_or_default());

@@ -16,7 +16,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::program::{Program, homeostat, printed, root, scratch};
+    use crate::program::{Program, homeostat, homeostat_in, printed, root, scratch};
 
     /// Both wait for people as soon as there is a data centre: one for two of them, one for anybody.
     const POLICIES: &str = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: two}\nspec:\n  select: {kind: vm, name: web-1}\n  \
@@ -62,7 +62,8 @@ mod tests {
     fn plans(program: &Program) -> Vec<Value> {
         let (status, told) = ask(program, &["plan", "list", "-o", "json"]);
         assert_eq!(status, 0, "{told}");
-        serde_json::from_str(&told).unwrap()
+        let listed: Value = serde_json::from_str(&told).unwrap();
+        listed["plans"].as_array().unwrap().clone()
     }
 
     /// The id and hash of the plan of a policy.
@@ -190,8 +191,11 @@ mod tests {
         let (status, told) = printed(&homeostat(&["backtest", "--input", &recording, "--decisions", &again]));
         assert_eq!(status, 0, "{told}");
         assert!(fs::read_to_string(&again).unwrap().starts_with(&decided), "{told}");
-        let (status, told) =
-            printed(&homeostat(&["status", "--server", &format!("unix:{}/homeostat.sock", folder.path().display())]));
+        let (status, told) = printed(&homeostat(&[
+            "status",
+            "--server",
+            &format!("unix:{}/journal/homeostat.sock", folder.path().display()),
+        ]));
         assert!(status == 2 && told.contains("not running") && told.contains("homeostat run"), "{told}");
     }
 
@@ -261,7 +265,18 @@ mod tests {
         slow.write_all(head.as_bytes()).unwrap();
         let began = Instant::now();
 
-        assert_eq!(raw(&program, &approve, Some(token), &"x".repeat(20_000)).0, 413);
+        let (status, told) = raw(&program, &approve, Some(token), &"x".repeat(20_000));
+        assert!(status == 413 && told["error"].as_str().unwrap().contains("longer than"), "{told}");
+        for (head, status) in
+            [("GET /api/v2/plans", 404), ("GET /", 404), ("PUT /api/v1/plans", 405), ("PUT /metrics", 405)]
+        {
+            let (got, told) = raw(&program, head, Some(token), "");
+            assert!(got == status && told["error"].is_string() && told["help"].is_string(), "{head}: {got} {told}");
+        }
+        let admin = fs::read_to_string(folder.path().join("max")).unwrap();
+        let cancel = format!("POST /api/v1/plans/{id}/cancel");
+        let (status, told) = raw(&program, &cancel, Some(admin.trim()), "{\"hash\": \"0123456789abcdef\"}");
+        assert!(status == 409 && told["error"].as_str().unwrap().contains("not that of this plan"), "{status} {told}");
         for (body, part) in [("", "hash"), ("[", "cannot be read"), ("{\"hush\": 1}", "hush")] {
             let (status, told) = raw(&program, &approve, Some(token), body);
             assert!(status == 400 && told["error"].as_str().unwrap().contains(part), "{body}: {told}");
@@ -294,6 +309,66 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_of_a_list_of_plans_is_said() {
+        let folder = scratch();
+        let program = start(folder.path(), "");
+        let (_, told) = ask(&program, &["plan", "list", "--limit", "1"]);
+        assert!(told.contains("1 older plans are not shown"), "{told}");
+        let (_, told) = ask(&program, &["plan", "list", "--limit", "1", "-o", "json"]);
+        let listed: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((listed["plans"].as_array().unwrap().len(), &listed["leftOut"]), (1, &json!(1)));
+        let (_, told) = ask(&program, &["plan", "list"]);
+        assert!(!told.contains("not shown"), "{told}");
+    }
+
+    #[test]
+    fn a_homeostat_is_paused_and_read_whatever_has_become_of_its_configuration() {
+        let folder = scratch();
+        let _program = start(folder.path(), "");
+        let file = folder.path().join("homeostat.yaml");
+        let good = fs::read_to_string(&file).unwrap();
+        fs::write(
+            &file,
+            format!("{good}  speeed: 3\n  notifications: [{{cloudEvents: {{url: 'http://h', token: {{env: NOT_SET_ANYWHERE}}}}}}]\n"),
+        )
+        .unwrap();
+        assert_eq!(printed(&homeostat_in(folder.path(), &["check", "."])).0, 1, "it is wrong in two ways");
+        for (arguments, part) in [
+            (&["pause"][..], "paused"),
+            (&["plan", "list"], "waiting"),
+            (&["status"], "paused"),
+            (&["explain", "vm/web-1"], "two"),
+            (&["audit", "--kind", "paused"], "paused"),
+        ] {
+            let (status, told) = printed(&homeostat_in(folder.path(), arguments));
+            assert!(status == 0 && told.contains(part), "{arguments:?}: {status}\n{told}");
+        }
+        fs::write(&file, "kind: [").unwrap();
+        let (status, told) = printed(&homeostat_in(folder.path(), &["pause"]));
+        assert!(status == 2 && told.contains("--server"), "{told}");
+    }
+
+    #[test]
+    fn the_audit_is_asked_of_whom_the_variable_says_unless_files_are_meant() {
+        let folder = scratch();
+        let program = start(folder.path(), "");
+        let audit = |server: &str, more: &[&str]| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_homeostat"));
+            command.current_dir(folder.path()).env("HOMEOSTAT_SERVER", server).arg("audit").args(more);
+            printed(&command.output().unwrap())
+        };
+        let (status, told) = audit(&program.socket(), &["--kind", "planMade"]);
+        assert!(status == 0 && told.contains("vm/web-1"), "{told}");
+        let nowhere = "unix:/nowhere/homeostat.sock";
+        let (status, told) = audit(nowhere, &[]);
+        assert!(status == 2 && told.contains("/nowhere/homeostat.sock"), "{told}");
+        for files in [&["journal"][..], &["--verify"], &["-c", "homeostat.yaml"]] {
+            let (status, told) = audit(nowhere, files);
+            assert_eq!(status, 0, "{files:?}: {told}");
+        }
+    }
+
+    #[test]
     fn explain_answers_for_every_policy_that_is_loaded() {
         let folder = scratch();
         let program = start(folder.path(), "");
@@ -316,7 +391,7 @@ mod tests {
         let program = Program::start(folder.path(), &spec(""));
         let (status, told) = raw(&program, "GET /api/v1/plans", Some("hst_any"), "");
         assert!(status == 403 && told["help"].as_str().unwrap().contains("homeostat token create"), "{told}");
-        let socket = folder.path().join("homeostat.sock");
+        let socket = folder.path().join("journal/homeostat.sock");
         assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
 
         let second = scratch();
@@ -355,6 +430,10 @@ mod tests {
                 printed(&homeostat(&["status", "--server", "http://127.0.0.1:1", "--token-file", &text(&file)]));
             assert!(status == 2 && told.contains(part), "{mode:o}: {told}");
         }
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_homeostat"));
+        command.args(["status", "--server", "http://127.0.0.1:1"]).env("HOMEOSTAT_TOKEN", "hst_a\nhst_b");
+        let (status, told) = printed(&command.output().unwrap());
+        assert!(status == 2 && told.contains("HOMEOSTAT_TOKEN holds no token"), "{told}");
         let create = ["token", "create", "--name", "ann", "--role", "view", "--token-file", &text(&file)];
         assert_eq!(printed(&homeostat(&create)).0, 2, "a file that is there is not written over");
         assert_eq!(printed(&homeostat(&["token", "create", "--name", " ", "--role", "view"])).0, 2);
@@ -384,8 +463,8 @@ mod tests {
         let token = text(&folder.path().join("eve"));
         let (status, told) = printed(&homeostat(&["status", "--server", &server, "--token-file", &token]));
         assert!(status == 2 && told.contains("cannot trust") && told.contains("--ca"), "{told}");
-        let (status, _) = printed(&homeostat(&["status", "--server", &program.url(""), "--token-file", &token]));
-        assert_eq!(status, 2, "it speaks TLS only");
+        let (status, told) = printed(&homeostat(&["status", "--server", &program.url(""), "--token-file", &token]));
+        assert!(status == 2 && told.contains("write https://127.0.0.1"), "it speaks TLS only: {told}");
 
         certificate(folder.path());
         program.hang_up();

@@ -1,12 +1,15 @@
 //! Answers why something was done about a resource, or was not.
+//!
+//! Invariant: a time is named only when something can be done then as things are now.
 
 use homeostat_decide::{Explained, Standing};
-use homeostat_model::{Evidence, FindingRef, Mode, PolicyName, ResourceId, Timestamp};
+use homeostat_model::{Evidence, FindingRef, Hold, Mode, Plan, PolicyName, ResourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Engine,
     case::{Case, Settled},
+    progress::PlanState,
 };
 
 /// How a policy stands towards a resource, in a word.
@@ -85,10 +88,7 @@ impl Engine {
         let case = self.cases.get(&finding);
         let (status, because, acts_at) = match (case, one.standing) {
             (Some(case), _) => self.of_case(case, &finding, &one),
-            (None, Standing::Waiting { opens, .. }) => {
-                let text = format!("{}; it has to hold for {}", one.evidence, one.policy.hold_for);
-                (Status::Waiting, text, opens)
-            }
+            (None, Standing::Waiting { opens, .. }) => self.of_waiting(&finding, &one, opens),
             (None, Standing::Unknown) => (Status::Unknown, unknown(&one.evidence), None),
             (None, Standing::Open { .. }) => (Status::HeldBack, one.evidence.to_string(), None),
             (None, Standing::No) if one.policy.answers_events() => {
@@ -113,8 +113,50 @@ impl Engine {
         }
     }
 
+    /// A condition that does not hold for long enough yet; what is going to hold the policy back then is known already.
+    fn of_waiting(
+        &self,
+        finding: &FindingRef,
+        one: &Explained,
+        opens: Option<Timestamp>,
+    ) -> (Status, String, Option<Timestamp>) {
+        let mode = self.mode_of(&one.policy);
+        let text = format!("{}; it has to hold for {}", one.evidence, one.policy.hold_for);
+        let hold = match mode {
+            Mode::Observe => Err(Hold::Observing),
+            _ if self.paused => Err(Hold::Paused),
+            _ => self.left_alone(&finding.resource),
+        };
+        if let Err(hold) = hold {
+            return (Status::Waiting, format!("{text}; {hold}"), None);
+        }
+        match self.guard.rested(self.now, finding) {
+            Err(hold) => {
+                let acts_at = opens.map(|opens| hold.until().map_or(opens, |until| until.max(opens)));
+                (Status::Waiting, format!("{text}; {}", worded(&hold, mode)), acts_at)
+            }
+            Ok(()) => (Status::Waiting, text, opens),
+        }
+    }
+
+    /// Why a person has to go on.
+    fn handed_over(&self, finding: &FindingRef) -> String {
+        let concerns = |plan: &Plan| plan.finding() == *finding || plan.findings.contains(finding);
+        let in_doubt = self
+            .recent
+            .iter()
+            .map(|ended| ended.run.plan())
+            .find(|plan| concerns(plan) && self.state_of(plan.id) == Some(PlanState::InDoubt));
+        match in_doubt {
+            Some(Plan { id, .. }) => format!(
+                "what became of a step of plan {id} is not known; look at its system, then cancel it: homeostat plan cancel {id}"
+            ),
+            None => "everything was tried".into(),
+        }
+    }
+
     fn of_case(&self, case: &Case, finding: &FindingRef, one: &Explained) -> (Status, String, Option<Timestamp>) {
-        let evidence = &one.evidence;
+        let (evidence, mode) = (&one.evidence, self.mode_of(&one.policy));
         if let Some(plan) = case.plan.filter(|plan| self.runs.contains_key(plan)) {
             let joined = self.joined.get(&plan).is_some_and(|joined| joined.iter().any(|one| one == finding));
             let maker = self.runs.get(&plan).filter(|_| joined).map(|run| run.plan().finding());
@@ -124,15 +166,22 @@ impl Engine {
             return (Status::Acting, format!("plan {plan}{whose} is in flight{lane}; {evidence}"), None);
         }
         match (&case.settled, &case.hold) {
-            (Some(Settled::HandedOver), _) => (Status::HandedOver, format!("everything was tried; {evidence}"), None),
+            (Some(Settled::HandedOver), _) => {
+                (Status::HandedOver, format!("{}; {evidence}", self.handed_over(finding)), None)
+            }
             (Some(Settled::Told), _) => (Status::HandedOver, format!("people were told; {evidence}"), None),
             (Some(Settled::CalledOff), _) => (Status::HandedOver, format!("its plan was called off; {evidence}"), None),
             (_, Some(hold)) if hold.until().is_none_or(|until| until > self.now) => {
                 let agreed = case.plan.filter(|plan| self.is_agreed(*plan));
                 let agreed = agreed.map_or_else(String::new, |plan| format!("plan {plan} was approved of; "));
+                let text = format!("{agreed}{}; {evidence}", worded(hold, mode));
+                if self.paused && *hold != Hold::Paused {
+                    // What is approved of now does not begin either.
+                    return (Status::HeldBack, format!("{}; {text}", Hold::Paused), None);
+                }
                 // Not where what waits is given up before.
                 let lasts = |at: &Timestamp| self.given_up_at(finding, hold).is_none_or(|given_up| *at < given_up);
-                (Status::HeldBack, format!("{agreed}{hold}; {evidence}"), hold.acts_at().filter(lasts))
+                (Status::HeldBack, text, hold.acts_at().filter(lasts))
             }
             (Some(Settled::Mode), _) => (Status::HandedOver, format!("a plan was recommended; {evidence}"), None),
             (None, _) if evidence.truth == homeostat_model::Truth::False => {
@@ -143,15 +192,25 @@ impl Engine {
                 (Status::HeldBack, format!("open until what closes it is the case long enough; {evidence}"), until)
             }
             (None, _) => {
-                // Between two attempts: the cooldown after the last plan.
-                match self.guard.rested(self.now, finding) {
-                    Err(hold @ homeostat_model::Hold::Cooldown { until }) => {
-                        (Status::HeldBack, format!("{hold}; {evidence}"), Some(until))
-                    }
-                    _ => (Status::HeldBack, evidence.to_string(), None),
-                }
+                // Between two attempts: the cooldown after the last plan, or the pause after one that did not succeed.
+                let rested = self.guard.rested(self.now, finding);
+                let pause = case.rests_until.filter(|until| *until > self.now);
+                let (why, until) = match (rested, pause) {
+                    (Err(hold), _) => (worded(&hold, mode), hold.until()),
+                    (Ok(()), Some(until)) => ("its last plan did not succeed; it is tried again".into(), Some(until)),
+                    (Ok(()), None) => return (Status::HeldBack, evidence.to_string(), None),
+                };
+                (Status::HeldBack, format!("{why}; {evidence}"), until)
             }
         }
+    }
+}
+
+/// A hold in words: a policy that only recommends has not acted.
+fn worded(hold: &Hold, mode: Mode) -> String {
+    match (hold, mode) {
+        (Hold::Cooldown { .. }, Mode::Recommend) => "cooldown: a plan was recommended here not long ago".into(),
+        (hold, _) => hold.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What people are shown of plans: those that wait, run, or are over since not long ago. Questions; they change no decision.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use homeostat_guard::approval::hash;
 use homeostat_model::{Generation, Plan, PlanId, PlanResult, ResourceId, StepId, Timestamp};
@@ -205,12 +205,14 @@ impl Engine {
 
     /// The plans whose state is asked for, the newest first, at most so many. Of those that are over the last ones are known.
     pub fn plans(&self, which: impl Fn(PlanState) -> bool, limit: usize) -> Vec<PlanView> {
-        let known = self.proposals.keys().chain(self.runs.keys());
+        self.plan_ids(which).into_iter().rev().take(limit).filter_map(|id| self.plan(id)).collect()
+    }
+
+    /// The names alone of all plans whose state is asked for: a plan as it is shown is hashed, which takes a while.
+    pub fn plan_ids(&self, which: impl Fn(PlanState) -> bool) -> BTreeSet<PlanId> {
+        let known = self.proposals.keys().chain(self.runs.keys()).copied();
         let ended = self.recent.iter().map(|ended| ended.run.plan().id);
-        let states: BTreeMap<PlanId, PlanState> =
-            known.copied().chain(ended).filter_map(|id| Some((id, self.state_of(id)?))).collect();
-        let asked = states.into_iter().rev().filter(|(_, state)| which(*state));
-        asked.take(limit).filter_map(|(id, _)| self.plan(id)).collect()
+        known.chain(ended).filter(|id| self.state_of(*id).is_some_and(&which)).collect()
     }
 
     /// The plan `id`, if it waits, runs, or is over since not long ago.

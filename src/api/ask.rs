@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homeostat_engine::{Engine, OperatorCommand};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Api, refusal::Refusal};
 use crate::live::{Message, Question};
@@ -20,7 +20,7 @@ impl Api {
     /// # Errors
     /// Why there is no answer.
     pub(super) async fn ping(&self) -> Result<(), String> {
-        self.send(ANSWER, Message::Ping).await
+        send(&self.messages, ANSWER, Message::Ping).await
     }
 
     /// Asks the engine.
@@ -31,13 +31,15 @@ impl Api {
         &self,
         question: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let asked = self.send(ANSWER, |reply| {
-            Message::Question(Question(Box::new(move |engine| {
-                // Whoever asked may have gone.
-                let _ = reply.send(question(engine));
-            })))
-        });
-        asked.await.map_err(|why| Refusal::unavailable(&why, "try again in a moment"))
+        let question = |reply: oneshot::Sender<T>| {
+            Question(Box::new(move |engine| {
+                // Whoever asked may have gone; then nothing is looked up.
+                if !reply.is_closed() {
+                    let _ = reply.send(question(engine));
+                }
+            }))
+        };
+        send(&self.questions, ANSWER, question).await.map_err(|why| Refusal::unavailable(&why, "try again in a moment"))
     }
 
     /// Tells the engine what somebody wants, and waits until what came of it is durable.
@@ -45,25 +47,26 @@ impl Api {
     /// # Errors
     /// Why it is not done.
     pub(super) async fn tell(&self, command: OperatorCommand) -> Result<(), Refusal> {
-        let answer = self.send(DURABLE, |reply| Message::Command(command, reply)).await;
+        let answer = send(&self.messages, DURABLE, |reply| Message::Command(command, reply)).await;
         let unknown = "it is not known whether it was done: look with `homeostat plan list` before trying again";
         answer.map_err(|why| Refusal::unavailable(&why, unknown))?.map_err(|refused| Refusal::of(&refused))
     }
+}
 
-    async fn send<T>(
-        &self,
-        within: Duration,
-        message: impl FnOnce(oneshot::Sender<T>) -> Message,
-    ) -> Result<T, String> {
-        let (reply, answer) = oneshot::channel();
-        let asked = async {
-            self.messages.send(message(reply)).await.ok()?;
-            answer.await.ok()
-        };
-        match tokio::time::timeout(within, asked).await {
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err("homeostat is shutting down".into()),
-            Err(_) => Err(format!("the engine has not answered within {within:?}")),
-        }
+/// Sends what there is to answer, and waits for the answer.
+async fn send<T, M>(
+    to: &mpsc::Sender<M>,
+    within: Duration,
+    message: impl FnOnce(oneshot::Sender<T>) -> M,
+) -> Result<T, String> {
+    let (reply, answer) = oneshot::channel();
+    let asked = async {
+        to.send(message(reply)).await.ok()?;
+        answer.await.ok()
+    };
+    match tokio::time::timeout(within, asked).await {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err("homeostat is shutting down".into()),
+        Err(_) => Err(format!("the engine has not answered within {within:?}")),
     }
 }

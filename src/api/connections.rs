@@ -1,4 +1,4 @@
-//! Serves connections: a bounded number of them, none of which may take for ever to say what it wants.
+//! Serves connections: a bounded number of them, none of which may take for ever to say what it wants or to take the answer.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::{access::Peer, socket::Socket};
+use super::{access::Peer, patience::Patient, socket::Socket};
 use crate::report::Failure;
 
 /// Connections from the network at a time: a process may have 1024 files open on most machines, and the journal, the adapters and the
@@ -25,6 +25,8 @@ const MAX_LOCAL: usize = 64;
 /// How long a head may take to come, also of the next request on a connection; and a TLS handshake. Prometheus and Alertmanager begin
 /// another connection when they are told that one has ended.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long nothing of an answer may be taken: who reads nothing for so long has gone, or means harm.
+const TAKEN: Duration = Duration::from_secs(30);
 /// Bytes that are read ahead of a request; its head has to fit.
 const BUFFER: usize = 128 * 1024;
 /// How long nothing is accepted when the system has no room for a connection.
@@ -127,7 +129,7 @@ async fn requests(
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), answer));
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(Patient::new(stream, TAKEN)), answer));
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = stop.cancelled() => {

@@ -45,6 +45,7 @@ mod tests {
         let (messages, inbox) = mpsc::channel(1);
         let api = Api {
             messages,
+            questions: mpsc::channel(1).0,
             metrics: Arc::new(Metrics::new()),
             awaited: Arc::default(),
             access: Arc::new(Access::new(None)),

@@ -2,16 +2,27 @@
 
 use axum::{
     Extension, Json,
-    body::Bytes,
     extract::{RawQuery, State},
+    http::StatusCode,
 };
 use homeostat_engine::{OperatorCommand, PlanState, PlanView};
 use homeostat_model::PlanId;
-use homeostat_request::{MAX_LISTED, Seen, Which, plan_id};
+use homeostat_request::{Seen, Which, plan_id};
+use serde::{Deserialize, Serialize};
 
-use super::{Api, access::Person, named::Named, refusal::Refusal};
+use super::{Api, access::Person, named::Named, refusal::Refusal, sent::Sent};
 
-pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Json<Vec<PlanView>>, Refusal> {
+/// Plans that fit.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listed {
+    /// The newest first.
+    pub(crate) plans: Vec<PlanView>,
+    /// How many older ones fit, too.
+    pub(crate) left_out: usize,
+}
+
+pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Json<Listed>, Refusal> {
     let Which { states, limit } = Which::read(&query.unwrap_or_default())?;
     let states: Vec<PlanState> = match states {
         None => PlanState::ALL.into_iter().filter(|state| state.is_open()).collect(),
@@ -21,7 +32,11 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> R
             .map(|word| word.parse().map_err(|help: String| Refusal::bad(format!("`{word}` is no state"), help)))
             .collect::<Result<_, _>>()?,
     };
-    Ok(Json(api.ask(move |engine| engine.plans(|state| states.contains(&state), limit)).await?))
+    let listed = api.ask(move |engine| {
+        let fits = |state| states.contains(&state);
+        Listed { plans: engine.plans(fits, limit), left_out: engine.plan_ids(fits).len().saturating_sub(limit) }
+    });
+    Ok(Json(listed.await?))
 }
 
 pub(super) async fn show(State(api): State<Api>, Named(id): Named) -> Result<Json<PlanView>, Refusal> {
@@ -36,7 +51,7 @@ pub(super) async fn approve(
     State(api): State<Api>,
     Named(id): Named,
     Extension(person): Extension<Person>,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Result<Json<Option<PlanView>>, Refusal> {
     vote(api, &id, person, true, &body).await
 }
@@ -45,7 +60,7 @@ pub(super) async fn reject(
     State(api): State<Api>,
     Named(id): Named,
     Extension(person): Extension<Person>,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Result<Json<Option<PlanView>>, Refusal> {
     vote(api, &id, person, false, &body).await
 }
@@ -54,14 +69,15 @@ pub(super) async fn cancel(
     State(api): State<Api>,
     Named(id): Named,
     Extension(person): Extension<Person>,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Result<Json<Option<PlanView>>, Refusal> {
     let id = plan_id(&id)?;
     if let Some(hash) = Seen::read(&body)?.hash {
         // What is called off need not have been looked at; who has is told when it is another one.
         let right = api.ask(move |engine| engine.plan(id)).await?.map(|view| view.hash);
         if right.is_some_and(|right| right != hash) {
-            return Err(Refusal::bad("the hash is not that of this plan", "leave it out, or look at the plan again"));
+            let help = "leave it out, or look at the plan again";
+            return Err(Refusal::new(StatusCode::CONFLICT, "the hash is not that of this plan", help));
         }
     }
     tell(api, id, OperatorCommand::Cancel { plan: id, by: person.name }).await
@@ -90,13 +106,10 @@ async fn tell(api: Api, id: PlanId, command: OperatorCommand) -> Result<Json<Opt
 
 /// That there is no such plan, and which one may be meant.
 async fn unknown(api: &Api, id: PlanId) -> Refusal {
-    let known = api.ask(|engine| engine.plans(|_| true, MAX_LISTED)).await;
-    let near = |id: PlanId| {
-        move |other: &PlanId| (other.generation.0.abs_diff(id.generation.0), other.number.abs_diff(id.number))
-    };
-    let nearest = known.ok().and_then(|known| known.into_iter().map(|view| view.plan.id).min_by_key(near(id)));
+    let near = move |other: &PlanId| (other.generation.0.abs_diff(id.generation.0), other.number.abs_diff(id.number));
+    let nearest = api.ask(move |engine| engine.plan_ids(|_| true).into_iter().min_by_key(near)).await;
     let older = format!("one that is long over is in the journal: `homeostat audit --plan {id}`");
-    let help = match nearest {
+    let help = match nearest.ok().flatten() {
         Some(nearest) => format!("the nearest one is {nearest}; {older}"),
         None => format!("there are no plans; {older}"),
     };

@@ -77,6 +77,17 @@ impl Refusal {
     }
 }
 
+/// There is nothing at this path.
+pub(super) async fn unknown_path() -> Refusal {
+    Refusal::missing("there is nothing at this path", "README.md lists the paths; they begin with /api/v1/")
+}
+
+/// The path is right, and what is to be done there is not.
+pub(super) async fn wrong_method() -> Refusal {
+    let help = "GET asks, POST changes; README.md lists which path takes which";
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method", help)
+}
+
 impl From<Mistake> for Refusal {
     fn from(mistake: Mistake) -> Self {
         Self::bad(mistake.error(), mistake.help())

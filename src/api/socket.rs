@@ -8,7 +8,7 @@ use std::{
 
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::{config::Loaded, report::Failure};
+use crate::{config::Bearings, report::Failure};
 
 /// The name of the socket where none is configured.
 const NAME: &str = "homeostat.sock";
@@ -18,29 +18,20 @@ const NAME: &str = "homeostat.sock";
 pub(crate) enum Place {
     /// Where the configuration says.
     Configured(PathBuf),
-    /// Beside the journal.
+    /// In the journal's folder: who may write the journal may make it, and no other homeostat is there.
     Journal(PathBuf),
-    /// In the folder of the user's running programs, since there is no journal to be beside of.
+    /// In the folder of the user's running programs, since there is no journal to be with.
     User(PathBuf),
 }
 
 impl Place {
     /// That of a homeostat with this configuration.
-    pub(crate) fn of(loaded: &Loaded) -> Self {
-        let configuration = &loaded.configuration;
-        match (&configuration.socket, &configuration.journal) {
-            (Some(path), _) => Self::Configured(loaded.resolve(path)),
-            (None, Some(journal)) => {
-                let folder = loaded.resolve(&journal.path);
-                Self::Journal(folder.parent().map_or_else(|| NAME.into(), |folder| folder.join(NAME)))
-            }
-            (None, None) => Self::of_user(),
+    pub(crate) fn of(bearings: &Bearings) -> Self {
+        match (&bearings.socket, &bearings.journal) {
+            (Some(path), _) => Self::Configured(path.clone()),
+            (None, Some(journal)) => Self::Journal(journal.join(NAME)),
+            (None, None) => Self::User(user_folder().join(NAME)),
         }
-    }
-
-    /// That of a homeostat without a journal.
-    pub(crate) fn of_user() -> Self {
-        Self::User(user_folder().join(NAME))
     }
 
     /// The path.

@@ -1,17 +1,10 @@
 //! Where a homeostat is.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, net::IpAddr, path::PathBuf};
 
 use hyper::Uri;
 
-use crate::{
-    api::Place,
-    config::{FILE_NAME, Loaded},
-    report::Failure,
-};
+use crate::{api::Place, config::Bearings, report::Failure};
 
 /// Where a homeostat is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +44,9 @@ impl Address {
                     .help("write unix:/path/homeostat.sock, http://host:9393 or https://host:9393")
             });
         }
-        let place = if Path::new(FILE_NAME).exists() {
-            let help = "or say where homeostat is with --server or HOMEOSTAT_SERVER";
-            Place::of(&Loaded::find(None).map_err(|failure| failure.help(help))?)
-        } else {
-            Place::of_user()
-        };
-        Ok(Self::Socket(place.path().to_owned()))
+        let help = "or say where homeostat is with --server or HOMEOSTAT_SERVER";
+        let bearings = Bearings::find(None).map_err(|failure| failure.help(help))?;
+        Ok(Self::Socket(Place::of(&bearings).path().to_owned()))
     }
 
     /// Without a scheme it is HTTP.
@@ -81,6 +70,17 @@ impl Address {
         Some(Self::Network { tls, host, port, base: uri.path().trim_end_matches('/').to_owned() })
     }
 
+    /// Whether what is sent there can be read on the way: not where it stays on this machine.
+    pub(super) fn is_in_clear(&self) -> bool {
+        match self {
+            Self::Socket(_) => false,
+            Self::Network { tls, host, .. } => {
+                let here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+                !tls && !here
+            }
+        }
+    }
+
     /// What the `Host` header says.
     pub(super) fn authority(&self) -> String {
         match self {
@@ -94,6 +94,21 @@ impl Address {
 #[cfg(test)]
 mod tests {
     use super::Address;
+
+    #[test]
+    fn what_leaves_this_machine_without_tls_is_in_clear() {
+        for (text, clear) in [
+            ("unix:h.sock", false),
+            ("127.0.0.1:9393", false),
+            ("http://[::1]:9393", false),
+            ("http://localhost", false),
+            ("https://h1", false),
+            ("http://h1", true),
+            ("192.0.2.1:9393", true),
+        ] {
+            assert_eq!(Address::parse(text).map(|address| address.is_in_clear()), Some(clear), "{text}");
+        }
+    }
 
     #[test]
     fn addresses_are_what_people_write_and_nothing_else_is_one() {

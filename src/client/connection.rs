@@ -62,7 +62,10 @@ pub(super) async fn ask(
         Address::Network { tls, host, port, .. } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| unreachable(&error))?;
             if !tls {
-                return send(stream, request).await.map_err(|error| unreachable(&error));
+                let speaks_tls = |error| {
+                    unreachable(&error).help(format!("if it speaks TLS there, write https://{}", address.authority()))
+                };
+                return send(stream, request).await.map_err(speaks_tls);
             }
             let name = ServerName::try_from(host.clone()).map_err(|error| unreachable(&error))?;
             let connector = TlsConnector::from(Arc::new(client_config(ca)?));

@@ -6,7 +6,7 @@ mod verification;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -18,19 +18,22 @@ use serde_json::json;
 
 use crate::{
     cli::{AuditArgs, Moment},
-    config::Loaded,
+    config::{Bearings, FILE_NAME},
+    printable::printable,
     rendering::Stream,
     report::Failure,
     story::Story,
 };
 pub(crate) use selection::Selection;
 
+/// The variable that says where homeostat is.
+const SERVER: &str = "HOMEOSTAT_SERVER";
 /// How long the journal is left alone before it is looked at again: a person does not notice it, nor does the disk.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
-    if let Some(server) = &args.server {
-        return remote::run(server, args);
+    if let Some(server) = server(args) {
+        return remote::run(&server, args);
     }
     let folder = folder(args)?;
     let cannot = |error: JournalError| Failure::new(format!("the journal cannot be read: {error}"));
@@ -45,17 +48,24 @@ pub(crate) fn run(args: &AuditArgs) -> Result<ExitCode, Failure> {
     }
 }
 
+/// The homeostat that is asked, if one is: what names a journal's files, or needs them, comes before the variable.
+fn server(args: &AuditArgs) -> Option<String> {
+    let files = args.path.is_some() || args.config.is_some() || args.verify || args.follow;
+    let everywhere = || std::env::var(SERVER).ok().filter(|server| !files && !server.is_empty());
+    args.server.clone().or_else(everywhere)
+}
+
 /// The journal's folder.
 fn folder(args: &AuditArgs) -> Result<PathBuf, Failure> {
     if let Some(path) = &args.path {
         return Ok(path.clone());
     }
-    let loaded = Loaded::find(args.config.as_deref())?;
-    match &loaded.configuration.journal {
-        Some(journal) => Ok(loaded.resolve(&journal.path)),
-        None => Err(Failure::new(format!("{} has no journal", loaded.name()))
-            .help("name the journal's folder, or set spec.journal in the configuration")),
-    }
+    let named = args.config.as_deref().unwrap_or(Path::new(FILE_NAME)).display();
+    let none = || {
+        Failure::new(format!("{named} has no journal"))
+            .help("name the journal's folder, or set spec.journal in the configuration")
+    };
+    Bearings::find(args.config.as_deref())?.journal.ok_or_else(none)
 }
 
 /// Writes the records that are asked for. What is damaged is told after those before it.
@@ -126,7 +136,7 @@ impl Teller {
     pub(crate) fn told(&mut self, record: &Record) -> String {
         let told = self.story.tell(record);
         // The story's clock says the time of day, which is not enough here.
-        let told = told.split_once("  ").map_or_else(|| untold(&record.entry), |(_, told)| told.into());
+        let told = told.split_once("  ").map_or_else(|| printable(&untold(&record.entry)), |(_, told)| told.into());
         told.trim_end().to_owned()
     }
 }

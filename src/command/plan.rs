@@ -12,6 +12,7 @@ use homeostat_model::PlanId;
 use serde_json::json;
 
 use crate::{
+    api::Listed,
     cli::{OnePlanArgs, PlanArgs, PlanCommand, PlanListArgs, PlanVoteArgs, Rendering},
     client::{Client, encoded},
     rendering::rendered,
@@ -30,12 +31,17 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
 
 fn list(args: &PlanListArgs) -> Result<ExitCode, Failure> {
     let state = args.state.as_deref().map(|state| format!("&state={}", encoded(state))).unwrap_or_default();
-    let plans: Vec<PlanView> =
-        Client::new(&args.asked.server)?.get(&format!("/api/v1/plans?limit={}{state}", args.limit))?;
-    print(&match rendered(&plans, args.asked.output)? {
-        Some(text) => text,
-        None => table::list(&plans, args.state.is_none()),
-    });
+    let listed: Listed = Client::new(&args.asked.server)?.get(&format!("/api/v1/plans?limit={}{state}", args.limit))?;
+    if let Some(text) = rendered(&listed, args.asked.output)? {
+        print(&text);
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&table::list(&listed.plans, args.state.is_none()));
+    if listed.left_out > 0 {
+        let help = "a greater --limit shows up to 1000 of them, --state fewer";
+        // Nothing can be done when standard error is closed.
+        let _ = writeln!(io::stderr().lock(), "{} older plans are not shown; {help}", listed.left_out);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,8 +59,13 @@ fn vote(args: &PlanVoteArgs, approve: bool) -> Result<ExitCode, Failure> {
         Some(hash) => hash.clone(),
         None => {
             let view = fetch(&client, args.plan)?;
-            if args.asked.output == Rendering::Table {
-                print(&table::whole(&view));
+            match args.asked.output {
+                Rendering::Table => print(&table::whole(&view)),
+                // Standard output is for the program that reads it; whoever is asked sees what about.
+                Rendering::Json | Rendering::Yaml if !args.yes => {
+                    let _ = io::stderr().lock().write_all(table::whole(&view).as_bytes());
+                }
+                Rendering::Json | Rendering::Yaml => {}
             }
             if !args.yes && !meant(word, args.plan)? {
                 return Err(Failure::new(format!("nothing was said about plan {}", args.plan)).found());

@@ -32,7 +32,7 @@ use crate::{
     api::{self, Access, Api, Door, Place, READERS, Socket, server_config},
     cli::RunArgs,
     command::{check, demonstration},
-    config::{AdapterConfig, Configuration, Loaded, SourceConfig},
+    config::{AdapterConfig, Bearings, Configuration, Loaded, SourceConfig},
     live::{
         Channels, Dispatcher, Feed, Live, Memories, Message, Monotonic, Narrator, Outlets, People, PolicyFiles, QUEUE,
         Reader, Sources, observe, reload,
@@ -86,6 +86,7 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     let tls = certificate.clone().map(server_config).transpose();
     let tls = tls.map_err(|error| Failure::new(format!("TLS is not possible: {error}")))?;
     let (messages, inbox) = mpsc::channel(QUEUE);
+    let (questions, asked) = mpsc::channel(QUEUE);
     let channels = Arc::new(Channels::new(clock, metrics.clone(), messages.clone()));
     let Opened { outlets, generation, recalled, open, undelivered, temporary } =
         outlets(&loaded, args, metrics.clone(), channels.clone())?;
@@ -115,6 +116,7 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     let journal = configuration.journal.as_ref().map(|journal| loaded.resolve(&journal.path));
     let api = Api {
         messages: messages.clone(),
+        questions,
         metrics: metrics.clone(),
         awaited,
         access: access.clone(),
@@ -139,7 +141,7 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     let live =
         Live::new(Engine::with_stopwatch(generation, Arc::new(Monotonic::default())), clock, outlets, dispatcher);
     tracing::info!(%listen, "homeostat runs");
-    let engine = tokio::spawn(live.run(inbox, observations, stop.clone()));
+    let engine = tokio::spawn(live.run(inbox, observations, asked, stop.clone()));
     let outcome = supervise(engine, &mut tasks, &stop).await;
     stop.cancel();
     channels.end().await;
@@ -268,7 +270,7 @@ fn start(
 
 /// The socket for people on this machine. Where nobody asked for it in particular, homeostat also runs without.
 async fn socket(loaded: &Loaded) -> Result<Option<Socket>, Failure> {
-    let place = Place::of(loaded);
+    let place = Place::of(&Bearings::of(loaded));
     match Socket::open(&place).await {
         Ok(socket) => {
             tracing::info!(socket = %socket.path.display(), "people on this machine are heard");

@@ -73,7 +73,7 @@ impl Loaded {
     }
 
     /// The file that is meant by `path`; `None` when there is none, which means the demonstration.
-    fn path(path: Option<&Path>) -> Option<PathBuf> {
+    pub(super) fn path(path: Option<&Path>) -> Option<PathBuf> {
         match path {
             Some(path) if path.is_dir() => Some(path.join(FILE_NAME)),
             Some(path) => Some(path.to_owned()),

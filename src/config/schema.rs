@@ -15,7 +15,7 @@ const DESCRIPTIONS: [(&str, &str); 13] = [
     ("listen", "Where to listen for HTTP: an IP address and a port; 127.0.0.1:9393 unless given"),
     (
         "socket",
-        "The unix socket for people on this machine; beside the journal unless given. Whoever can open it is admin",
+        "The unix socket for people on this machine; in the journal's folder unless given. Whoever can open it is admin",
     ),
     ("api", "Who may ask what over HTTP: tokens by their hashes (`homeostat token create`), and TLS"),
     ("journal", "The journal's folder, or the folder and a size; without it the journal ends with the program"),

@@ -166,7 +166,7 @@ impl Victim {
 
     /// The plans in flight, as people are shown them.
     fn in_flight(&self) -> String {
-        let server = format!("unix:{}", self.folder.join("homeostat.sock").display());
+        let server = format!("unix:{}", self.folder.join("journal/homeostat.sock").display());
         let asked = Command::new(env!("CARGO_BIN_EXE_homeostat"))
             .args(["plan", "list", "--server", &server, "--state", "running", "-o", "yaml"])
             .output();

@@ -80,7 +80,7 @@ impl Program {
 
     /// Its unix socket, as `--server` has it.
     pub(crate) fn socket(&self) -> String {
-        format!("unix:{}", self.folder.join("homeostat.sock").display())
+        format!("unix:{}", self.folder.join("journal/homeostat.sock").display())
     }
 
     /// The port that it listens on.
@@ -90,7 +90,7 @@ impl Program {
 
     /// Whether it says so, through its socket: over the network it may speak TLS.
     fn is_ready(&self) -> bool {
-        let Ok(mut stream) = UnixStream::connect(self.folder.join("homeostat.sock")) else { return false };
+        let Ok(mut stream) = UnixStream::connect(self.folder.join("journal/homeostat.sock")) else { return false };
         let request = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let mut answer = String::new();
         // It may end while it is asked.

@@ -8,15 +8,17 @@
 //! ```
 //!
 //! When homeostat ends, nobody posts again, and the Alertmanager ends the alert when its `endsAt` has come.
+//!
+//! Invariant: only a notification newer than all that an alert knows of opens it again; an older one that arrives late changes nothing.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration as Wall,
 };
 
 use async_trait::async_trait;
-use homeostat_model::{ChannelName, Duration, FindingRef, Notification, Severity, Timestamp};
+use homeostat_model::{ChannelName, Duration, FindingRef, NoticeId, Notification, Severity, Timestamp};
 use homeostat_port::{Clock, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     DeliveryError, Notifier, Patience,
     cloud_events::default_timeout,
+    patience::some_time,
     payload::{stable_id, time},
     post::{Headers, Post, Poster},
     url::{InvalidUrl, Url},
@@ -79,7 +82,7 @@ struct Document {
     /// How long an alert stays open at least.
     #[serde(default = "default_keep")]
     keep_for: Duration,
-    #[serde(default = "default_timeout")]
+    #[serde(default = "default_timeout", deserialize_with = "some_time")]
     timeout: Duration,
     #[serde(default)]
     give_up_after: Patience,
@@ -179,13 +182,19 @@ type Key = (FindingRef, Severity);
 /// An alert that the Alertmanager knows, or is about to.
 #[derive(Debug, Clone, PartialEq)]
 struct Alert {
+    /// The newest notification of it.
+    newest: NoticeId,
+    /// The same, as receivers have it.
     id: String,
     message: String,
     starts: Timestamp,
+    /// When the newest was decided.
+    told: Timestamp,
     /// When the Alertmanager first had it.
     shown: Option<Timestamp>,
-    /// Whether that is known to whoever handed it in: what is handed in again must not open it again.
-    delivered: bool,
+    /// Notifications of it that will be handed in until they are delivered: while there is one it is not forgotten, since whoever
+    /// handed that in once more would open it again.
+    awaited: BTreeSet<NoticeId>,
     /// Whoever posted it before is gone: it is posted at once, before its end comes.
     overdue: bool,
     over: Option<Timestamp>,
@@ -216,16 +225,29 @@ impl Alertmanager {
     fn open(&self, notification: &Notification) -> (Key, Alert) {
         let key = (notification.finding.clone(), notification.severity);
         let mut alerts = self.lock();
-        let id = stable_id(notification);
+        let known = alerts.get_mut(&key);
+        if let Some(known) = known.filter(|known| notification.id <= known.newest) {
+            // It may be over by now, and was told of as over once.
+            known.awaited.insert(notification.id);
+            known.starts = known.starts.min(notification.at);
+            return (key, known.clone());
+        }
         let known = alerts.get(&key);
         let starts = known.map_or(notification.at, |known| known.starts.min(notification.at));
-        if let Some(same) = known.filter(|known| known.id == id) {
-            // It may be over by now.
-            return (key, same.clone());
-        }
         let shown = known.and_then(|known| known.shown);
-        let message = notification.message.clone();
-        let alert = Alert { id, message, starts, shown, delivered: false, overdue: false, over: None };
+        let mut awaited = known.map(|known| known.awaited.clone()).unwrap_or_default();
+        awaited.insert(notification.id);
+        let alert = Alert {
+            newest: notification.id,
+            id: stable_id(notification),
+            message: notification.message.clone(),
+            starts,
+            told: notification.at,
+            shown,
+            awaited,
+            overdue: false,
+            over: None,
+        };
         if alerts.len() >= MAX_ALERTS && !alerts.contains_key(&key) {
             let least = alerts.iter().min_by_key(|(_, alert)| (alert.over.is_none(), alert.starts));
             if let Some(least) = least.map(|(key, _)| key.clone()) {
@@ -259,10 +281,10 @@ impl Alertmanager {
     fn posted(&self, key: &Key, alert: &Alert, now: Timestamp) {
         let mut alerts = self.lock();
         // Unless there is something new of it by now.
-        let Some(known) = alerts.get_mut(key).filter(|known| known.id == alert.id) else { return };
+        let Some(known) = alerts.get_mut(key).filter(|known| known.newest == alert.newest) else { return };
         known.shown.get_or_insert(now);
         known.overdue = false;
-        let forgotten = known.delivered || now.since(known.starts) > self.config.give_up_after.0;
+        let forgotten = known.awaited.is_empty() || now.since(known.told) > self.config.give_up_after.0;
         if known.over == alert.over && forgotten && alert.ended(self.config.keep_for, now).is_some() {
             alerts.remove(key);
         }
@@ -296,7 +318,7 @@ impl Alertmanager {
             true => Some(now),
             false => Some(alert.over?.max(alert.shown? + keep)),
         };
-        let ends = self.lock().values().filter(|alert| alert.delivered).filter_map(end).min();
+        let ends = self.lock().values().filter(|alert| alert.awaited.is_empty()).filter_map(end).min();
         ends.map(|ends| Wall::from_millis(ends.since(now).as_millis()))
     }
 
@@ -313,8 +335,8 @@ impl Notifier for Alertmanager {
         let now = self.clock.now();
         let body = Value::from(vec![self.json(&key, &alert, now)]);
         self.poster.post(&self.post, body.to_string()).await?;
-        if let Some(known) = self.lock().get_mut(&key).filter(|known| known.id == alert.id) {
-            known.delivered = true;
+        if let Some(known) = self.lock().get_mut(&key) {
+            known.awaited.remove(&notification.id);
             known.shown.get_or_insert(now);
         }
         // It may be over already; then its end is waited for from now on.
@@ -323,10 +345,9 @@ impl Notifier for Alertmanager {
     }
 
     fn handed(&self, notification: &Notification) {
-        let (key, alert) = self.open(notification);
-        if let Some(known) = self.lock().get_mut(&key).filter(|known| known.id == alert.id) {
+        let (key, _) = self.open(notification);
+        if let Some(known) = self.lock().get_mut(&key).filter(|known| known.newest == notification.id) {
             // It may be one that stands, of which this channel has not said yet that it was delivered.
-            known.delivered = false;
             known.shown = known.shown.filter(|_| !known.overdue);
         }
     }
@@ -337,9 +358,10 @@ impl Notifier for Alertmanager {
             // It was not away.
             return;
         }
-        let (key, alert) = self.open(notification);
-        if let Some(known) = self.lock().get_mut(&key).filter(|known| known.id == alert.id) {
-            (known.delivered, known.overdue, known.shown) = (true, true, Some(notification.at));
+        let (key, _) = self.open(notification);
+        if let Some(known) = self.lock().get_mut(&key) {
+            known.awaited.remove(&notification.id);
+            (known.overdue, known.shown) = (true, Some(notification.at));
         }
         self.changed.notify_one();
     }
@@ -369,7 +391,11 @@ impl Notifier for Alertmanager {
             if resend {
                 again = tokio::time::Instant::now() + every;
             }
-            match self.post_again(resend).await {
+            let posted = tokio::select! {
+                () = stop.cancelled() => return,
+                posted = self.post_again(resend) => posted,
+            };
+            match posted {
                 Ok(()) => problem.clear(),
                 Err(error) => {
                     let said = error.to_string();

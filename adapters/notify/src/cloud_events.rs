@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::{
     DeliveryError, Notifier, Patience,
+    patience::some_time,
     payload::{payload, stable_id, time},
     post::{Headers, Post, Poster},
     url::Url,
@@ -45,7 +46,7 @@ pub struct CloudEventsConfig {
     #[serde(default)]
     pub min_severity: Severity,
     /// The longest that one try takes.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "default_timeout", deserialize_with = "some_time")]
     timeout: Duration,
     /// How old a notification may become undelivered until it is given up.
     #[serde(default)]

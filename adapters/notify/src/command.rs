@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     DeliveryError, Notifier, Patience,
+    patience::some_time,
     payload::{payload, stable_id, time},
 };
 
@@ -49,7 +50,7 @@ pub struct CommandConfig {
     #[serde(default)]
     pub min_severity: Severity,
     /// The longest that it may run.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "default_timeout", deserialize_with = "some_time")]
     timeout: Duration,
     /// How old a notification may become undelivered until it is given up.
     #[serde(default)]

@@ -21,6 +21,7 @@ mod command;
 mod error;
 mod notifier;
 mod outbox;
+mod patience;
 mod payload;
 mod post;
 mod tally;

@@ -120,10 +120,13 @@ impl Outbox {
 
     /// Delivers what is handed in, until `stop` or until nobody listens to the reports.
     pub async fn run(&self, reports: mpsc::Sender<Delivery>, stop: CancellationToken) {
-        tokio::select! {
-            () = self.deliver_all(&reports, &stop) => {}
-            () = self.notifier.run(&stop) => {}
-        }
+        // What is being delivered has a moment to arrive after `stop`; who has nobody to report to stops by itself.
+        let stop = stop.child_token();
+        let deliver = async {
+            self.deliver_all(&reports, &stop).await;
+            stop.cancel();
+        };
+        tokio::join!(deliver, self.notifier.run(&stop));
     }
 
     async fn deliver_all(&self, reports: &mpsc::Sender<Delivery>, stop: &CancellationToken) {

@@ -13,6 +13,7 @@ use crate::{
     api::Page,
     cli::AuditArgs,
     client::{Client, encoded},
+    printable::printable,
     rendering::Stream,
     report::Failure,
 };
@@ -30,17 +31,17 @@ pub(super) fn run(server: &str, args: &AuditArgs) -> Result<ExitCode, Failure> {
     }
     let mut notes = io::stderr().lock();
     // Nothing can be done when standard error is closed; below, too.
-    if page.left_out > 0 {
+    if page.about.left_out > 0 {
         let _ = writeln!(
             notes,
             "{} older records are not shown; ask for less with --since, --plan or --kind",
-            page.left_out
+            page.about.left_out
         );
     }
-    if let Some(note) = &page.note {
+    if let Some(note) = &page.about.note {
         let _ = writeln!(notes, "{note}");
     }
-    match &page.damage {
+    match &page.about.damage {
         None => Ok(ExitCode::SUCCESS),
         Some(damage) => {
             let _ = writeln!(notes, "error: {damage}");
@@ -73,6 +74,6 @@ fn line(record: &Value, stream: &mut Stream) -> Result<String, Failure> {
         let number = record.get("number").and_then(Value::as_u64).unwrap_or_default();
         let at = record.get("at").and_then(|at| serde_json::from_value::<Timestamp>(at.clone()).ok());
         let told = told.as_ref().and_then(Value::as_str).unwrap_or_default();
-        row(number, at.unwrap_or(Timestamp::from_millis(0)), told)
+        row(number, at.unwrap_or(Timestamp::from_millis(0)), &printable(told))
     }))
 }

@@ -37,6 +37,10 @@ impl Selection {
         if let Entry::PlanMade(plan) = &record.entry {
             self.remember(plan);
         }
+        if !self.wanted.kinds.is_empty() {
+            // Also of a time that is not asked for: what there is not at all is likely to be misspelt.
+            self.seen.extend(kind_of(&record.entry));
+        }
         let by_entry = self.wanted.plan.is_some()
             || self.wanted.policy.is_some()
             || self.wanted.resource.is_some()
@@ -59,21 +63,17 @@ impl Selection {
             .then(|| format!("no record is of kind {}; there are: {}", unmet.join(", "), seen.join(", ")))
     }
 
-    fn takes_entry(&mut self, entry: &Entry) -> bool {
+    fn takes_entry(&self, entry: &Entry) -> bool {
         // As JSON every entry says its kind, and what it is about under the same names.
         let Ok(Value::Object(json)) = serde_json::to_value(entry) else { return false };
         let Some((kind, body)) = json.into_iter().next() else { return false };
         let about = self.subject(&body);
-        let taken = (self.wanted.kinds.is_empty() || self.wanted.kinds.contains(&kind))
+        (self.wanted.kinds.is_empty() || self.wanted.kinds.contains(&kind))
             && (self.wanted.plan.is_none() || self.wanted.plan == about.plan)
             && (self.wanted.policy.is_none()
                 || self.wanted.policy == about.policy
                 || loads(&body, self.wanted.policy.as_deref()))
-            && self.wanted.resource.as_ref().is_none_or(|resource| about.resources.contains(resource));
-        if !self.seen.contains(&kind) {
-            self.seen.insert(kind);
-        }
-        taken
+            && self.wanted.resource.as_ref().is_none_or(|resource| about.resources.contains(resource))
     }
 
     fn subject(&self, body: &Value) -> Subject {
@@ -96,6 +96,12 @@ impl Selection {
             self.plans.insert(plan.id, (plan.policy.to_string(), plan.touches()));
         }
     }
+}
+
+/// The kind of an entry, as JSON has it.
+fn kind_of(entry: &Entry) -> Option<String> {
+    let Ok(Value::Object(json)) = serde_json::to_value(entry) else { return None };
+    json.into_iter().next().map(|(kind, _)| kind)
 }
 
 /// Whether a policy is among those that were loaded.

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     cli::Child,
-    live::{Channels, Dispatcher, Live, Message, Narrator, Outlets, QUEUE},
+    live::{Channels, Dispatcher, Live, Message, Narrator, Outlets, QUEUE, Question},
     metrics::Metrics,
     report::Failure,
     story::Story,
@@ -176,6 +176,7 @@ impl Site {
 struct Running {
     ended: JoinHandle<Result<(), Failure>>,
     messages: mpsc::Sender<Message>,
+    questions: mpsc::Sender<Question>,
     sink: ObservationSink,
     stop: CancellationToken,
     reached: Arc<Semaphore>,
@@ -187,6 +188,7 @@ impl Running {
         let reached = Arc::new(Semaphore::new(0));
         let (clock, stop) = (Clock::system(), CancellationToken::new());
         let (messages, inbox) = mpsc::channel(QUEUE);
+        let (questions, asked) = mpsc::channel(QUEUE);
         let (sink, observations) = ObservationSink::bounded(OBSERVATIONS);
         let metrics = Arc::new(Metrics::new());
         let (journal, _) = Journal::open(journal, Options::default(), |_| {}).map_err(|error| failed(&error))?;
@@ -212,8 +214,8 @@ impl Running {
         }
         let dispatcher = Dispatcher::new(adapters.clone(), clock, messages.clone());
         let live = Live::new(Engine::new(Generation(1)), clock, outlets, dispatcher);
-        let ended = tokio::spawn(live.run(inbox, observations, stop.clone()));
-        let running = Self { ended, messages, sink, stop, reached };
+        let ended = tokio::spawn(live.run(inbox, observations, asked, stop.clone()));
+        let running = Self { ended, messages, questions, sink, stop, reached };
         running.tell(Message::Policies(site.policies()?, Vec::new())).await?;
         running.tell(Message::Recovered(Vec::new())).await?;
         for adapter in adapters {
@@ -249,7 +251,7 @@ impl Running {
             let json = engine.in_flight().next().map(|plan| serde_json::to_vec(plan).unwrap_or_default());
             let _ = reply.send(json.map_or(0, |json| u64::try_from(json.len()).unwrap_or(u64::MAX)));
         };
-        self.tell(Message::Question(crate::live::Question(Box::new(ask)))).await?;
+        self.questions.send(Question(Box::new(ask))).await.map_err(|_| failed(&"the loop has ended"))?;
         written.await.map_err(|error| failed(&error))
     }
 

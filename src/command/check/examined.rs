@@ -59,7 +59,9 @@ impl Examined {
         let mut included = BTreeSet::new();
         let loaded: Vec<_> = configured.iter().map(|file| (file, Loaded::read_all(file))).collect();
         for (file, (_, read)) in &loaded {
-            included.extend(read.files.keys().filter(|other| other != file).map(real));
+            // By their real names: `./homeostat.yaml` is no part of `homeostat.yaml`.
+            let own = real(file);
+            included.extend(read.files.keys().map(real).filter(|other| *other != own));
         }
         for (file, (loaded, read)) in loaded {
             examined.files.extend(read.files.keys().map(real));

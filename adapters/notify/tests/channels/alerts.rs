@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use homeostat_model::Severity;
-use homeostat_notify::{Alertmanager, AlertmanagerConfig};
+use homeostat_notify::{Alertmanager, AlertmanagerConfig, Notifier as _};
 use homeostat_port::Clock;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Running, a_day, millis, notification,
@@ -133,12 +134,55 @@ async fn an_alert_that_stands_and_was_not_delivered_yet_is_delivered_once() {
     assert_eq!(receiver.requests().len(), requests.len(), "it is not opened again");
 }
 
+#[tokio::test]
+async fn an_older_notification_that_arrives_late_does_not_open_again_what_is_over() {
+    // The first try of each fails; which of the two comes first then is left to their pauses.
+    let down = || Answer::Say(503, "");
+    let receiver = Receiver::start([down(), down()]).await;
+    let mut running = Running::start(channel(&receiver, r#", "keepFor": "0s", "resendEvery": "1s""#), a_day());
+    let (first, second) = (notification(1, Severity::Warning, "hot"), notification(2, Severity::Warning, "hotter"));
+    for told in [&first, &second] {
+        running.outbox.hand(told.clone());
+        running.outbox.resolved(&told.finding);
+    }
+    receiver.until(|requests| requests.len() >= 2).await;
+    running.report().await;
+    running.report().await;
+    receiver.until(|requests| alerts(requests.last().unwrap()).iter().all(|(_, open)| !open)).await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let requests = receiver.requests();
+    assert!(alerts(requests.last().unwrap()).iter().all(|(_, open)| !open), "it is open again: {requests:?}");
+}
+
+#[tokio::test]
+async fn what_is_over_is_not_forgotten_before_its_oldest_notification_has_arrived() {
+    let receiver = Receiver::start([]).await;
+    let channel = channel(&receiver, r#", "keepFor": "0s", "resendEvery": "1s""#);
+    let (first, second) = (notification(1, Severity::Warning, "hot"), notification(2, Severity::Warning, "hotter"));
+    for told in [&first, &second] {
+        channel.handed(told);
+        channel.resolved(&told.finding);
+    }
+    let (running, stop) = (channel.clone(), CancellationToken::new());
+    let stopped = stop.clone();
+    let task = tokio::spawn(async move { running.run(&stopped).await });
+    channel.deliver(&second).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    channel.deliver(&first).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let last = receiver.requests().pop().unwrap();
+    assert!(alerts(&last).iter().all(|(_, open)| !open), "it is open again: {last:?}");
+    stop.cancel();
+    task.await.unwrap();
+}
+
 #[test]
 fn what_cannot_work_is_refused_with_what_to_do() {
     for (text, problem) in [
         (r#"{"url": "http://h", "labels": {"a-b": "x"}}"#, "`a-b` cannot be a label"),
         (r#"{"url": "http://h", "labels": {"severity": "x"}}"#, "none of homeostat's own"),
         (r#"{"url": "http://h", "resendEvery": "10ms"}"#, "at least 1s"),
+        (r#"{"url": "http://h", "timeout": "0s"}"#, "nothing is delivered"),
         (r#"{"url": "http://h/?a=b"}"#, "is not a URL"),
     ] {
         let error = serde_json::from_str::<AlertmanagerConfig>(text).unwrap_err().to_string();
