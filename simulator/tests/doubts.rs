@@ -227,6 +227,7 @@ fn an_approved_plan_has_to_be_right_still() {
         6,
         expect![[r#"
             4s an operator approves of plan p1-1
+            4s begins plan p1-1
             4s begins p1-1/1
             4s ended p1-1/1: Done { observed: "assumed" }
             4s plan p1-1: Succeeded

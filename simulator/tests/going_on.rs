@@ -1,7 +1,12 @@
 //! A plan goes on after a restart as if there had been none: as much at a time, verified as long, nothing begun in vain. And what nobody
 //! knows of one that has ended counts as done.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod bench;
 
@@ -293,4 +298,27 @@ fn a_ladder_goes_on_after_a_restart_past_what_people_were_told() {
         31s quarantine of vm/a0 by hot on vm/a0, 10m
     "#]],
     );
+}
+
+/// The program is killed between two records that belong together: a plan was made, that its first step was handed over is lost. It has
+/// begun, and counts as such in every later life, as it did in the one that made it.
+#[test]
+fn a_plan_that_was_made_as_the_program_ended_counts_from_then_on() {
+    let site = [
+        guard("site", "select: {kind: vm}\nbudgets: [{max: 1, per: 20m}]"),
+        policy("crash", &format!("{CRASH}then: [restart]")),
+    ]
+    .concat();
+    let slow = vec![Assumption { takes: Duration::from_secs(30), ..Assumption::default() }];
+    let mut bench = Bench::new(&site, centre(3), slow);
+    bench.event(1, "vm/a0", "vm.crashed", &[]);
+    bench.driver.run_until(at(2));
+
+    let records = bench.driver.records();
+    let made = records.iter().position(|record| matches!(record.entry, Entry::PlanMade(_))).expect("a plan is made");
+    let lost = &records[made + 1].entry;
+    assert!(matches!(lost, Entry::StepDispatched { .. }), "that is what is lost: {lost:?}");
+    let knows = |records: &[Record]| next_engine(&site, records, 210).0.past();
+    assert_eq!(knows(&records[..=made]), knows(&records[..=made + 1]));
+    assert_ne!(knows(&records[..made]), knows(&records[..=made]));
 }

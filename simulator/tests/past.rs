@@ -274,28 +274,6 @@ fn what_only_the_time_limit_has_let_through_promotes_nothing_after_a_restart() {
     );
 }
 
-/// The program is killed between two records that belong together: a plan was made, that its first step was handed over is lost. It has
-/// begun, and counts as such in every later life, as it did in the one that made it.
-#[test]
-fn a_plan_that_was_made_as_the_program_ended_counts_from_then_on() {
-    let site = [
-        guard("site", "select: {kind: vm}\nbudgets: [{max: 1, per: 20m}]"),
-        policy("crash", &format!("{CRASH}then: [restart]")),
-    ]
-    .concat();
-    let mut bench = Bench::new(&site, centre(3), slow(30));
-    bench.event(1, "vm/a0", "vm.crashed", &[]);
-    bench.driver.run_until(at(2));
-
-    let records = bench.driver.records();
-    let made = records.iter().position(|record| matches!(record.entry, Entry::PlanMade(_))).expect("a plan is made");
-    let lost = &records[made + 1].entry;
-    assert!(matches!(lost, Entry::StepDispatched { .. }), "that is what is lost: {lost:?}");
-    let knows = |records: &[Record]| next_engine(&site, Past::default(), records, 210).0.past();
-    assert_eq!(knows(&records[..=made]), knows(&records[..=made + 1]));
-    assert_ne!(knows(&records[..made]), knows(&records[..=made]));
-}
-
 /// What is told to an engine about what there is, or measured.
 fn sees(engine: &mut Engine, seconds: u64, seen: Observation) -> Vec<Output> {
     let mut out = Vec::new();

@@ -485,11 +485,10 @@ fn a_sample_from_before_a_step_verifies_nothing() {
             ),
         );
         let ends = |bench: &Bench| {
-            let ended = bench.driver.records().iter().rev().find_map(|record| match &record.entry {
+            bench.driver.records().iter().rev().find_map(|record| match &record.entry {
                 Entry::PlanFinished { result, .. } => Some((record.at, result.clone())),
                 _ => None,
-            });
-            ended
+            })
         };
         let machines = || vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)];
         let mut bench = Bench::new(&slow, machines(), vec![]);
