@@ -29,7 +29,6 @@ use crate::{
 
 /// What is given to whoever opens a journal, to build its state again.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "it is handed over one at a time; a box each would be a million of them")]
 pub enum Replayed {
     /// The driver's state at the beginning of what follows, in its own bytes. At most one, and the first.
     Snapshot(Vec<u8>),
