@@ -497,15 +497,8 @@ impl Live {
         }
     }
 
-    /// As ever, but no step is begun: it would outlive the program. It is in the journal as one that has not ended.
+    /// As ever, and waits until it is durable. The engine begins no step any more: it would outlive the program.
     async fn carry_out_the_last(&mut self) -> Result<(), Failure> {
-        self.outputs.retain(|output| match output {
-            Output::Dispatch(command) => {
-                tracing::warn!(key = %command.key, resource = %command.resource, action = %command.action, "the step is not begun any more");
-                false
-            }
-            _ => true,
-        });
         self.carry_out()?;
         self.settle().await
     }

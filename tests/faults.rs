@@ -186,10 +186,13 @@ mod tests {
         let told = program.stop();
         let log = fs::read_to_string(log).unwrap();
         assert!(told.contains("p1-1/1 done: off, fenced"), "{told}");
-        assert!(log.contains("the step is not begun any more") && log.contains("p1-1/2"), "{log}");
+        assert!(log.contains("the plan was not finished plan=p1-1") && !log.contains("p1-1/2"), "{log}");
         for policies in [None, Some("policies")] {
             let (live, again, _) = decided(folder.path(), policies);
-            assert!(live.contains("stepFinished") && !live.contains("planFinished"), "{live}");
+            assert!(
+                live.contains("stepFinished") && !live.contains("planFinished") && !live.contains("p1-1/2"),
+                "{live}"
+            );
             assert_eq!(live, again, "{policies:?}");
         }
     }
