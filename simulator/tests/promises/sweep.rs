@@ -78,7 +78,9 @@ fn all() -> &'static [Broken] {
                     None if number - (ONCE_BROKEN.len() as u64) < seeds => number - ONCE_BROKEN.len() as u64,
                     None => return,
                 };
-                broken.lock().unwrap().extend(one(seed, false));
+                // Before the lock is taken, not while it is held: all processors would wait for one.
+                let found = one(seed, false);
+                broken.lock().unwrap().extend(found);
             }
         };
         thread::scope(|scope| {
