@@ -87,7 +87,7 @@ impl Story {
             Entry::PlanBegun { plan } => line("36", "plan", &format!("{plan} begins")),
             Entry::StepDispatched { plan, step, key } => {
                 if let Some(step) = self.plans.get(plan).and_then(|plan| plan.step(*step)) {
-                    let undone = key.attempt().filter(|attempt| attempt.undo).and(step.compensation.as_deref());
+                    let undone = step.compensation.as_deref().filter(|_| key.attempt().undo);
                     let (action, reason) = match undone {
                         Some(compensation) => (compensation, "so that it is as it was"),
                         None => (&step.action, step.reason.as_str()),

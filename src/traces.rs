@@ -101,7 +101,7 @@ impl Traces {
             Entry::StepDispatched { plan, step, key } => {
                 let Some(open) = self.plans.get_mut(plan) else { return };
                 let Some(step) = open.plan.step(*step) else { return };
-                let undone = key.attempt().filter(|attempt| attempt.undo).and(step.compensation.as_deref());
+                let undone = step.compensation.as_deref().filter(|_| key.attempt().undo);
                 let action = undone.unwrap_or(&step.action);
                 let builder = self
                     .tracer

@@ -265,7 +265,7 @@ spec:
             if action.verb() != account.verb {
                 wrongs.push(format!("{key} is {action} in the journal: {account:?}"));
             }
-            *by_step.entry((plan.id, deed.step, key.attempt().unwrap().undo)).or_default() += account.applied;
+            *by_step.entry((plan.id, deed.step, key.attempt().undo)).or_default() += account.applied;
             *by_verb.entry((account.resource.to_string(), account.verb)).or_default() += account.applied;
         }
         for (step, times) in by_step.into_iter().filter(|(_, times)| *times > 1) {
@@ -306,8 +306,10 @@ spec:
             let resource = plan.step(deed.step).unwrap().resource.clone();
             match &deed.ended {
                 Some((at, StepResult::Done { .. })) => {
-                    let entry = last.entry(resource).or_insert((*at, amount));
-                    *entry = if entry.0 <= *at { (*at, amount) } else { *entry };
+                    let entry = last.entry(resource).or_insert_with(|| (*at, amount.clone()));
+                    if entry.0 <= *at {
+                        *entry = (*at, amount);
+                    }
                 }
                 Some((_, StepResult::Unknown { .. })) => drop(last.remove(&resource)),
                 _ => {}

@@ -16,7 +16,7 @@ use homeostat_guard::{Limit, Owner, calendar, health};
 use homeostat_model::{FindingRef, Group, Hold, Impact, Plan, ResourceId, Timestamp, Window};
 use homeostat_policy::{Policy, Safeguard};
 
-use crate::{Engine, Output, mark::marked, reach::selected};
+use crate::{Engine, Output, case::Case, mark::marked, reach::selected};
 
 impl Engine {
     /// Whether `plan` of `policy` may begin now.
@@ -158,10 +158,10 @@ impl Engine {
     /// first.
     pub(crate) fn woken(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
         let now = self.now;
-        let held = |hold: &Option<Hold>| hold.as_ref().is_some_and(Hold::is_a_guards);
-        if self.cases.get(finding).is_some_and(|case| held(&case.hold)) {
-            let due = |hold: &Option<Hold>| hold.as_ref().and_then(Hold::until).is_some_and(|until| until <= now);
-            self.reconsider(|one, case| one == finding || (held(&case.hold) && due(&case.hold)), out);
+        let held = |case: &Case| case.hold.as_deref().is_some_and(Hold::is_a_guards);
+        if self.cases.get(finding).is_some_and(|case| held(case)) {
+            let due = |case: &Case| case.hold.as_deref().and_then(Hold::until).is_some_and(|until| until <= now);
+            self.reconsider(|one, case| one == finding || (held(case) && due(case)), out);
         } else {
             self.consider(finding, out);
         }
@@ -183,7 +183,7 @@ impl Engine {
             .cases
             .iter()
             .filter(|(finding, case)| {
-                case.hold.as_ref().is_some_and(elsewhere) && self.left_alone(&finding.resource).is_ok()
+                case.hold.as_deref().is_some_and(elsewhere) && self.left_alone(&finding.resource).is_ok()
             })
             .map(|(finding, _)| finding.clone())
             .collect();
@@ -194,7 +194,7 @@ impl Engine {
 
     /// Looks again at what is held back for a reason that `which` knows.
     pub(crate) fn reconsider_held(&mut self, which: impl Fn(&Hold) -> bool, out: &mut Vec<Output>) {
-        self.reconsider(|_, case| case.hold.as_ref().is_some_and(&which), out);
+        self.reconsider(|_, case| case.hold.as_deref().is_some_and(&which), out);
     }
 }
 

@@ -187,7 +187,7 @@ impl Engine {
             .get(&id)
             .map(|plan| FindingRef { policy: plan.policy.clone(), resource: plan.subject.clone() });
         if let Some(case) = finding.and_then(|finding| self.cases.get_mut(&finding)) {
-            case.hold = Some(hold);
+            case.hold = Some(hold.into());
         }
     }
 

@@ -8,13 +8,10 @@ use homeostat_guard::arbitration::{Before, Rival, Wish, same, unopposed, wishes}
 use homeostat_model::{
     Entry, FindingRef, Hold, Mode, Plan, PlanId, PlanResult, ResourceId, Response, Severity, Step, Truth,
 };
-use homeostat_plan::{Projection, Run};
+use homeostat_plan::Projection;
 use homeostat_policy::Rung;
 
-use crate::{
-    Engine, Output,
-    case::{Case, Settled},
-};
+use crate::{Engine, Output, case::Settled};
 
 /// What would be done about a finding.
 struct NextDeed {
@@ -36,7 +33,7 @@ impl Engine {
     /// The plan of another finding that is on its way, or waits like this one would have to, and does what `response` comes to.
     pub(crate) fn twin(&self, finding: &FindingRef, rung: &Rung, response: &Response) -> Option<PlanId> {
         let mode = self.mode_of(&self.cases.get(finding)?.policy);
-        let running = self.runs.values().filter(|run| run.is_on_course()).map(Run::plan);
+        let running = self.runs.values().filter(|run| run.is_on_course()).map(|run| run.plan());
         // Who may act by itself does not wait for whoever may not.
         let waiting = self.proposals.values().map(AsRef::as_ref).filter(|_| mode == Mode::Approve);
         let alike = |plan: &&Plan| {
@@ -50,7 +47,7 @@ impl Engine {
 
     /// The finding has the plan of another one from here on.
     pub(crate) fn join(&mut self, finding: &FindingRef, id: PlanId, out: &mut Vec<Output>) {
-        let plan = self.runs.get(&id).map(Run::plan).or_else(|| self.proposals.get(&id).map(AsRef::as_ref));
+        let plan = self.runs.get(&id).map(|run| run.plan()).or_else(|| self.proposals.get(&id).map(AsRef::as_ref));
         let Some(plan) = plan.cloned() else { return };
         let waits = self.cases.get(&plan.finding()).and_then(|case| case.hold.clone());
         let done = self.wishes_of(&plan.steps);
@@ -193,7 +190,7 @@ impl Engine {
     pub(crate) fn tell_contradiction(&mut self, finding: &FindingRef, hold: &Hold, out: &mut Vec<Output>) {
         let Hold::Contradicted { by, wanted } = hold else { return };
         let known = |one: &FindingRef, other: &FindingRef| {
-            let hold = self.cases.get(one).and_then(|case| case.hold.as_ref());
+            let hold = self.cases.get(one).and_then(|case| case.hold.as_deref());
             matches!(hold, Some(Hold::Contradicted { by, .. }) if by == other)
         };
         if !known(finding, by) && !known(by, finding) {
@@ -223,7 +220,7 @@ impl Engine {
         let finding =
             |name: &homeostat_model::PolicyName| FindingRef { policy: name.clone(), resource: resource.clone() };
         let wants = |finding: &FindingRef| {
-            self.cases.get(finding).is_some_and(|case: &Case| {
+            self.cases.get(finding).is_some_and(|case| {
                 !case.closed && case.settled != Some(Settled::CalledOff) && self.mode_of(&case.policy) >= Mode::Approve
             })
         };

@@ -29,7 +29,7 @@ impl Engine {
         for finding in self.findings_of(&plan) {
             self.count_time(&finding, &plan);
         }
-        self.runs.insert(id, Run::new(plan));
+        self.runs.insert(id, Run::new(plan).into());
         self.go_on(id, out);
     }
 
@@ -71,7 +71,7 @@ impl Engine {
                 self.plan_in_doubt(finding, id, out);
             }
         }
-        self.keep_recent(run, Some(result));
+        self.keep_recent(*run, Some(result));
         // What was held back because this plan owned something may go now.
         self.reconsider_after(&findings, out);
     }
@@ -227,7 +227,7 @@ impl Engine {
         if let Some(plan) = self.proposals.remove(&id) {
             let mut run = Run::new(plan);
             run.call_off(reason, self.now);
-            self.runs.insert(id, run);
+            self.runs.insert(id, run.into());
         } else if let Some(run) = self.runs.get_mut(&id) {
             run.call_off(reason, self.now);
             let key = |deed: Deed| Output::Cancel(IdempotencyKey::of(id, deed.step.id, deed.attempt));

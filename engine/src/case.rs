@@ -20,7 +20,7 @@ pub(crate) struct Case {
     /// What its plans have brought about since it opened: for each resource and verb the last. No other policy takes it back meanwhile.
     pub(crate) pursued: Vec<Wish>,
     /// Why nothing is done at the moment, as it was last recorded.
-    pub(crate) hold: Option<Hold>,
+    pub(crate) hold: Option<Box<Hold>>,
     /// Nothing more is done by itself until the finding closes.
     pub(crate) settled: Option<Settled>,
     /// Not to be tried again before this moment.

@@ -78,11 +78,11 @@ pub struct Engine {
     pub(crate) listening: Option<Duration>,
     pub(crate) topology: Topology,
     pub(crate) capabilities: BTreeMap<AdapterName, Capabilities>,
-    pub(crate) cases: BTreeMap<FindingRef, Case>,
+    pub(crate) cases: BTreeMap<FindingRef, Box<Case>>,
     /// Ladders of event findings that have closed not long ago.
     pub(crate) climbed: BTreeMap<FindingRef, Climbed>,
     /// Plans in flight.
-    pub(crate) runs: BTreeMap<PlanId, Run>,
+    pub(crate) runs: BTreeMap<PlanId, Box<Run>>,
     /// What may have been done of plans that have ended, until a person has looked: it counts as done.
     pub(crate) doubtful: BTreeMap<PlanId, Plan>,
     pub(crate) lanes: Lanes,
@@ -288,7 +288,7 @@ impl Engine {
 
     /// The plans in flight, in the order of their ids.
     pub fn in_flight(&self) -> impl Iterator<Item = &Plan> {
-        self.runs.values().map(Run::plan)
+        self.runs.values().map(|run| run.plan())
     }
 
     /// The plans of which what they do counts as done: those in flight, and what is not known of others.
@@ -499,7 +499,7 @@ impl Engine {
                 Change::Opened { finding, policy, evidence, resumed } => {
                     self.record(out, Entry::FindingOpened { finding: finding.clone(), evidence });
                     // A case may be left whose plan is still in flight: it goes on, and the finding is open again.
-                    let fresh = || Case::new(policy.clone());
+                    let fresh = || Case::new(policy.clone()).into();
                     let case = self.cases.entry(finding.clone()).or_insert_with(fresh);
                     case.adopt(policy.clone());
                     (case.closed, case.answering) = (false, false);

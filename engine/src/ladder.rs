@@ -90,7 +90,7 @@ impl Engine {
     /// Looks at the findings whose plan has ended and at those that plans have held back, in order of priority.
     pub(crate) fn reconsider_after(&mut self, ended: &[FindingRef], out: &mut Vec<Output>) {
         self.reconsider(
-            |finding, case| ended.contains(finding) || case.hold.as_ref().is_some_and(Hold::waits_for_a_plan),
+            |finding, case| ended.contains(finding) || case.hold.as_deref().is_some_and(Hold::waits_for_a_plan),
             out,
         );
     }
@@ -368,8 +368,8 @@ impl Engine {
             self.wake(finding, until);
         }
         let Some(case) = self.cases.get_mut(finding) else { return };
-        let told = case.hold.as_ref().is_some_and(|before| before.alike(&hold));
-        case.hold = Some(hold.clone());
+        let told = case.hold.as_deref().is_some_and(|before| before.alike(&hold));
+        case.hold = Some(hold.clone().into());
         if !told {
             self.record(out, Entry::Held { finding: finding.clone(), hold });
         }
@@ -389,7 +389,7 @@ impl Engine {
     fn keep_climbed(&mut self, finding: &FindingRef, failed: bool) {
         // Once a person has taken over, it counts until it has been quiet for long enough, however often it opened meanwhile.
         let handed_over = |case: &Case| case.known_to_people || case.settled == Some(Settled::HandedOver);
-        let counts = |case: &&Case| failed || case.policy.answers_events() || case.disrupted || handed_over(case);
+        let counts = |case: &&Box<Case>| failed || case.policy.answers_events() || case.disrupted || handed_over(case);
         let Some(case) = self.cases.get(finding).filter(counts) else { return };
         let within = case.policy.recurs_within().max(RECURS_WITHIN);
         let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));

@@ -21,7 +21,6 @@ use homeostat_guard::Guard;
 use homeostat_model::{
     Counting, Entry, FindingRef, Generation, Plan, PlanId, PolicyName, Record, ResourceId, Timestamp,
 };
-use homeostat_plan::Run;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -181,7 +180,7 @@ impl Engine {
                 .filter(|(id, by)| by.by_time() && self.is_agreed(**id))
                 .map(|(id, _)| *id)
                 .collect(),
-            begun: self.runs.values().map(Run::shared).collect(),
+            begun: self.runs.values().map(|run| run.shared()).collect(),
             joined: self.joined.iter().map(|(id, joined)| (*id, joined.clone())).collect(),
             counting: self.decider.counting(),
             left_alone: self.quarantined.iter().map(|(id, of)| (id.clone(), of.clone())).collect(),

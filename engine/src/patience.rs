@@ -11,7 +11,6 @@
 //! finding is closed for a moment. What is over when the finding is open again is left at once, before anything more of it is done.
 
 use homeostat_model::{Duration, Entry, FindingRef, Impact, Plan, PlanId, Timestamp};
-use homeostat_plan::Run;
 use homeostat_policy::HandOver;
 
 use crate::{Engine, Output, case::Case, engine::Alarm};
@@ -46,7 +45,7 @@ impl Engine {
         let over = |time: Option<(Timestamp, Duration)>| time.filter(|(since, lasts)| *since + *lasts <= self.now);
         let last = case.policy.then.len();
         // It was to be called off when homeostat ended.
-        let going = |plan: &PlanId| self.runs.get(plan).is_some_and(Run::is_on_course);
+        let going = |plan: &PlanId| self.runs.get(plan).is_some_and(|run| run.is_on_course());
         let overdue = case.plan.filter(|plan| case.out_of_time.is_some() && going(plan));
         let overdue = overdue.filter(|plan| self.speaks_for(finding, *plan));
         if let Some(plan) = overdue {
@@ -61,7 +60,7 @@ impl Engine {
 
     /// The time of a rung is over, if the ladder is still there.
     pub(crate) fn rung_over(&mut self, finding: &FindingRef, rung: usize, since: Timestamp, out: &mut Vec<Output>) {
-        let there = |case: &&Case| case.rung == rung && case.began.rung == Some(since);
+        let there = |case: &&Box<Case>| case.rung == rung && case.began.rung == Some(since);
         let Some(case) = self.cases.get(finding).filter(there) else { return };
         let within = case.policy.then.get(rung).and_then(|rung| rung.within).unwrap_or_default();
         if self.leave_rung(finding, rung + 1, within, out) {
@@ -80,7 +79,7 @@ impl Engine {
 
     /// Goes on at the rung `next`: at once, which is said, or when what is being done has ended. At its end a ladder has nothing to leave.
     fn leave_rung(&mut self, finding: &FindingRef, next: usize, limit: Duration, out: &mut Vec<Output>) -> bool {
-        let climbs = |case: &&mut Case| {
+        let climbs = |case: &&mut Box<Case>| {
             case.settled.is_none() && !case.closed && case.out_of_time.is_none_or(|before| before < next)
         };
         let Some(case) = self.cases.get_mut(finding).filter(climbs) else { return false };
@@ -104,7 +103,7 @@ impl Engine {
 
     /// Whether a plan goes on for this finding, and not for one that it has joined.
     fn speaks_for(&self, finding: &FindingRef, plan: PlanId) -> bool {
-        let plan = self.runs.get(&plan).map(Run::plan).or_else(|| self.proposals.get(&plan).map(AsRef::as_ref));
+        let plan = self.runs.get(&plan).map(|run| run.plan()).or_else(|| self.proposals.get(&plan).map(AsRef::as_ref));
         plan.is_none_or(|plan| self.speaker(plan) == *finding)
     }
 

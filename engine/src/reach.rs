@@ -30,6 +30,8 @@ impl Engine {
             groups.extend(mine.map(|guard| Group::Guard(guard.name.to_string())));
         }
         let impact = impact(&plan.steps, response);
+        // Kept for each plan in flight: few are few bytes that way.
+        let groups = groups.into_iter().collect();
         Reach { impact, groups, leaves: leaves(&plan.steps, topology), lots: self.lots(plan, &touched) }
     }
 

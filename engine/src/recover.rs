@@ -60,7 +60,7 @@ impl Engine {
         let adapters = run.plan().steps.iter().map(|step| step.adapter.clone()).collect();
         self.recovered.insert(id, adapters);
         let running: Vec<Deed> = run.running().collect();
-        self.runs.insert(id, run);
+        self.runs.insert(id, run.into());
         for deed in running {
             let key = IdempotencyKey::of(id, deed.step.id, deed.attempt);
             self.lanes.take(&self.topology, &key, &deed);
@@ -127,7 +127,7 @@ impl Engine {
             case.disrupted |= plan.reach.impact >= Impact::Restart;
         }
         (case.plan, case.closed) = (Some(plan.id), true);
-        self.cases.insert(finding, case);
+        self.cases.insert(finding, case.into());
     }
 
     /// A finding is open again whose plan goes on: what that brings about no other policy takes back.

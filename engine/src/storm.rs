@@ -55,11 +55,11 @@ impl Engine {
 
     /// Something is heard of a host again, or there are others: where few enough are silent by now, what waits for that is looked at again.
     pub(crate) fn heard_again(&mut self, out: &mut Vec<Output>) {
-        let of = |hold: &Option<Hold>| match hold {
+        let of = |hold: Option<&Hold>| match hold {
             Some(Hold::Silent { of, .. }) => Some(of.clone()),
             _ => None,
         };
-        let mut waiting: BTreeSet<String> = self.cases.values().filter_map(|case| of(&case.hold)).collect();
+        let mut waiting: BTreeSet<String> = self.cases.values().filter_map(|case| of(case.hold.as_deref())).collect();
         if waiting.is_empty() {
             self.listening = None;
             return;
@@ -84,7 +84,7 @@ impl Engine {
         let limits: BTreeSet<&String> = self
             .cases
             .values()
-            .filter_map(|case| match &case.hold {
+            .filter_map(|case| match case.hold.as_deref() {
                 Some(Hold::Unhealthy { of, .. }) => Some(of),
                 _ => None,
             })

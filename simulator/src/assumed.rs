@@ -279,7 +279,7 @@ fn change(resource: &mut Resource, action: &Action) {
         Action::Resize(amount) => {
             resource.capacity.vcpus = amount.vcpus.or(resource.capacity.vcpus);
             resource.capacity.memory_bytes = amount.memory_bytes.or(resource.capacity.memory_bytes);
-            if let Some(cpus) = amount.cpus {
+            if let Some(cpus) = &amount.cpus {
                 resource.attributes.insert("cpus".into(), cpus.to_string().as_str().into());
             }
         }

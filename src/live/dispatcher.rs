@@ -15,59 +15,52 @@ const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Carries out steps.
 pub(crate) struct Dispatcher {
+    desk: Arc<Desk>,
+    in_flight: BTreeMap<IdempotencyKey, CancellationToken>,
+    tasks: JoinSet<IdempotencyKey>,
+}
+
+/// What the tasks of all steps have in common.
+struct Desk {
     adapters: BTreeMap<AdapterName, Arc<dyn Adapter>>,
     clock: Clock,
     reports: mpsc::Sender<Message>,
-    in_flight: BTreeMap<IdempotencyKey, CancellationToken>,
-    tasks: JoinSet<()>,
 }
 
 impl Dispatcher {
     pub(crate) fn new(adapters: Vec<Arc<dyn Adapter>>, clock: Clock, reports: mpsc::Sender<Message>) -> Self {
         let adapters = adapters.into_iter().map(|adapter| (adapter.name().clone(), adapter)).collect();
-        Self { adapters, clock, reports, in_flight: BTreeMap::new(), tasks: JoinSet::new() }
+        let desk = Arc::new(Desk { adapters, clock, reports });
+        Self { desk, in_flight: BTreeMap::new(), tasks: JoinSet::new() }
     }
 
     /// Begins a step; its report comes as a message.
     pub(crate) fn dispatch(&mut self, command: StepCommand) {
-        self.begin(command, false);
+        tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step begins");
+        let (desk, cancel) = self.take_up(&command.key);
+        self.tasks.spawn(async move { desk.report(&command, desk.carry_out(&command, &cancel).await).await });
     }
 
     /// Finds out what became of a step that was begun before the program was; the report comes as a message too.
     pub(crate) fn probe(&mut self, command: StepCommand) {
-        self.begin(command, true);
+        tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step is probed");
+        let (desk, cancel) = self.take_up(&command.key);
+        self.tasks.spawn(async move { desk.report(&command, desk.find_out(&command, &cancel).await).await });
     }
 
-    fn begin(&mut self, command: StepCommand, begun_before: bool) {
+    /// What a task needs besides its command.
+    fn take_up(&mut self, key: &IdempotencyKey) -> (Arc<Desk>, CancellationToken) {
         // Steps that have ended are forgotten here: their number is bounded by the plans in flight.
-        while self.tasks.try_join_next().is_some() {}
-        self.in_flight.retain(|_, cancel| !cancel.is_cancelled());
-        let adapter = self.adapters.get(&command.adapter).cloned();
+        while let Some(ended) = self.tasks.try_join_next() {
+            match ended {
+                Ok(key) => drop(self.in_flight.remove(&key)),
+                // Of one that panicked it is not known which it was: it stays, and calling it off does nothing.
+                Err(error) => tracing::error!(%error, "a step's task has panicked"),
+            }
+        }
         let cancel = CancellationToken::new();
-        self.in_flight.insert(command.key.clone(), cancel.clone());
-        let (clock, reports) = (self.clock, self.reports.clone());
-        self.tasks.spawn(async move {
-            let what = if begun_before { "step is probed" } else { "step begins" };
-            tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, what);
-            let result = match adapter {
-                Some(adapter) if begun_before => tokio::select! {
-                    result = ascertain(adapter.as_ref(), &command, &clock) => result,
-                    () = cancel.cancelled() => StepResult::Unknown { reason: "it was called off while it was probed".into() },
-                },
-                Some(adapter) => {
-                    execute(adapter.as_ref(), &command, &clock, &ProgressSink::unheard(), &cancel).await
-                }
-                // Nobody can say what became of it.
-                None if begun_before => StepResult::Unknown { reason: format!("no adapter is called {} any more", command.adapter) },
-                None => StepResult::Refused { reason: format!("no adapter is called {}", command.adapter) },
-            };
-            tracing::info!(key = %command.key, ?result, "step ended");
-            cancel.cancel();
-            let StepCommand { plan, step, key, generation, .. } = command;
-            let report = Input::Report(StepReport { plan, step, key, generation, result });
-            // Nobody listens any more only when the program ends; then the journal knows the step as unfinished.
-            let _ = reports.send(Message::Input(Box::new(report))).await;
-        });
+        self.in_flight.insert(key.clone(), cancel.clone());
+        (self.desk.clone(), cancel)
     }
 
     /// Calls a step off.
@@ -87,5 +80,35 @@ impl Dispatcher {
                 tasks.abort_all();
             }
         }
+    }
+}
+
+impl Desk {
+    async fn carry_out(&self, command: &StepCommand, cancel: &CancellationToken) -> StepResult {
+        let Some(adapter) = self.adapters.get(&command.adapter) else {
+            return StepResult::Refused { reason: format!("no adapter is called {}", command.adapter) };
+        };
+        execute(adapter.as_ref(), command, &self.clock, &ProgressSink::unheard(), cancel).await
+    }
+
+    async fn find_out(&self, command: &StepCommand, cancel: &CancellationToken) -> StepResult {
+        let Some(adapter) = self.adapters.get(&command.adapter) else {
+            // Nobody can say what became of it.
+            return StepResult::Unknown { reason: format!("no adapter is called {} any more", command.adapter) };
+        };
+        tokio::select! {
+            result = ascertain(adapter.as_ref(), command, &self.clock) => result,
+            () = cancel.cancelled() => StepResult::Unknown { reason: "it was called off while it was probed".into() },
+        }
+    }
+
+    /// Says what became of a step; gives its key.
+    async fn report(&self, command: &StepCommand, result: StepResult) -> IdempotencyKey {
+        tracing::info!(key = %command.key, ?result, "step ended");
+        let StepCommand { plan, step, key, generation, .. } = command.clone();
+        let report = Input::Report(StepReport { plan, step, key: key.clone(), generation, result });
+        // Nobody listens any more only when the program ends; then the journal knows the step as unfinished.
+        let _ = self.reports.send(Message::Input(Box::new(report))).await;
+        key
     }
 }

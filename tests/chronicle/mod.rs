@@ -109,7 +109,7 @@ impl Chronicle {
         self.stories.values().flat_map(|story| {
             story.deeds.iter().map(|deed| {
                 let step = story.plan.step(deed.step).unwrap();
-                let undo = deed.key.attempt().unwrap().undo;
+                let undo = deed.key.attempt().undo;
                 let action = if undo { step.compensation.as_deref().unwrap().clone() } else { step.action.clone() };
                 (story.plan.as_ref(), deed, action)
             })

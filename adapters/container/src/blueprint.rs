@@ -104,7 +104,7 @@ impl Blueprint {
     /// The same, made under `key` in place of the container with the engine's id `from`, which `ran` or did not.
     pub(crate) fn under(mut self, key: &IdempotencyKey, from: &str, ran: bool) -> Self {
         let labels = self.body.labels.get_or_insert_default();
-        labels.insert(STEP_LABEL.into(), key.as_str().into());
+        labels.insert(STEP_LABEL.into(), key.to_string());
         labels.insert(FROM_LABEL.into(), from.into());
         labels.insert(RAN_LABEL.into(), ran.to_string());
         self

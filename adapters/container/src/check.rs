@@ -39,7 +39,7 @@ impl Shared {
             (Action::Restart { on: Some(host) }, _) if Some(host) != place.container.resource.on.as_ref() => {
                 refuse(format!("a container cannot be restarted on another host, such as {host}"))
             }
-            (Action::Resize(amount), _) => check_resize(*amount, &place).await,
+            (Action::Resize(amount), _) => check_resize(amount, &place).await,
             (Action::Migrate { .. } | Action::Recreate { .. }, _) if is_done(command, &place) => Ok(()),
             (Action::Migrate { .. } | Action::Recreate { .. }, _) => {
                 Replacement::plan(self, command, place).await.map(drop)
@@ -49,9 +49,9 @@ impl Shared {
     }
 }
 
-async fn check_resize(amount: Amount, place: &Place) -> Result<(), Refusal> {
+async fn check_resize(amount: &Amount, place: &Place) -> Result<(), Refusal> {
     let Place { facts, container, .. } = place;
-    if amount == Amount::default() {
+    if *amount == Amount::default() {
         return refuse("nothing to change is given".into());
     }
     if let Some(vcpus) = amount.vcpus {
@@ -63,7 +63,7 @@ async fn check_resize(amount: Amount, place: &Place) -> Result<(), Refusal> {
     if let Some(shares) = amount.cpu_shares.filter(|shares| !SHARES.contains(shares)) {
         return refuse(format!("{shares} cpu shares are not between {} and {}", SHARES.start(), SHARES.end()));
     }
-    if let Some((last, cores)) = amount.cpus.and_then(homeostat_model::CpuSet::last).zip(facts.cores)
+    if let Some((last, cores)) = amount.cpus.as_ref().and_then(homeostat_model::CpuSet::last).zip(facts.cores)
         && u64::from(last) >= cores
     {
         return refuse(format!("there is no processor {last}: the host has {cores}, counted from 0"));

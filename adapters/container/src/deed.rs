@@ -127,7 +127,7 @@ impl Shared {
             Action::Stop | Action::Kill => (!container.runs && container.state() != "restarting", in_words(&container)),
             Action::Pause { on: true } => (container.state() == "paused", in_words(&container)),
             Action::Pause { on: false } => (works, in_words(&container)),
-            Action::Resize(amount) => (container.limits.satisfy(*amount), container.limits.in_words()),
+            Action::Resize(amount) => (container.limits.satisfy(amount), container.limits.in_words()),
             Action::Migrate { .. } | Action::Recreate { .. } => {
                 let on = container.resource.on.as_ref().map_or(String::new(), |host| format!(" on {host}"));
                 (done, format!("{}{on}", in_words(&container)))
@@ -242,9 +242,9 @@ async fn tell(command: &StepCommand, place: &Place) -> Result<(), AdapterError> 
         Action::Pause { on: false } if state == "running" => Ok(()),
         Action::Pause { on: true } => connection.pause(id).await,
         Action::Pause { on: false } => connection.unpause(id).await,
-        Action::Resize(amount) if container.limits.satisfy(*amount) => Ok(()),
+        Action::Resize(amount) if container.limits.satisfy(amount) => Ok(()),
         Action::Resize(amount) => {
-            connection.update(id, container.limits.update(*amount, facts.limits_swap, facts.cores)).await
+            connection.update(id, container.limits.update(amount, facts.limits_swap, facts.cores)).await
         }
         _ => Err(failed(command, "containers cannot do that")),
     }

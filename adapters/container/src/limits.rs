@@ -18,7 +18,7 @@ const DEFAULT_SHARES: u64 = 1024;
 const SAME: f64 = 1e-3;
 
 /// How a container's limits were set; `None` is unlimited.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Limits {
     /// In cores.
     pub(crate) vcpus: Option<f64>,
@@ -59,23 +59,23 @@ impl Limits {
     }
 
     /// What of them the resource carries as attributes, where it is not as with everybody.
-    pub(crate) fn attributes(self) -> impl Iterator<Item = (&'static str, Value)> {
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, Value)> {
         let cpus = (!self.cpus.is_all()).then(|| ("cpus", self.cpus.to_string().as_str().into()));
         let shares = self.shares.map(|shares| ("cpuShares", float(shares).into()));
         cpus.into_iter().chain(shares)
     }
 
     /// As capacity of the resource.
-    pub(crate) fn capacity(self) -> Capacity {
+    pub(crate) fn capacity(&self) -> Capacity {
         Capacity { vcpus: self.vcpus, memory_bytes: self.memory }
     }
 
     /// Whether they are what `wanted` asks for.
-    pub(crate) fn satisfy(self, wanted: Amount) -> bool {
+    pub(crate) fn satisfy(&self, wanted: &Amount) -> bool {
         let vcpus = wanted.vcpus.is_none_or(|wanted| self.vcpus.is_some_and(|has| (has - wanted).abs() < SAME));
         let memory = wanted.memory_bytes.is_none_or(|wanted| self.memory == Some(wanted));
         let shares = wanted.cpu_shares.is_none_or(|wanted| self.shares.unwrap_or(DEFAULT_SHARES) == wanted);
-        let cpus = wanted.cpus.is_none_or(|wanted| self.cpus == wanted);
+        let cpus = wanted.cpus.as_ref().is_none_or(|wanted| self.cpus == *wanted);
         vcpus && memory && shares && cpus
     }
 
@@ -83,13 +83,13 @@ impl Limits {
     ///
     /// Memory and swap have to move together; the room for swap beyond the memory stays as it is. `cores` are the host's: an
     /// engine takes an empty set of processors for one that is not to be changed, so that all of them are named.
-    pub(crate) fn update(self, wanted: Amount, swap_is_limited: bool, cores: Option<u64>) -> ContainerUpdateBody {
+    pub(crate) fn update(&self, wanted: &Amount, swap_is_limited: bool, cores: Option<u64>) -> ContainerUpdateBody {
         let mut body = ContainerUpdateBody {
             cpu_shares: wanted.cpu_shares.and_then(|shares| i64::try_from(shares).ok()),
             ..ContainerUpdateBody::default()
         };
-        if let Some(cpus) = wanted.cpus {
-            body.cpuset_cpus = Some(if cpus.is_all() { range_of(cores) } else { cpus }.to_string());
+        if let Some(cpus) = &wanted.cpus {
+            body.cpuset_cpus = Some(if cpus.is_all() { range_of(cores).to_string() } else { cpus.to_string() });
         }
         if let Some(vcpus) = wanted.vcpus {
             match self.period {
@@ -109,7 +109,7 @@ impl Limits {
         body
     }
 
-    fn swap_beside(self, memory: i64) -> i64 {
+    fn swap_beside(&self, memory: i64) -> i64 {
         let before = self.memory.and_then(|before| i64::try_from(before).ok());
         match (self.memory_and_swap, before) {
             (Some(both), Some(before)) if both >= before => memory.saturating_add(both - before),
@@ -119,7 +119,7 @@ impl Limits {
     }
 
     /// In words, such as `memory limit 256 MiB, 2 vcpus`.
-    pub(crate) fn in_words(self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let vcpus = self.vcpus.map_or("no cpu limit".into(), |vcpus| format!("{vcpus} vcpus"));
         let memory = self.memory.map_or("no memory limit".into(), |bytes| {
             if bytes % (1 << 20) == 0 {
@@ -184,7 +184,7 @@ mod tests {
             (host(0, 0, 50_000, 0, 0), None, Some(100_000), Some(50_000), -1),
             (host(500_000_000, 50_000, 100_000, 64 * MI, 0), None, Some(200_000), Some(100_000), -1),
         ] {
-            let body = Limits::of(&before, Some(4)).update(wanted, true, Some(4));
+            let body = Limits::of(&before, Some(4)).update(&wanted, true, Some(4));
             let seen = (body.nano_cpus, body.cpu_quota, body.cpu_period, body.memory, body.memory_swap);
             assert_eq!(seen, (nano, quota, period, Some(256 * MI), Some(swap)), "{before:?}");
         }
@@ -193,10 +193,10 @@ mod tests {
     #[test]
     fn an_update_leaves_alone_what_was_not_asked_for() {
         let before = Limits::of(&host(500_000_000, 0, 0, 64 * MI, 64 * MI), Some(4));
-        let body = before.update(Amount { vcpus: Some(1.0), memory_bytes: None, ..Amount::default() }, true, Some(4));
+        let body = before.update(&Amount { vcpus: Some(1.0), memory_bytes: None, ..Amount::default() }, true, Some(4));
         assert_eq!((body.memory, body.memory_swap), (None, None));
         let body =
-            before.update(Amount { vcpus: None, memory_bytes: Some(128 << 20), ..Amount::default() }, false, Some(4));
+            before.update(&Amount { vcpus: None, memory_bytes: Some(128 << 20), ..Amount::default() }, false, Some(4));
         assert_eq!((body.nano_cpus, body.cpu_quota, body.memory_swap), (None, None, None));
         assert_eq!(body.memory, Some(128 * MI));
     }
@@ -209,7 +209,7 @@ mod tests {
             (Amount { cpus: Some(set("1,3")), ..Amount::default() }, None, Some("1,3")),
             (Amount { cpus: Some(CpuSet::ALL), ..Amount::default() }, None, Some("0-3")),
         ] {
-            let body = Limits::default().update(amount, true, Some(4));
+            let body = Limits::default().update(&amount, true, Some(4));
             let seen = (body.cpu_shares, body.cpuset_cpus.as_deref(), body.nano_cpus, body.memory);
             assert_eq!(seen, (shares, cpus, None, None), "{amount:?}");
         }
@@ -217,22 +217,22 @@ mod tests {
         let has = Limits::of(&given, Some(4));
         assert_eq!(has.in_words(), "no memory limit, no cpu limit, 512 cpu shares, cpus 0-1");
         let amount = |cpu_shares, cpus: &str| Amount { cpu_shares, cpus: Some(set(cpus)), ..Amount::default() };
-        assert!(has.satisfy(amount(Some(512), "0-1")));
-        assert!(!has.satisfy(amount(Some(512), "0")) && !has.satisfy(amount(Some(1024), "0-1")));
+        assert!(has.satisfy(&amount(Some(512), "0-1")));
+        assert!(!has.satisfy(&amount(Some(512), "0")) && !has.satisfy(&amount(Some(1024), "0-1")));
         let none = Limits::of(&HostConfig::default(), Some(4));
         let every = HostConfig { cpuset_cpus: Some("0-3".into()), ..HostConfig::default() };
         assert_eq!(Limits::of(&every, Some(4)), none, "all there are is no choice");
-        assert!(none.satisfy(amount(Some(1024), "all")) && !none.satisfy(amount(Some(2), "all")));
+        assert!(none.satisfy(&amount(Some(1024), "all")) && !none.satisfy(&amount(Some(2), "all")));
     }
 
     #[test]
     fn rounding_by_the_engine_is_the_same_amount() {
         let has = Limits::of(&host(0, 33_333, 100_000, 64 * MI, 0), Some(4));
         let amount = |vcpus, memory_bytes| Amount { vcpus, memory_bytes, ..Amount::default() };
-        assert!(has.satisfy(amount(Some(1.0 / 3.0), None)));
-        assert!(has.satisfy(amount(None, Some(64 << 20))));
-        assert!(!has.satisfy(amount(Some(0.34), None)));
-        assert!(!has.satisfy(amount(Some(1.0 / 3.0), Some(65 << 20))));
-        assert!(!Limits::default().satisfy(amount(Some(1.0), None)));
+        assert!(has.satisfy(&amount(Some(1.0 / 3.0), None)));
+        assert!(has.satisfy(&amount(None, Some(64 << 20))));
+        assert!(!has.satisfy(&amount(Some(0.34), None)));
+        assert!(!has.satisfy(&amount(Some(1.0 / 3.0), Some(65 << 20))));
+        assert!(!Limits::default().satisfy(&amount(Some(1.0), None)));
     }
 }

@@ -86,7 +86,7 @@ impl Meter {
         if let Some(metered) = self.metered.get_mut(&container.id)
             && metered.started_at == container.started_at
         {
-            metered.limits = container.limits;
+            metered.limits = container.limits.clone();
             return Ok(());
         }
         self.metered.remove(&container.id);
@@ -95,7 +95,7 @@ impl Meter {
         let metered = Metered {
             group: Arc::new(group),
             resource: container.resource.id.clone(),
-            limits: container.limits,
+            limits: container.limits.clone(),
             started_at: container.started_at.clone(),
             earlier: None,
             due: Instant::now(),
@@ -158,7 +158,7 @@ impl Meter {
                     continue;
                 }
             };
-            let samples = usage::samples(&now, metered.earlier.as_ref(), metered.limits, self.host_cores);
+            let samples = usage::samples(&now, metered.earlier.as_ref(), &metered.limits, self.host_cores);
             observations.extend(samples.map(|(metric, value)| {
                 Observation::Sample(Sample { resource: metered.resource.clone(), metric, time, value })
             }));

@@ -46,7 +46,7 @@ impl Part {
 
     /// The name of this part in the replacement of `container` under `key`.
     pub(crate) fn name(self, container: &str, key: &IdempotencyKey) -> String {
-        format!("{container}{MARK}{}-{}", self.word(), key.as_str().replace('/', "."))
+        format!("{container}{MARK}{}-{}", self.word(), key.to_string().replace('/', "."))
     }
 
     /// The part that a name stands for, and the name of the container that is replaced.

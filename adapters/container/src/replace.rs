@@ -256,7 +256,7 @@ impl<'a> Replacement<'a> {
 
 /// The name of the checkpoint that is made for `command`.
 pub(crate) fn checkpoint_name(command: &StepCommand) -> String {
-    format!("homeostat-{}", command.key.as_str().replace('/', "."))
+    format!("homeostat-{}", command.key.to_string().replace('/', "."))
 }
 
 /// The files and folders to copy: the uppermost of what was added, and each file that was changed.
@@ -292,7 +292,7 @@ pub(crate) fn is_done(command: &StepCommand, place: &Place) -> bool {
     Part::of(&place.container.name).is_none()
         && match &command.action {
             Action::Migrate { to, .. } => on == Some(to),
-            _ => made.map(String::as_str) == Some(command.key.as_str()),
+            _ => made.is_some_and(|made| *made == command.key.to_string()),
         }
 }
 

@@ -120,7 +120,7 @@ impl Remains {
         };
         let made_now = |found: &ContainerInspectResponse| {
             let label = found.config.as_ref().and_then(|config| config.labels.as_ref()?.get(STEP_LABEL));
-            label.map(String::as_str) == Some(key.as_str())
+            label.is_some_and(|label| *label == key.to_string())
         };
         if let Some(found) = find(name.to_owned()).await?.filter(made_now) {
             self.named = Some((Arc::clone(host), found));

@@ -92,7 +92,7 @@ mod tests {
     /// What is seen on a host with 4 cores.
     fn seen(stats: &ContainerStatsResponse, earlier: Option<Reading>, limits: Limits) -> String {
         let earlier = earlier.and_then(Reading::if_counted).or_else(|| before(stats));
-        let seen = samples(&reading(stats), earlier.as_ref(), limits, Some(4.0));
+        let seen = samples(&reading(stats), earlier.as_ref(), &limits, Some(4.0));
         seen.map(|(metric, value)| format!("{metric}={value}")).collect::<Vec<_>>().join(" ")
     }
 

@@ -62,9 +62,9 @@ impl Streams {
         if !container.runs {
             self.leave(&container.id);
         } else if let Some((_, limits)) = self.followed.get(&container.id) {
-            limits.send_replace(container.limits);
+            limits.send_replace(container.limits.clone());
         } else {
-            let (sender, limits) = watch::channel(container.limits);
+            let (sender, limits) = watch::channel(container.limits.clone());
             let (source, permits) = (self.source.clone(), Arc::clone(&self.permits));
             let (id, resource) = (container.id.clone(), container.resource.id.clone());
             if permits.available_permits() == 0 {
@@ -96,8 +96,8 @@ impl Source {
                     let now = statistics::reading(&stats);
                     let Some(earlier) = pace.due(now.if_counted()) else { continue };
                     let earlier = earlier.or_else(|| statistics::before(&stats));
-                    let current = *limits.borrow();
-                    for (metric, value) in usage::samples(&now, earlier.as_ref(), current, self.host_cores) {
+                    let current = limits.borrow().clone();
+                    for (metric, value) in usage::samples(&now, earlier.as_ref(), &current, self.host_cores) {
                         let sample = Sample { resource: resource.clone(), metric, time: self.clock.now(), value };
                         if self.sink.send(Observation::Sample(sample)).await.is_err() {
                             return;

@@ -168,7 +168,7 @@ impl Reading {
 pub(crate) fn samples(
     now: &Reading,
     earlier: Option<&Reading>,
-    limits: Limits,
+    limits: &Limits,
     host_cores: Option<f64>,
 ) -> impl Iterator<Item = (MetricName, f64)> + use<> {
     let earlier = earlier.filter(|earlier| now.seconds_since(earlier).is_some_and(|seconds| seconds > 0.0));

@@ -25,7 +25,7 @@ struct Limits {
 /// An API that needs more than half a minute to say whether something can be done cannot do it now. One that was told to stop
 /// needs a few calls to undo what it began. Together with the probes and the pauses between them this stays below the minute
 /// after the step's timeout for which the engine waits for the report.
-const LIMITS: Limits =
+static LIMITS: Limits =
     Limits { check: Duration::from_secs(30), grace: Duration::from_secs(10), probe: Duration::from_secs(5) };
 
 /// Pauses between two questions about a step that was begun before a crash: a system that comes up together with homeostat needs
@@ -37,23 +37,23 @@ const LONGEST_PAUSE: homeostat_model::Duration = homeostat_model::Duration::from
 /// time it is given to come back when it is called off, and the probes.
 ///
 /// Done means that the probe said so, not that `apply` returned: an acknowledgement is not an outcome.
-pub async fn execute(
-    adapter: &dyn Adapter,
-    command: &StepCommand,
-    clock: &Clock,
-    progress: &ProgressSink,
-    cancel: &CancellationToken,
-) -> StepResult {
-    execute_within(LIMITS, adapter, command, clock, progress, cancel).await
+pub fn execute<'a>(
+    adapter: &'a dyn Adapter,
+    command: &'a StepCommand,
+    clock: &'a Clock,
+    progress: &'a ProgressSink,
+    cancel: &'a CancellationToken,
+) -> impl Future<Output = StepResult> + Send + 'a {
+    execute_within(&LIMITS, adapter, command, clock, progress, cancel)
 }
 
 /// Finds out what became of a step that was begun before a crash; begins nothing. While the system says that it still runs, or does not
 /// answer, it is asked again, as long as the step may take.
 pub async fn ascertain(adapter: &dyn Adapter, command: &StepCommand, clock: &Clock) -> StepResult {
-    ascertain_within(LIMITS, adapter, command, clock).await
+    ascertain_within(&LIMITS, adapter, command, clock).await
 }
 
-async fn ascertain_within(limits: Limits, adapter: &dyn Adapter, command: &StepCommand, clock: &Clock) -> StepResult {
+async fn ascertain_within(limits: &Limits, adapter: &dyn Adapter, command: &StepCommand, clock: &Clock) -> StepResult {
     let asked_from = clock.now();
     let mut pause = FIRST_PAUSE;
     loop {
@@ -74,48 +74,57 @@ async fn ascertain_within(limits: Limits, adapter: &dyn Adapter, command: &StepC
     }
 }
 
-async fn execute_within(
-    limits: Limits,
-    adapter: &dyn Adapter,
-    command: &StepCommand,
-    clock: &Clock,
-    progress: &ProgressSink,
-    cancel: &CancellationToken,
-) -> StepResult {
-    match timeout(limits.check, adapter.check(command)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(Refusal { reason })) => return StepResult::Refused { reason },
-        Err(_) => {
-            let reason = format!("the system did not say within {:?} whether it can be done", limits.check);
-            return StepResult::Refused { reason };
+/// There are as many of these in memory as steps in flight, nearly all of them waiting for `apply`: they keep what they are given once,
+/// and what comes after that in a box of its own.
+fn execute_within<'a>(
+    limits: &'a Limits,
+    adapter: &'a dyn Adapter,
+    command: &'a StepCommand,
+    clock: &'a Clock,
+    progress: &'a ProgressSink,
+    cancel: &'a CancellationToken,
+) -> impl Future<Output = StepResult> + Send + 'a {
+    async move {
+        match timeout(limits.check, adapter.check(command)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Refusal { reason })) => return StepResult::Refused { reason },
+            Err(_) => {
+                let reason = format!("the system did not say within {:?} whether it can be done", limits.check);
+                return StepResult::Refused { reason };
+            }
         }
-    }
-    let mut applying = adapter.apply(command, progress, cancel);
-    let applied = tokio::select! {
-        biased;
-        applied = &mut applying => applied,
-        () = clock.sleep(command.timeout) => {
-            cancel.cancel();
-            // Cut off at once, an adapter could not undo what it began; after this while it is cut off nevertheless.
-            let why = match timeout(limits.grace, applying).await {
-                Ok(Err(ApplyError::Adapter(error))) => format!("not done within {}; {error}", command.timeout),
-                Ok(_) => format!("not done within {}", command.timeout),
-                Err(_) => format!("not done within {}, and it did not stop when it was called off", command.timeout),
-            };
-            return judge(limits, adapter, command, clock, why).await;
+        let mut applying = adapter.apply(command, progress, cancel);
+        let applied = tokio::select! {
+            biased;
+            applied = &mut applying => applied,
+            () = clock.sleep(command.timeout) => {
+                cancel.cancel();
+                // Cut off at once, an adapter could not undo what it began; after this while it is cut off nevertheless.
+                let why = match timeout(limits.grace, applying).await {
+                    Ok(Err(ApplyError::Adapter(error))) => format!("not done within {}; {error}", command.timeout),
+                    Ok(_) => format!("not done within {}", command.timeout),
+                    Err(_) => format!("not done within {}, and it did not stop when it was called off", command.timeout),
+                };
+                return Box::pin(judge(limits, adapter, command, clock, why)).await;
+            }
+        };
+        match applied {
+            Ok(()) => {
+                let otherwise = "the system acknowledged it, but it is not so".into();
+                Box::pin(judge(limits, adapter, command, clock, otherwise)).await
+            }
+            Err(ApplyError::Cancelled) => StepResult::Cancelled,
+            Err(error @ ApplyError::Stale { .. }) => StepResult::Refused { reason: error.to_string() },
+            Err(ApplyError::Adapter(error)) => {
+                Box::pin(judge(limits, adapter, command, clock, error.to_string())).await
+            }
         }
-    };
-    match applied {
-        Ok(()) => judge(limits, adapter, command, clock, "the system acknowledged it, but it is not so".into()).await,
-        Err(ApplyError::Cancelled) => StepResult::Cancelled,
-        Err(error @ ApplyError::Stale { .. }) => StepResult::Refused { reason: error.to_string() },
-        Err(ApplyError::Adapter(error)) => judge(limits, adapter, command, clock, error.to_string()).await,
     }
 }
 
 /// Asks the system. `otherwise` is what to say when it is not done.
 async fn judge(
-    limits: Limits,
+    limits: &Limits,
     adapter: &dyn Adapter,
     command: &StepCommand,
     clock: &Clock,

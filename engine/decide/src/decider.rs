@@ -242,7 +242,7 @@ impl Decider {
     #[must_use]
     pub fn expires(&self, finding: &FindingRef) -> Option<Timestamp> {
         let (number, cell) = self.find(finding)?;
-        let event = self.instance(number, cell)?.event.as_ref()?;
+        let event = self.instance(number, cell)?.event.as_deref()?;
         Some(event.time + EVENT_PATIENCE)
     }
 
@@ -260,16 +260,16 @@ impl Decider {
         let Some((number, cell)) = self.find(finding) else { return Truth::False };
         self.freshen(at, number, cell);
         let instance = self.instance(number, cell);
-        let event = instance.and_then(|instance| instance.event.as_ref());
+        let event = instance.and_then(|instance| instance.event.as_deref());
         let Some(reader) = self.reader(at, number, cell, event, false) else { return Truth::False };
-        reader.truth(instance.and_then(|instance| instance.pattern.as_ref()))
+        reader.truth(instance.and_then(|instance| instance.pattern.as_deref()))
     }
 
     /// The values behind the condition of `finding` at `at`.
     pub fn evidence(&mut self, at: Timestamp, finding: &FindingRef) -> Option<Evidence> {
         let (number, cell) = self.find(finding)?;
         self.freshen(at, number, cell);
-        let event = self.instance(number, cell).and_then(|instance| instance.event.as_ref());
+        let event = self.instance(number, cell).and_then(|instance| instance.event.as_deref());
         Some(self.evidence_of(at, number, cell, event, false))
     }
 

@@ -157,7 +157,7 @@ impl Decider {
         }
         self.keep_instance(number, cell, key, instance);
         self.take_trouble(key, found.trouble, out);
-        let evidence = |decider: &Self| decider.evidence_of(at, number, cell, event.as_ref(), false);
+        let evidence = |decider: &Self| decider.evidence_of(at, number, cell, event.as_deref(), false);
         match transition {
             Transition::Opened => {
                 let evidence = evidence(self);
@@ -185,10 +185,10 @@ impl Decider {
         let key = *self.tracked.get(number)?.shape.rules.get(cell)?;
         let policy = self.rules.get(key)?.policy.clone();
         if let Some(on @ On::Absence { .. }) = &policy.on {
-            instance.pattern.get_or_insert_with(|| Pattern::new(on, at));
+            instance.pattern.get_or_insert_with(|| Pattern::new(on, at).into());
         }
-        let reader = self.reader(at, number, cell, instance.event.as_ref(), false)?;
-        let truth = reader.truth(instance.pattern.as_ref());
+        let reader = self.reader(at, number, cell, instance.event.as_deref(), false)?;
+        let truth = reader.truth(instance.pattern.as_deref());
         let clear = match &reader.rule.clear {
             _ if !instance.phase.is_open() => Truth::False,
             Some(clear) => clear.truth(&reader),
@@ -246,7 +246,7 @@ impl Decider {
             evidence.clauses.push(Clause { text, truth: Truth::True, values, could_hold_at: None });
         }
         if let Some(On::Absence { of, window }) = &reader.rule.policy.on {
-            let pattern = self.instance(number, cell).and_then(|instance| instance.pattern.as_ref());
+            let pattern = self.instance(number, cell).and_then(|instance| instance.pattern.as_deref());
             let (truth, until) = pattern.map_or((Truth::Unknown, None), |pattern| pattern.absent(*window, at));
             let types: Vec<&str> = of.types.iter().map(homeostat_model::EventType::as_str).collect();
             let seen = pattern.and_then(Pattern::seen);
@@ -264,6 +264,7 @@ impl Decider {
             evidence.truth = evidence.truth.and(condition.truth(&reader));
             condition.clauses(&reader.rule.inputs, &reader, &mut evidence.clauses);
         }
+        evidence.clauses.shrink_to_fit();
         evidence
     }
 }
@@ -312,7 +313,7 @@ impl Decider {
         let Some((rule, mut instance)) = self.take_instance(at, number, cell) else { return };
         if instance.phase == Phase::Idle {
             instance.phase = Phase::Waiting { until: at + EVENT_PATIENCE };
-            instance.event = Some(event);
+            instance.event = Some(event.into());
             self.keep_instance(number, cell, rule, instance);
             return self.evaluate(at, number, cell, out);
         }
@@ -369,8 +370,9 @@ impl Decider {
         let trouble = reader.scripts.into_trouble();
         let Some((rule, mut instance)) = self.take_instance(at, number, cell) else { return };
         self.take_trouble(rule, trouble, out);
-        let complete = instance.pattern.get_or_insert_with(|| Pattern::new(on, at)).take(on, event.time, &matches);
-        if instance.pattern.as_ref().is_some_and(Pattern::is_blank) {
+        let complete =
+            instance.pattern.get_or_insert_with(|| Pattern::new(on, at).into()).take(on, event.time, &matches);
+        if instance.pattern.as_deref().is_some_and(Pattern::is_blank) {
             instance.pattern = None;
         }
         self.keep_instance(number, cell, rule, instance);

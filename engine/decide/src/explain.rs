@@ -53,7 +53,7 @@ impl Decider {
         let rule = self.rules.get(*one.shape.rules.get(cell)?)?;
         let policy = rule.policy.clone();
         let instance = self.instance(number, cell);
-        let event = instance.and_then(|instance| instance.event.as_ref());
+        let event = instance.and_then(|instance| instance.event.as_deref());
         let evidence = self.evidence_of(at, number, cell, event, true);
         let times = Times { hold_for: policy.hold_for, keep_firing_for: policy.keep_firing_for };
         let phase = instance.map_or(Phase::Idle, |instance| instance.phase);

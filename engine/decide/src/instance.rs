@@ -15,12 +15,12 @@ pub(crate) const MAX_QUEUE: usize = 16;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Instance {
     pub(crate) phase: Phase,
-    /// The event that is being looked at.
-    pub(crate) event: Option<Event>,
+    /// The event that is being looked at. Apart, as the pattern is: conditions, which are most, have none.
+    pub(crate) event: Option<Box<Event>>,
     /// Those that came while another was being looked at or answered, oldest first; at most [`MAX_QUEUE`].
     pub(crate) queue: VecDeque<Event>,
     /// How far its pattern of events has come.
-    pub(crate) pattern: Option<Pattern>,
+    pub(crate) pattern: Option<Box<Pattern>>,
     /// The truth at the last evaluation.
     pub(crate) truth: Truth,
     /// Since when it is unknown without a break, if people are to be told.
@@ -66,7 +66,7 @@ impl Instance {
         self.phase == Phase::Idle
             && self.event.is_none()
             && self.queue.is_empty()
-            && self.pattern.as_ref().is_none_or(Pattern::is_blank)
+            && self.pattern.as_deref().is_none_or(Pattern::is_blank)
             && self.unknown_since.is_none()
             && self.wake.is_none()
     }

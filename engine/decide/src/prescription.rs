@@ -28,7 +28,7 @@ impl Decider {
         let (number, cell) = self.find(finding)?;
         self.freshen(at, number, cell);
         let event = self.instance(number, cell).and_then(|instance| instance.event.clone());
-        let reader = self.reader(at, number, cell, event.as_ref(), false)?;
+        let reader = self.reader(at, number, cell, event.as_deref(), false)?;
         let prescribed = reader.prescribed(finding, rung)?;
         let key = *reader.one.shape.rules.get(cell)?;
         let trouble = reader.scripts.into_trouble();
@@ -58,7 +58,7 @@ impl Decider {
         };
         self.freshen(at, number, cell);
         let event = self.instance(number, cell).and_then(|instance| instance.event.clone());
-        let mut reader = self.reader(at, number, cell, event.as_ref(), false)?;
+        let mut reader = self.reader(at, number, cell, event.as_deref(), false)?;
         reader.measured_after = Some(done);
         let written = reader.rule.policy.then.get(rung)?.verify.as_ref()?;
         let program = reader.rule.rungs.get(rung)?.verify.as_ref()?;

@@ -166,8 +166,10 @@ fn opposite(ours: (&Action, &Before), theirs: (&Action, &Before)) -> bool {
 fn pulls_apart((one, was): (&Amount, &Amount), (other, had): (&Amount, &Amount)) -> bool {
     let bytes = |amount: &Amount| (amount.memory_bytes, amount.cpu_shares);
     let ((memory, shares), (had_memory, had_shares)) = (bytes(was), bytes(had));
-    let cpus = match (one.cpus, other.cpus) {
-        (Some(ours), Some(theirs)) => ours != theirs && had.cpus == Some(ours) && was.cpus == Some(theirs),
+    let cpus = match (&one.cpus, &other.cpus) {
+        (Some(ours), Some(theirs)) => {
+            ours != theirs && had.cpus.as_ref() == Some(ours) && was.cpus.as_ref() == Some(theirs)
+        }
         _ => false,
     };
     cpus || against((one.vcpus, was.vcpus), (other.vcpus, had.vcpus))

@@ -70,7 +70,7 @@ impl fmt::Display for Verb {
 }
 
 /// A wanted amount of processors and memory, and which processors. What is absent stays as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Amount {
     /// (Virtual) cores.
@@ -190,7 +190,7 @@ impl fmt::Display for Amount {
             write!(f, "{separator}{shares} cpu shares")?;
             separator = ", ";
         }
-        if let Some(cpus) = self.cpus {
+        if let Some(cpus) = &self.cpus {
             write!(f, "{separator}cpus {cpus}")?;
         }
         Ok(())

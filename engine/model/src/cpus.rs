@@ -1,6 +1,6 @@
 //! A set of a host's processors, by their numbers.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,15 +11,18 @@ pub const MAX_CPUS: u16 = 1024;
 
 /// Bits of one word of a set.
 const WORD: u16 = 64;
+/// Words of a set.
+const WORDS: usize = 16;
 
-/// Some processors of a host, written `0-3,8`; none of them stands for all of the host's, written `all`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+/// Some processors of a host, written `0-3,8`; none of them stands for all of the host's, written `all`. Most amounts name none, so that
+/// the names are apart.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct CpuSet([u64; 16]);
+pub struct CpuSet(Option<Arc<[u64; WORDS]>>);
 
 impl CpuSet {
     /// All processors of a host, however many it has.
-    pub const ALL: Self = Self([0; 16]);
+    pub const ALL: Self = Self(None);
 
     /// The processors from `first` up to and without `end`; those from [`MAX_CPUS`] on are left out.
     #[must_use]
@@ -30,34 +33,43 @@ impl CpuSet {
     /// The same with processor `number`.
     #[must_use]
     pub fn with(mut self, number: u16) -> Self {
-        if let Some(word) = self.0.get_mut(usize::from(number / WORD)) {
-            *word |= 1 << (number % WORD);
+        if number < MAX_CPUS {
+            let words = Arc::make_mut(self.0.get_or_insert_default());
+            if let Some(word) = words.get_mut(usize::from(number / WORD)) {
+                *word |= 1 << (number % WORD);
+            }
         }
         self
     }
 
     /// Whether it names no processor, and so stands for all.
     #[must_use]
-    pub fn is_all(self) -> bool {
-        self == Self::ALL
+    pub fn is_all(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Whether processor `number` is named.
     #[must_use]
-    pub fn names(self, number: u16) -> bool {
-        self.0.get(usize::from(number / WORD)).is_some_and(|word| word & (1 << (number % WORD)) != 0)
+    pub fn names(&self, number: u16) -> bool {
+        let word = self.0.as_ref().and_then(|words| words.get(usize::from(number / WORD)));
+        word.is_some_and(|word| word & (1 << (number % WORD)) != 0)
+    }
+
+    /// The processors that it names, in order; none for all.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = u16> {
+        (0..MAX_CPUS).filter(|number| self.names(*number))
     }
 
     /// How many processors it names; 0 for all.
     #[must_use]
-    pub fn count(self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum()
+    pub fn count(&self) -> u32 {
+        self.0.iter().flat_map(|words| words.iter()).map(|word| word.count_ones()).sum()
     }
 
     /// The greatest number that it names.
     #[must_use]
-    pub fn last(self) -> Option<u16> {
-        (0..MAX_CPUS).rev().find(|number| self.names(*number))
+    pub fn last(&self) -> Option<u16> {
+        self.iter().next_back()
     }
 }
 

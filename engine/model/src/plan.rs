@@ -70,43 +70,78 @@ impl fmt::Display for StepId {
     }
 }
 
-/// Names one deed once and for all: the same key is the same deed, however often it is asked for.
+/// Names one deed once and for all: the same key is the same deed, however often it is asked for. Written `p3-17/2`, and with the try
+/// at its end unless that is the first.
+///
+/// Every try is a deed of its own: what was once tried under a key is not tried again under that key, and what is said late of an earlier
+/// try is told apart from what is said of this one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct IdempotencyKey(String);
+#[serde(try_from = "String", into = "String")]
+pub struct IdempotencyKey {
+    plan: PlanId,
+    step: StepId,
+    attempt: Attempt,
+}
 
 impl IdempotencyKey {
-    /// The key of the first try of a plan's step: `p3-17/2`.
+    /// The key of the first try of a plan's step.
     #[must_use]
     pub fn new(plan: PlanId, step: StepId) -> Self {
         Self::of(plan, step, Attempt::FIRST)
     }
 
-    /// The key of one try of a plan's step. Every try is a deed of its own: what was once tried under a key is not tried again
-    /// under that key, and what is said late of an earlier try is told apart from what is said of this one.
+    /// The key of one try of a plan's step.
     #[must_use]
     pub fn of(plan: PlanId, step: StepId, attempt: Attempt) -> Self {
-        Self(format!("{plan}/{step}{attempt}"))
+        Self { plan, step, attempt }
     }
 
-    /// Which try of its step it names; `None` when this is no key of a plan's step.
+    /// The plan and the step.
     #[must_use]
-    pub fn attempt(&self) -> Option<Attempt> {
-        let (_, step) = self.0.split_once('/')?;
-        let end = step.find('.').unwrap_or(step.len());
-        step.get(end..)?.parse().ok()
+    pub fn step(&self) -> (PlanId, StepId) {
+        (self.plan, self.step)
     }
 
-    /// The key as text.
+    /// Which try of its step it names.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn attempt(&self) -> Attempt {
+        self.attempt
     }
 }
 
 impl fmt::Display for IdempotencyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&format!("{}/{}{}", self.plan, self.step, self.attempt))
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let parse = || {
+            let (plan, rest) = text.split_once('/')?;
+            let (step, attempt) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+            Some(Self { plan: plan.parse().ok()?, step: StepId(step.parse().ok()?), attempt: attempt.parse().ok()? })
+        };
+        parse().ok_or_else(|| InvalidName {
+            what: "key of a step",
+            text: text.chars().take(64).collect(),
+            problem: "write it as it was printed, such as p1-7/2 or p1-7/2.undo".into(),
+        })
+    }
+}
+
+impl TryFrom<String> for IdempotencyKey {
+    type Error = InvalidName;
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<IdempotencyKey> for String {
+    fn from(key: IdempotencyKey) -> Self {
+        key.to_string()
     }
 }
 

@@ -55,9 +55,9 @@ pub struct Reach {
     /// What it takes away from which host.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub leaves: BTreeSet<(ResourceId, ResourceId)>,
-    /// The groups of everything that it acts on, or moves something to.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub groups: BTreeSet<Group>,
+    /// The groups of everything that it acts on, or moves something to, in order and each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
     /// What it acts on, as far as budgets count it; none where it weighs 1 for all of them, as most plans do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lots: Vec<Lot>,

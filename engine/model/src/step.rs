@@ -153,8 +153,8 @@ mod tests {
             [(false, 1, "p3-17/2"), (false, 2, "p3-17/2.2"), (true, 1, "p3-17/2.undo"), (true, 3, "p3-17/2.undo.3")]
         {
             let key = IdempotencyKey::of(plan, StepId(2), Attempt { undo, number });
-            assert_eq!(key.as_str(), wanted);
-            assert_eq!(key.attempt(), Some(Attempt { undo, number }), "{wanted}");
+            assert_eq!(key.to_string(), wanted);
+            assert_eq!(wanted.parse(), Ok(key), "{wanted}");
         }
         for wrong in [".1", ".0", ".x", "2", ".undo2", ".undo.", "."] {
             assert!(wrong.parse::<Attempt>().is_err(), "{wrong}");

@@ -21,7 +21,7 @@ pub(crate) fn pause(retry: &Retry, failed: u16, key: &IdempotencyKey) -> Duratio
 /// FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo, 1991), mixed once more, since its low bits differ little for keys that do.
 fn draw(key: &IdempotencyKey) -> u64 {
     let hash = key
-        .as_str()
+        .to_string()
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32

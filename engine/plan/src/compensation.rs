@@ -35,7 +35,7 @@ pub(crate) fn before_undoing(inverse: &Action) -> Vec<Precondition> {
         Action::Migrate { to, .. } => {
             vec![Precondition::Open(to.clone()), Precondition::Room { on: Some(to.clone()), amount: Amount::default() }]
         }
-        Action::Resize(amount) => vec![Precondition::Room { on: None, amount: *amount }],
+        Action::Resize(amount) => vec![Precondition::Room { on: None, amount: amount.clone() }],
         _ => Vec::new(),
     }
 }

@@ -45,8 +45,7 @@ impl fmt::Display for NoRoom {
 impl Demand {
     /// What `workload` will have when the plans in flight are done.
     pub(crate) fn planned(around: &Surroundings<'_>, workload: &Resource) -> Self {
-        let planned = around.projection.amounts.get(&workload.id).copied().unwrap_or_default();
-        Self::given(workload, planned)
+        Self::given(workload, &around.projection.amount(&workload.id))
     }
 
     /// What `workload` has at most until the plans in flight are done, or what they have done is undone.
@@ -56,8 +55,8 @@ impl Demand {
         if !amounts.contains_key(&workload.id) {
             return planned;
         }
-        let before = Self::given(workload, had.get(&workload.id).copied().unwrap_or_default());
-        planned.most(Self::given(workload, Amount::default())).most(before)
+        let before = Self::given(workload, had.get(&workload.id).unwrap_or(&Amount::default()));
+        planned.most(Self::given(workload, &Amount::default())).most(before)
     }
 
     fn most(self, other: Self) -> Self {
@@ -65,7 +64,7 @@ impl Demand {
     }
 
     /// What `workload` needs once it has been given `amount`.
-    pub(crate) fn given(workload: &Resource, amount: Amount) -> Self {
+    pub(crate) fn given(workload: &Resource, amount: &Amount) -> Self {
         Self {
             vcpus: amount.vcpus.or(workload.capacity.vcpus).unwrap_or_default(),
             memory_bytes: amount.memory_bytes.or(workload.capacity.memory_bytes).unwrap_or_default(),

@@ -38,15 +38,15 @@ pub fn unmet(topology: &Topology, resource: &ResourceId, precondition: &Precondi
             Ok(Some("up" | "booting")) => Some(format!("{id} runs again")),
             _ => None,
         },
-        Precondition::Room { on, amount } => no_room(topology, topology.get(resource)?, on.as_ref(), *amount),
+        Precondition::Room { on, amount } => no_room(topology, topology.get(resource)?, on.as_ref(), amount),
     }
 }
 
 /// Why there is no room on a host, or where it is, for a resource that has as much as that. What is not known says nothing against it, and
 /// what gets no more has its room.
-fn no_room(topology: &Topology, resource: &Resource, on: Option<&ResourceId>, amount: Amount) -> Option<String> {
+fn no_room(topology: &Topology, resource: &Resource, on: Option<&ResourceId>, amount: &Amount) -> Option<String> {
     let host = topology.get(on.or(resource.on.as_ref())?)?;
-    let (now, then) = (Demand::given(resource, Amount::default()), Demand::given(resource, amount));
+    let (now, then) = (Demand::given(resource, &Amount::default()), Demand::given(resource, amount));
     let grows = then.vcpus > now.vcpus || then.memory_bytes > now.memory_bytes;
     if !grows && resource.on.as_ref() == Some(&host.id) {
         return None;

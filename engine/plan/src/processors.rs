@@ -27,7 +27,7 @@ pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource) -> Result<Dra
     if now.is_undisturbed() && now.own.count() >= wanted {
         return Err(Infeasible(format!("it already has the processors {} of {} for itself", now.own, host.id)));
     }
-    let free = minus(now.every, now.given_away());
+    let free = minus(&now.every, &now.given_away());
     if free.count() <= wanted {
         return Err(Infeasible(format!(
             "{} has {} processors that nobody has for itself; {wanted} are needed, and one for all else",
@@ -36,21 +36,22 @@ pub(crate) fn draft(around: &Surroundings<'_>, subject: &Resource) -> Result<Dra
         )));
     }
     // What it may run on already comes first, and then the last ones, since everything else begins with the first.
-    let apart = minus(free, CpuSet::range(0, 1));
-    let own = last(if now.own == now.every { CpuSet::ALL } else { both(now.own, apart) }, apart, wanted);
-    let rest = minus(free, own);
+    let apart = minus(&free, &CpuSet::range(0, 1));
+    let kept = if now.own == now.every { CpuSet::ALL } else { both(&now.own, &apart) };
+    let own = last(&kept, &apart, wanted);
+    let rest = minus(&free, &own);
     let mut steps = Steps::default();
     let mut before = Vec::new();
     for (other, cpus) in now.others.iter().filter(|(other, _)| !now.is_alone(other)) {
-        let left = both(*cpus, rest);
-        let left = if left.is_all() { rest } else { left };
+        let left = both(cpus, &rest);
+        let left = if left.is_all() { rest.clone() } else { left };
         if left != *cpus {
             let reason = format!("{} gets {own} for itself", subject.id);
             before.push(steps.add(around, other, pin(left), &[], reason)?);
         }
     }
     if own != now.own {
-        steps.add(around, subject, pin(own), &before, "nothing else runs on them".into())?;
+        steps.add(around, subject, pin(own.clone()), &before, "nothing else runs on them".into())?;
     }
     let effect = format!("{} has the processors {own} of {} for itself", subject.id, host.id);
     Ok(Draft { steps: steps.done(), effect })
@@ -63,12 +64,12 @@ pub(crate) fn release(around: &Surroundings<'_>, subject: &Resource) -> Result<D
     if !now.has_its_own() {
         return Err(Infeasible(format!("it has no processors of {} for itself", host.id)));
     }
-    let free = minus(now.every, now.given_away());
+    let free = minus(&now.every, &now.given_away());
     // Nobody is left with any for itself: then there is nothing to keep off either.
     let all = |cpus| if cpus == now.every { CpuSet::ALL } else { cpus };
     let mut steps = Steps::default();
     for (other, cpus) in now.others.iter().filter(|(other, _)| !now.is_alone(other)) {
-        let more = (0..MAX_CPUS).filter(|number| now.own.names(*number)).fold(*cpus, CpuSet::with);
+        let more = now.own.iter().fold(cpus.clone(), CpuSet::with);
         let reason = format!("{} gives {} back", subject.id, now.own);
         steps.add(around, other, pin(all(more)), &[], reason)?;
     }
@@ -87,41 +88,39 @@ impl<'a> Host<'a> {
         let every = CpuSet::range(0, count);
         let pinned: BTreeMap<_, _> = tenants(around, host)
             .filter(|tenant| around.pins(tenant))
-            .map(|tenant| (&tenant.id, (tenant, cpus_of(tenant, every))))
+            .map(|tenant| (&tenant.id, (tenant, cpus_of(tenant, &every))))
             .collect();
-        let own = cpus_of(subject, every);
+        let own = cpus_of(subject, &every);
         let others = pinned.into_values().filter(|(tenant, _)| tenant.id != subject.id).collect();
         Ok(Self { every, others, own })
     }
 
     /// Whether the subject has processors for itself.
     fn has_its_own(&self) -> bool {
-        self.is_own(self.own, self.others.iter().map(|(_, cpus)| *cpus))
+        self.is_own(&self.own, self.others.iter().map(|(_, cpus)| cpus))
     }
 
     /// Whether `other` has.
     fn is_alone(&self, other: &Resource) -> bool {
         let Some((_, cpus)) = self.others.iter().find(|(one, _)| one.id == other.id) else { return false };
-        let rest = self.others.iter().filter(|(one, _)| one.id != other.id).map(|(_, cpus)| *cpus);
-        self.is_own(*cpus, rest.chain([self.own]))
+        let rest = self.others.iter().filter(|(one, _)| one.id != other.id).map(|(_, cpus)| cpus);
+        self.is_own(cpus, rest.chain([&self.own]))
     }
 
     /// Whether `set` is meant for one alone, beside those of others. Who came later and was told nothing does not count.
-    fn is_own(&self, set: CpuSet, mut others: impl Iterator<Item = CpuSet>) -> bool {
-        !set.names(0) && others.all(|other| other == self.every || both(other, set).is_all())
+    fn is_own<'s>(&self, set: &CpuSet, mut others: impl Iterator<Item = &'s CpuSet>) -> bool {
+        !set.names(0) && others.all(|other| *other == self.every || both(other, set).is_all())
     }
 
     /// Whether really nobody else may run where the subject may.
     fn is_undisturbed(&self) -> bool {
-        self.has_its_own() && self.others.iter().all(|(_, cpus)| both(*cpus, self.own).is_all())
+        self.has_its_own() && self.others.iter().all(|(_, cpus)| both(cpus, &self.own).is_all())
     }
 
     /// What others have for themselves.
     fn given_away(&self) -> CpuSet {
         let alone = self.others.iter().filter(|(other, _)| self.is_alone(other));
-        alone.fold(CpuSet::ALL, |all, (_, cpus)| {
-            (0..MAX_CPUS).filter(|number| cpus.names(*number)).fold(all, CpuSet::with)
-        })
+        alone.flat_map(|(_, cpus)| cpus.iter()).fold(CpuSet::ALL, CpuSet::with)
     }
 }
 
@@ -130,28 +129,28 @@ fn pin(cpus: CpuSet) -> Action {
 }
 
 /// Where `resource` may run, by its attribute `cpus`.
-fn cpus_of(resource: &Resource, every: CpuSet) -> CpuSet {
-    match resource.attributes.get("cpus") {
-        Some(Value::Text(set)) => set.parse().ok().filter(|set: &CpuSet| !set.is_all()).unwrap_or(every),
-        _ => every,
-    }
+fn cpus_of(resource: &Resource, every: &CpuSet) -> CpuSet {
+    let some = match resource.attributes.get("cpus") {
+        Some(Value::Text(set)) => set.parse().ok().filter(|set: &CpuSet| !set.is_all()),
+        _ => None,
+    };
+    some.unwrap_or_else(|| every.clone())
 }
 
 /// What both name. Nothing in common is the set that names none.
-fn both(one: CpuSet, other: CpuSet) -> CpuSet {
-    (0..MAX_CPUS).filter(|number| one.names(*number) && other.names(*number)).fold(CpuSet::ALL, CpuSet::with)
+fn both(one: &CpuSet, other: &CpuSet) -> CpuSet {
+    one.iter().filter(|number| other.names(*number)).fold(CpuSet::ALL, CpuSet::with)
 }
 
 /// What `one` names and `other` does not.
-fn minus(one: CpuSet, other: CpuSet) -> CpuSet {
-    (0..MAX_CPUS).filter(|number| one.names(*number) && !other.names(*number)).fold(CpuSet::ALL, CpuSet::with)
+fn minus(one: &CpuSet, other: &CpuSet) -> CpuSet {
+    one.iter().filter(|number| !other.names(*number)).fold(CpuSet::ALL, CpuSet::with)
 }
 
 /// So many of `free`: those of `kept` first, and then the last ones.
-fn last(kept: CpuSet, free: CpuSet, count: u32) -> CpuSet {
-    let from = |set: CpuSet| (0..MAX_CPUS).rev().filter(move |number| set.names(*number));
+fn last(kept: &CpuSet, free: &CpuSet, count: u32) -> CpuSet {
     let mut chosen = CpuSet::ALL;
-    for number in from(kept).chain(from(minus(free, kept))) {
+    for number in kept.iter().rev().chain(minus(free, kept).iter().rev()) {
         if chosen.count() < count {
             chosen = chosen.with(number);
         }

@@ -23,7 +23,7 @@ impl Projection {
     /// What this resource will have been given; nothing where no plan changes that.
     #[must_use]
     pub fn amount(&self, resource: &ResourceId) -> Amount {
-        self.amounts.get(resource).copied().unwrap_or_default()
+        self.amounts.get(resource).cloned().unwrap_or_default()
     }
 
     /// Of these plans.
@@ -35,7 +35,7 @@ impl Projection {
                     projection.returning.entry(to.clone()).or_default().insert(step.resource.clone());
                 }
                 Some(Action::Resize(amount)) => {
-                    projection.had.insert(step.resource.clone(), *amount);
+                    projection.had.insert(step.resource.clone(), amount.clone());
                 }
                 _ => {}
             }
@@ -45,7 +45,7 @@ impl Projection {
                     projection.departing.insert(step.resource.clone());
                 }
                 Action::Resize(amount) => {
-                    projection.amounts.insert(step.resource.clone(), *amount);
+                    projection.amounts.insert(step.resource.clone(), amount.clone());
                 }
                 // Nothing new may come to a host that is being emptied or switched off.
                 Action::Fence | Action::Power { on: false } | Action::Cordon { on: true } => {

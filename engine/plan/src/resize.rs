@@ -41,11 +41,12 @@ pub(crate) fn draft(
     if amount == Amount::default() {
         return Err(Infeasible(format!("it already has {}, as much as the policy allows", unchanged.join(" and "))));
     }
-    grows_within_host(around, subject, now, amount)?;
+    grows_within_host(around, subject, now, &amount)?;
     let mut steps = Steps::default();
     let reason = format!("from {} vcpus, {} MiB", now.vcpus, now.memory_bytes >> 20);
+    let effect = format!("{} has {amount}", subject.id);
     steps.add(around, subject, Action::Resize(amount), &[], reason)?;
-    Ok(Draft { steps: steps.done(), effect: format!("{} has {amount}", subject.id) })
+    Ok(Draft { steps: steps.done(), effect })
 }
 
 /// The amount after the change, within its bounds; `None` when that is what it has. A `whole` one is rounded up, so that nothing is
@@ -68,7 +69,7 @@ fn grows_within_host(
     around: &Surroundings<'_>,
     subject: &Resource,
     now: Demand,
-    amount: Amount,
+    amount: &Amount,
 ) -> Result<(), Infeasible> {
     let after = Demand::given(subject, amount);
     if after.vcpus <= now.vcpus && after.memory_bytes <= now.memory_bytes {

@@ -154,7 +154,7 @@ impl Run {
 
     /// What its record says: a step was begun, or what undoes it.
     fn dispatched(&mut self, step: StepId, key: &IdempotencyKey) -> Result<(), IllegalTransition> {
-        let undo = key.attempt().is_some_and(|attempt| attempt.undo);
+        let undo = key.attempt().undo;
         if let (true, Phase::Verifying { .. }, Some(wanted)) = (undo, &self.phase, &self.plan.verification) {
             self.unverified = Some(format!("`{}` was not so within {}", wanted.that, wanted.within));
             self.phase = Phase::Backward;

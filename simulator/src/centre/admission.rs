@@ -26,7 +26,7 @@ impl Needs {
     }
 
     /// What `workload` has once it was given `amount`.
-    pub(super) fn given(workload: &Workload, amount: Amount) -> Self {
+    pub(super) fn given(workload: &Workload, amount: &Amount) -> Self {
         Self {
             vcpus: amount.vcpus.unwrap_or(workload.vcpus),
             memory_bytes: amount.memory_bytes.unwrap_or(workload.memory_bytes),
@@ -87,7 +87,7 @@ impl DataCentre {
                 }
                 self.check_up(&workload.host)
             }
-            (Action::Resize(amount), Some(workload), _) => self.check_resize(id, workload, *amount),
+            (Action::Resize(amount), Some(workload), _) => self.check_resize(id, workload, amount),
             (Action::Migrate { to, live }, Some(workload), _) => self.check_migrate(id, workload, to, *live),
             (Action::Power { on }, _, Some(host)) => self.check_power(id, host, *on),
             (Action::Cordon { .. }, _, Some(host)) if host.is_silent() => refuse(format!("{id} does not answer")),
@@ -112,9 +112,9 @@ impl DataCentre {
         self.check_target(target, Needs::of(workload))
     }
 
-    fn check_resize(&self, id: &ResourceId, workload: &Workload, amount: Amount) -> Result<(), Refusal> {
+    fn check_resize(&self, id: &ResourceId, workload: &Workload, amount: &Amount) -> Result<(), Refusal> {
         self.check_up(&workload.host)?;
-        if amount == Amount::default() {
+        if *amount == Amount::default() {
             return refuse("it says neither how many vcpus nor how much memory".into());
         }
         if amount.cpus.is_some() || amount.cpu_shares.is_some() {

@@ -68,8 +68,8 @@ impl Deeds {
     }
 
     /// What `id` is being resized to.
-    pub(super) fn resizing(&self, id: &ResourceId) -> Option<Amount> {
-        match self.running.get(self.on(id)?)?.command.action {
+    pub(super) fn resizing(&self, id: &ResourceId) -> Option<&Amount> {
+        match &self.running.get(self.on(id)?)?.command.action {
             Action::Resize(amount) => Some(amount),
             _ => None,
         }
@@ -283,7 +283,7 @@ impl DataCentre {
             Action::Pause { on } => self.finish_pause(id, *on),
             Action::Recreate { .. } if self.phase_of(id) == Some(Phase::Starting) => self.launch(id, Verb::Recreate),
             Action::Recreate { .. } => self.effects.done(id, Verb::Recreate),
-            Action::Resize(amount) => self.finish_resize(id, *amount),
+            Action::Resize(amount) => self.finish_resize(id, amount),
             Action::Migrate { to, live } => self.finish_migration(id, to, *live),
             Action::Fence => self.finish_fence(id),
             Action::Power { on: true } => {
@@ -336,7 +336,7 @@ impl DataCentre {
         self.happened(id, "stopped", &[("host", host), ("reason", "requested".into())]);
     }
 
-    fn finish_resize(&mut self, id: &ResourceId, amount: Amount) {
+    fn finish_resize(&mut self, id: &ResourceId, amount: &Amount) {
         let Some(workload) = self.workloads.get_mut(id) else { return };
         let given = Needs::given(workload, amount);
         (workload.vcpus, workload.memory_bytes) = (given.vcpus, given.memory_bytes);

@@ -19,7 +19,7 @@ fn complaint_13_done_is_not_verified_and_a_cordon_has_several_owners() {
         let mut bench = Bench::new(&policy("hot", &spec), centre(1), vec![]);
         bench.samples(10..=300, "vm/a0", "load", 0.9);
         plans(&mut bench, 300);
-        let undone = |record: &Record| matches!(&record.entry, Entry::StepDispatched { key, .. } if key.as_str().contains("undo"));
+        let undone = |record: &Record| matches!(&record.entry, Entry::StepDispatched { key, .. } if key.attempt().undo);
         let records = bench.driver.records();
         (result(records, 1), records.iter().any(undone))
     };

@@ -72,10 +72,8 @@ impl Watcher {
 
     /// Without lies, what is done is known to be done, or in doubt: it is not done again.
     fn done(&mut self, scene: &Scene, key: &IdempotencyKey) -> Result<(), String> {
-        let (plan, rest) = key.as_str().split_once('/').unwrap();
-        let step: u16 = rest.split('.').next().unwrap().parse().unwrap();
-        let undo = key.attempt().is_some_and(|attempt| attempt.undo);
-        let times = self.done.entry((plan.parse().unwrap(), StepId(step), undo)).or_default();
+        let (plan, step) = key.step();
+        let times = self.done.entry((plan, step, key.attempt().undo)).or_default();
         *times += 1;
         if *times > 1 && !scene.lies { Err(format!("{key} is done for the second time")) } else { Ok(()) }
     }

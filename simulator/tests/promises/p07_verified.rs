@@ -125,7 +125,7 @@ fn undone(flight: &Flight) -> Result<(), String> {
     }
     let last = |step: &Step| {
         let last = flight.tries.iter().rev().find(|one| one.step == step.id)?;
-        let undo = last.key.attempt().is_some_and(|attempt| attempt.undo);
+        let undo = last.key.attempt().undo;
         Some((undo, matches!(last.result, Some(StepResult::Done { .. }))))
     };
     let done = |step: &Step| last(step) == Some((false, true));

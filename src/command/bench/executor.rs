@@ -48,6 +48,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Machines on a host, and hosts of an adapter: as many steps as an adapter is asked for at a time.
 const MACHINES: u32 = 4;
 const HOSTS: u32 = 8;
+/// Events at a time where memory is measured: those that wait to be taken in are no plans yet.
+const FEW: u32 = 256;
 
 /// So many adapters, each with its hosts and machines, and how often each machine crashes.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +109,7 @@ pub(super) fn child(extent: Extent) -> Result<(), Failure> {
     let in_flight = runtime()?.block_on(async {
         let running = Running::start(folder.path(), site).await?;
         let before = resident()?.now;
-        running.crash(site).await?;
+        running.crash(site, FEW).await?;
         let with = resident()?.now;
         let written = running.written().await?;
         // It is over with the process: what never ends is not waited for.
@@ -124,7 +126,7 @@ fn carried_out(folder: &Path, site: Site) -> Result<Duration, Failure> {
         let began = Instant::now();
         for _ in 0..site.crashes {
             // What crashes while it is restarted is looked at later; here each crash is to be a plan.
-            running.crash(site).await?;
+            running.crash(site, site.machines()).await?;
         }
         running.end().await?;
         Ok(began.elapsed())
@@ -229,18 +231,23 @@ impl Running {
         Ok(running)
     }
 
-    /// Every machine crashes; waits until every step is done, or has begun where none ends.
-    async fn crash(&self, site: Site) -> Result<(), Failure> {
+    /// Every machine crashes, so many `at_a_time`; waits each time until every step is done, or has begun where none ends.
+    async fn crash(&self, site: Site, at_a_time: u32) -> Result<(), Failure> {
         let event_type = EventType::new("vm.crashed").map_err(|error| failed(&error))?;
-        for resource in site.ids() {
+        let mut waiting = 0;
+        for (resource, left) in site.ids().zip((0..site.machines()).rev()) {
             let time = Clock::system().now();
             let (event_type, resource) = (event_type.clone(), resource?);
             let event = Event { resource, event_type, time, id: String::new(), attributes: Default::default() };
             self.observed(Observation::Event(event)).await?;
+            waiting += 1;
+            if waiting == at_a_time || left == 0 {
+                let all = tokio::time::timeout(PATIENCE, self.reached.acquire_many(waiting)).await;
+                let late = |_| failed(&format!("{} of {waiting} steps came", self.reached.available_permits()));
+                all.map_err(late)?.map_err(|error| failed(&error))?.forget();
+                waiting = 0;
+            }
         }
-        let all = tokio::time::timeout(PATIENCE, self.reached.acquire_many(site.machines())).await;
-        let late = |_| failed(&format!("{} of {} steps came", self.reached.available_permits(), site.machines()));
-        all.map_err(late)?.map_err(|error| failed(&error))?.forget();
         Ok(())
     }
 

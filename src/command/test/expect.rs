@@ -141,7 +141,7 @@ fn plan_fits(expected: &ExpectedPlan, plan: &Plan) -> bool {
 
 fn step_fits(expected: &ExpectedStep, step: &Step) -> bool {
     let amount = match &step.action {
-        Action::Resize(amount) => Some(*amount),
+        Action::Resize(amount) => Some(amount.clone()),
         _ => None,
     };
     let host = match &step.action {
@@ -182,7 +182,7 @@ fn show_expected(expected: &ExpectedPlan) -> String {
         || "any steps".into(),
         |steps| {
             let step = |step: &ExpectedStep| {
-                let amount = step.amount.map_or_else(String::new, |amount| format!(" to {amount}"));
+                let amount = step.amount.as_ref().map_or_else(String::new, |amount| format!(" to {amount}"));
                 let host = step.host.as_ref().map_or_else(String::new, |host| format!(" to {host}"));
                 format!("{} {}{amount}{host}", step.resource, step.action)
             };

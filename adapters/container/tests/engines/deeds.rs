@@ -122,7 +122,7 @@ async fn docker_is_not_asked_for_what_would_do_harm() {
         (Amount { cpus: Some("900".parse().unwrap()), ..Amount::default() }, "there is no processor 900"),
         (Amount::default(), "nothing to change is given"),
     ] {
-        let refused = adapter.check(&step(&resource, Action::Resize(amount))).await.unwrap_err();
+        let refused = adapter.check(&step(&resource, Action::Resize(amount.clone()))).await.unwrap_err();
         assert!(refused.reason.contains(reason), "{amount:?}: {}", refused.reason);
     }
     assert_eq!(bench.inspect(&resource).await.host_config.unwrap().memory, Some(256 << 20));

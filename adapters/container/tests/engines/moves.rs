@@ -134,8 +134,10 @@ async fn a_container_is_made_anew_with_its_volumes_and_what_does_not_work_leaves
         // The third container of this volume fails; one that ran before runs again.
         let script = "echo x >> /data/starts; [ ! -e /mine ] && [ $(wc -l < /data/starts) -gt 2 ] && exit 3; touch /mine; \
                       trap 'exit 0' TERM; echo ready; sleep 100000 & wait";
-        let volume =
-            format!("volume-{}", step(&"container/x".parse().unwrap(), Action::Start).key.as_str().replace('/', "-"));
+        let volume = format!(
+            "volume-{}",
+            step(&"container/x".parse().unwrap(), Action::Start).key.to_string().replace('/', "-")
+        );
         let binds = Some(vec![format!("{volume}:/data")]);
         let id = bench.start(script, HostConfig { binds, ..HostConfig::default() }).await;
         let before = bench.inspect(&id).await.id;
@@ -204,9 +206,9 @@ async fn a_move_that_was_cut_off_is_brought_to_an_end_by_who_asks_what_became_of
         let id = left.start(OBEDIENT, HostConfig::default()).await;
         right.adopt(&id);
         let command = step(&id, to("host/right", false));
-        let part = |part: &str| format!("{}.homeostat-{part}-{}", id.name(), command.key.as_str().replace('/', "."));
+        let part = |part: &str| format!("{}.homeostat-{part}-{}", id.name(), command.key.to_string().replace('/', "."));
         let source = left.inspect(&id).await.id.unwrap();
-        let new = right.create_part(&part("in"), command.key.as_str(), &source).await;
+        let new = right.create_part(&part("in"), &command.key.to_string(), &source).await;
         if stage != "made" {
             left.docker.stop_container(id.name(), None).await.unwrap();
         }

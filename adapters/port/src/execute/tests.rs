@@ -24,7 +24,7 @@ const LONG: Duration = Duration::from_millis(300);
 const FAR_TOO_LONG: Duration = Duration::from_secs(5);
 /// The timeout of a step that takes longer.
 const SHORT: homeostat_model::Duration = homeostat_model::Duration::from_millis(20);
-const LIMITS: Limits = Limits { check: LONG, grace: LONG, probe: LONG };
+static LIMITS: Limits = Limits { check: LONG, grace: LONG, probe: LONG };
 
 /// What a system does when it is told to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,7 +76,7 @@ impl Slow {
     async fn step(&self) -> (StepResult, Vec<&'static str>) {
         let command = self.command(SHORT);
         let (clock, (progress, _), cancel) = (Clock::system(), ProgressSink::new(), CancellationToken::new());
-        let executed = execute_within(LIMITS, self, &command, &clock, &progress, &cancel);
+        let executed = execute_within(&LIMITS, self, &command, &clock, &progress, &cancel);
         let result = tokio::time::timeout(FAR_TOO_LONG, executed).await.expect("a limit is missing");
         (result, self.deeds.lock().unwrap().clone())
     }
@@ -173,7 +173,7 @@ async fn of_a_step_begun_before_a_crash_the_system_is_asked_until_it_says_and_no
     ] {
         let slow = Slow::new(true, stops, silent);
         let (command, clock) = (slow.command(timeout), Clock::system());
-        let ascertained = ascertain_within(LIMITS, &slow, &command, &clock);
+        let ascertained = ascertain_within(&LIMITS, &slow, &command, &clock);
         let result = tokio::time::timeout(FAR_TOO_LONG, ascertained).await.expect("a limit is missing");
         assert_eq!(result, wanted);
         assert!(!slow.deeds.lock().unwrap().contains(&"begun"));
