@@ -271,7 +271,7 @@ proptest! {
         let groups: BTreeSet<Group> = names.iter().map(|name| Group::Label(name.clone(), "x".into())).collect();
         let leaves = BTreeSet::from([("vm/a".parse().unwrap(), "host/b".parse().unwrap())]);
         let lots = names.iter().map(|name| Lot { groups: groups.clone(), size: u32::try_from(name.len()).unwrap() });
-        let reach = Reach { impact: Impact::Restoring, lots: lots.collect(), groups, leaves };
+        let reach = Reach { impact: Impact::Restoring, lots: lots.collect(), groups: groups.into_iter().collect(), leaves };
         let text = serde_json::to_string(&reach).unwrap();
         prop_assert_eq!(serde_json::from_str::<Reach>(&text).unwrap(), reach);
     }
