@@ -275,10 +275,11 @@ fn several_people_approve_of_what_they_have_seen() {
     bench.event(1, "vm/a0", "vm.crashed", &[]).until(
         1,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 2 people; when the time is over: reject
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 2 people; when the time is over: reject
+            1s told: plan p1-1 waits for approval by 2 people within 1h, after which it is dropped: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 8c45a39b22687ae1
+        "#]],
     );
     bench.operator(10, vote(1, "ann", true, Some("0123456789abcdef")));
     bench.operator(11, vote(1, "ann", true, None)).operator(12, vote(1, "ann", true, None));
@@ -305,6 +306,7 @@ fn several_people_approve_of_what_they_have_seen() {
             100s opened crash on vm/b0: event vm.crashed is true
             100s plan p1-2 restart for crash: vm/b0 restart
             100s held crash on vm/b0: approval of 82c9d7e103103203: 0 of 2 people; when the time is over: reject
+            100s told: plan p1-2 waits for approval by 2 people within 1h, after which it is dropped: restart vm/b0, 1 step; then vm/b0 runs again; its hash is 82c9d7e103103203
             3700s plan p1-2: Expired { reason: "too few people approved of it in time" }
             3700s handed over crash on vm/b0: the ladder is at its end: restart
             3700s told: a person has to go on with vm/b0: the ladder is at its end: restart
@@ -317,6 +319,7 @@ fn several_people_approve_of_what_they_have_seen() {
             5000s opened crash on vm/a0: event vm.crashed is true
             5000s plan p1-3 restart for crash: vm/a0 restart
             5000s held crash on vm/a0: approval of 912e47a910e3c510: 0 of 2 people; when the time is over: reject
+            5000s told: plan p1-3 waits for approval by 2 people within 1h, after which it is dropped: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 912e47a910e3c510
             5001s eve rejects plan p1-3
             5001s plan p1-3: Cancelled { reason: "rejected by eve" }
             5001s closed crash on vm/a0: the plan was called off
@@ -334,6 +337,7 @@ fn when_nobody_says_anything_it_is_as_was_declared() {
             1s opened crash on vm/a0: event vm.crashed is true
             1s plan p1-1 restart for crash: vm/a0 restart
             1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 1 person; when the time is over: approve
+            1s told: plan p1-1 waits for approval within 1m, after which it begins all the same: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 8c45a39b22687ae1
             61s the time limit approves of plan p1-1
             61s begins plan p1-1
             61s begins p1-1/1

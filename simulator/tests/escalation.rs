@@ -297,7 +297,7 @@ fn people_are_told_through_the_channels_that_are_named_or_want_to_know() {
         assert_eq!((told.len(), to), (1, expected), "{then}");
         // They are to know when it is over.
         let out = heat(&mut engine, 2, "vm/a", 0.1);
-        assert!(out.contains(&Output::Resolved(told[0].finding.clone())), "{out:?}");
+        assert!(out.contains(&Output::Resolved(told[0].topic())), "{out:?}");
     }
 }
 
