@@ -9,15 +9,10 @@
 
 mod bench;
 
-use bench::{Bench, CRASH, at, centre, guard, host, id, policy, slow, vm};
+use bench::{Bench, CRASH, at, centre, guard, host, id, policy, slow, vm, vote};
 use expect_test::expect;
-use homeostat_engine::{Generation, OperatorCommand};
+use homeostat_engine::OperatorCommand;
 use homeostat_model::*;
-
-fn vote(number: u64, by: &str, approve: bool) -> OperatorCommand {
-    let plan = PlanId { generation: Generation(1), number };
-    OperatorCommand::Vote { plan, by: by.into(), approve, hash: None }
-}
 
 /// Who agrees with what one text proposes has not read the next one.
 #[test]

@@ -10,9 +10,9 @@
 
 mod bench;
 
-use bench::{Bench, centre, host, id, policy, slow, vm};
+use bench::{Bench, centre, host, id, plan, policy, slow, vm};
 use expect_test::expect;
-use homeostat_engine::{Generation, OperatorCommand};
+use homeostat_engine::OperatorCommand;
 use homeostat_model::*;
 use homeostat_simulator::Assumption;
 
@@ -36,10 +36,6 @@ fn one_vm() -> Vec<Resource> {
 fn because(bench: &mut Bench, policy: &str) -> String {
     let explained = bench.driver.engine().explain(&id("vm/one"));
     explained.into_iter().find(|one| one.policy.as_str() == policy).unwrap().because
-}
-
-fn plan(number: u64) -> PlanId {
-    PlanId { generation: Generation(1), number }
 }
 
 #[test]

@@ -9,9 +9,9 @@
 
 mod bench;
 
-use bench::{Bench, CRASH, at, centre, guard, host, id, policy, slow};
+use bench::{Bench, CRASH, at, centre, guard, host, id, plan, policy, slow};
 use expect_test::expect;
-use homeostat_model::{PlanId, Resource};
+use homeostat_model::Resource;
 
 #[test]
 fn one_plan_at_a_time_for_each_host() {
@@ -239,7 +239,7 @@ fn a_freeze_that_comes_after_a_plan_was_shown_holds_its_approval() {
     let freeze = guard("freeze", "select: {kind: vm}\nbudgets: [{max: 0}]");
     let mut bench = Bench::new(&crash, centre(1), vec![]);
     bench.event(1, "vm/a0", "vm.crashed", &[]).replace(2, &[freeze, crash.clone()].concat());
-    let plan = PlanId { generation: homeostat_engine::Generation(1), number: 1 };
+    let plan = plan(1);
     bench.operator(3, homeostat_engine::OperatorCommand::Approve(plan)).until(
         4,
         expect![[r#"
@@ -407,7 +407,7 @@ fn a_plan_that_waits_is_made_anew_when_a_budget_has_no_room_for_it_any_more() {
     let web = |max| guard("web", &format!("select: {{kind: vm}}\nbudgets: [{{max: {max}, per: 1h}}]"));
     let mut bench = Bench::new(&[web(3), drain.clone()].concat(), centre(3), vec![]);
     bench.event(1, "host/a", "host.leaving", &[]).replace(2, &[web(2), drain].concat());
-    let plan = PlanId { generation: homeostat_engine::Generation(1), number: 1 };
+    let plan = plan(1);
     bench.operator(3, homeostat_engine::OperatorCommand::Approve(plan)).until(4, expect![[r#"
         1s opened drain on host/a: event host.leaving is true
         1s plan p1-1 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/b, vm/a1 after [1] migrate to host/b, vm/a2 after [1] migrate to host/b

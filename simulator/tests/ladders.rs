@@ -9,20 +9,11 @@
 
 mod bench;
 
-use bench::{Bench, at, host, id, policies, policy, tell, vm};
+use bench::{Bench, at, id, on_vms, plan, policies, small, tell};
 use expect_test::expect;
 use homeostat_engine::{Generation, Input, OperatorCommand};
 use homeostat_model::*;
 use homeostat_simulator::{AssumedWorld, Assumption, VirtualDriver};
-
-fn small() -> Vec<Resource> {
-    vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)]
-}
-
-/// A policy on VMs, under these lines.
-fn on_vms(name: &str, lines: &str) -> String {
-    policy(name, &format!("select: {{kind: vm}}\n{lines}"))
-}
 
 /// A crash of vm/one at `time`, that is heard of at `seconds`.
 fn crash(bench: &mut Bench, seconds: u64, time: u64) {
@@ -200,7 +191,7 @@ fn a_proposal_is_called_off_when_unknown_closes_its_finding() {
             70s plan p1-1: Cancelled { reason: "the finding has closed" }
         "#]],
     );
-    let plan = PlanId { generation: Generation(1), number: 1 };
+    let plan = plan(1);
     bench.operator(110, OperatorCommand::Approve(plan)).until(
         200,
         expect![[r#"
