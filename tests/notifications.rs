@@ -379,7 +379,10 @@ mod tests {
             printed(&homeostat(&["plan", "approve", id, "--hash", hash, "--server", &program.socket()]));
         assert_eq!(status, 0, "{told}");
         program.wait_for("the end of the alert", || {
-            alerts(&alertmanager).into_iter().find(|(alert, _)| alert["labels"]["plan"] == *id && lasts(alert) < 600).map(drop)
+            alerts(&alertmanager)
+                .into_iter()
+                .find(|(alert, _)| alert["labels"]["plan"] == *id && lasts(alert) < 600)
+                .map(drop)
         });
         assert_eq!(program.entries("notified").len(), 1, "once");
         program.stop();
