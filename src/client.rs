@@ -23,6 +23,7 @@ use serde_json::Value;
 use crate::{
     api::Told,
     cli::{Credentials, ServerArgs},
+    printable::printable,
     report::Failure,
 };
 use address::Address;
@@ -107,8 +108,8 @@ impl Client {
             return serde_json::from_slice(&body).map_err(|_| foreign());
         }
         let Told { error, help } = serde_json::from_slice(&body).map_err(|_| foreign())?;
-        let failure = Failure::new(error);
-        let failure = if help.is_empty() { failure } else { failure.help(help) };
+        let failure = Failure::new(printable(&error));
+        let failure = if help.is_empty() { failure } else { failure.help(printable(&help)) };
         // What was asked about is not there, or not as it was seen: that is an answer.
         Err(if matches!(status, 404 | 409) { failure.found() } else { failure })
     }

@@ -400,7 +400,7 @@ impl Live {
                     self.outlets.channels.hand(&notification);
                 }
                 Output::Stands(notification) => self.outlets.channels.stands(&notification),
-                Output::Resolved(finding) => self.outlets.channels.resolved(&finding),
+                Output::Resolved(topic) => self.outlets.channels.resolved(&topic),
                 // They do not wait.
                 Output::Record(_) | Output::Overran { .. } | Output::SampleRefused { .. } => {}
             }

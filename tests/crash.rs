@@ -27,13 +27,18 @@ mod tests {
     use tokio::runtime::Runtime;
 
     use crate::{
-        chronicle::{Chronicle, count_plans},
+        chronicle::{Archive, Chronicle, count_plans},
         killing::{Dice, Victim},
         program::{PATIENCE, scratch},
     };
 
-    const KILLS: u64 = 200;
-    const PLANS: usize = 1_000;
+    /// How long it goes on, and how large the journal may become meanwhile.
+    struct Ordeal {
+        kills: u64,
+        plans: usize,
+        max_bytes: &'static str,
+    }
+
     /// Hosts that break, each once: what runs on them is started elsewhere.
     const BREAKING: u64 = 6;
     const RESTARTED: u64 = 40;
@@ -180,6 +185,18 @@ spec:
 
     #[test]
     fn a_data_centre_is_driven_through_hundreds_of_crashes() {
+        endure(&Ordeal { kills: 200, plans: 1_000, max_bytes: "1Gi" });
+    }
+
+    /// Whatever is known of what was dropped is in the snapshots of the segments since.
+    #[test]
+    fn a_data_centre_is_driven_through_crashes_while_its_journal_drops_its_oldest_segments() {
+        let folder = endure(&Ordeal { kills: 100, plans: 1_000, max_bytes: "1Mi" });
+        Archive::of(&folder.path().join("journal"), &folder.path().join("archive")).covers_what_was_dropped();
+    }
+
+    /// Gives the folder, in which the journal is, and all that there ever was of it in `archive`.
+    fn endure(&Ordeal { kills: least_kills, plans: least_plans, max_bytes }: &Ordeal) -> tempfile::TempDir {
         let began = Instant::now();
         let folder = scratch();
         let mut dice = Dice::thrown("crash test on the data centre");
@@ -189,17 +206,18 @@ spec:
         fs::write(policies.join("all.yaml"), POLICIES).unwrap();
         fs::write(policies.join("in-vain.yaml"), UNDONE).unwrap();
         let adapters = format!("[{{datacentre: {{at: \"{}\"}}}}]", centre.address);
-        let mut victim = Victim::start(folder.path(), &adapters, 400, dice.split());
-        let journal = folder.path().join("journal");
+        let mut victim = Victim::start(folder.path(), max_bytes, &adapters, 400, dice.split());
+        let archive = Archive::of(&folder.path().join("journal"), &folder.path().join("archive"));
 
         let calm = Arc::new(AtomicBool::new(false));
         let disturber = std::thread::spawn({
             let (client, dice, calm) = (centre.client(), dice.split(), calm.clone());
             move || disturb(&client, dice, &calm)
         });
-        while victim.kills < KILLS || count_plans(&journal) < PLANS {
+        while victim.kills < least_kills || count_plans(archive.folder()) < least_plans {
             for _ in 0..10 {
                 victim.die_and_rise();
+                archive.keep();
             }
         }
         calm.store(true, Ordering::Relaxed);
@@ -213,7 +231,8 @@ spec:
         let (kills, moments) = (victim.kills, victim.moments);
         victim.stop();
 
-        let chronicle = Chronicle::read(&journal);
+        archive.keep();
+        let chronicle = Chronicle::read(archive.folder());
         let runtime = Runtime::new().unwrap();
         let stated = runtime.block_on(centre.client().ledger()).unwrap();
         let mut wrongs = chronicle.wrongs.clone();
@@ -223,7 +242,7 @@ spec:
         let (plans, deeds) = (chronicle.stories.len(), chronicle.deeds().count());
         let (applied, [early, working, dispatching]) = (effects(&stated), moments);
         println!(
-            "crash test on the data centre: {kills} kills ({early} before it was ready, {working} at work, {dispatching} right after a \
+            "crash test on the data centre, journal of {max_bytes}: {kills} kills ({early} before it was ready, {working} at work, {dispatching} right after a \
              step was written down) in {killing:?}, {:?} in all; {plans} plans: {succeeded} succeeded, {unverified} did not help, \
              {failed} failed, {cancelled} cancelled; {deeds} tries of steps; {applied} effects in the data centre, {} twice; journal: \
              {} records, verified",
@@ -235,7 +254,8 @@ spec:
             let kept = folder.keep();
             panic!("{} wrongs, see {}:\n{}", wrongs.len(), kept.display(), wrongs.join("\n"));
         }
-        assert!(kills >= KILLS && plans >= PLANS, "{kills} kills, {plans} plans");
+        assert!(kills >= least_kills && plans >= least_plans, "{kills} kills, {plans} plans");
+        folder
     }
 
     fn effects(stated: &Statement) -> u64 {

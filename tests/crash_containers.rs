@@ -150,7 +150,7 @@ spec:
         fs::create_dir(&policies).unwrap();
         fs::write(policies.join("all.yaml"), POLICIES).unwrap();
         let adapters = format!("[{{container: {{endpoint: \"{}\"}}}}]", engine.endpoint);
-        let mut victim = Victim::start(folder.path(), &adapters, 1_500, dice.split());
+        let mut victim = Victim::start(folder.path(), "1Gi", &adapters, 1_500, dice.split());
         let journal = folder.path().join("journal");
 
         let calm = Arc::new(AtomicBool::new(false));

@@ -22,7 +22,7 @@ mod tests {
     use serde_json::Value;
 
     use crate::{
-        program::{PATIENCE, Program, homeostat, printed, scratch},
+        program::{PATIENCE, Program, homeostat, printed, root, scratch},
         testbed::{Alertmanager, wait_for},
     };
 
@@ -303,6 +303,88 @@ mod tests {
         let program = Program::start(folder.path(), &spec);
         std::thread::sleep(Duration::from_secs(1));
         assert_eq!(alerts(&receiver).len(), count);
+        program.stop();
+    }
+
+    /// An Alertmanager forgets what it is not told of again before its `endsAt`.
+    #[test]
+    fn an_open_alert_is_renewed_before_it_ends_also_after_a_restart() {
+        let folder = scratch();
+        prepare(folder.path(), "");
+        let receiver = Receiver::start();
+        let spec = spec(&format!("{{alertmanager: {{url: '{}', resendEvery: 1s}}}}", receiver.url()));
+        let ends = || -> Vec<jiff::Timestamp> {
+            let ends = |(alert, _): (Value, bool)| alert["endsAt"].as_str().unwrap().parse().unwrap();
+            alerts(&receiver).into_iter().map(ends).collect()
+        };
+        let mut program = Program::start(folder.path(), &spec);
+        add(folder.path(), "vm/a", 0.95);
+        for life in 1..=2 {
+            let known = ends().len();
+            // The first is what it is told of, or that it stands; whatever comes after that renews it.
+            program.wait_for("renewals", || (ends().len() >= known + 4).then_some(()));
+            let renewed = ends()[known..].to_vec();
+            assert!(renewed.windows(2).all(|two| two[0] < two[1]), "life {life}: {renewed:?}");
+            assert!(*renewed.last().unwrap() > jiff::Timestamp::now(), "life {life}: it is open");
+            if life == 1 {
+                program.kill();
+                program = Program::start(folder.path(), &spec);
+            }
+        }
+        let all = alerts(&receiver);
+        assert!(all.iter().all(|(alert, _)| alert["startsAt"] == all[0].0["startsAt"]), "it is one alert");
+        assert!(program.entries("notified").is_empty(), "nobody is told anew");
+        program.stop();
+    }
+
+    #[test]
+    fn people_are_asked_about_a_plan_until_they_have_answered() {
+        const ASKS: &str = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: ask}\nspec:\n  \
+            select: {kind: vm, name: web-1}\n  when: state == \"running\"\n  mode: approve\n  \
+            approval: {within: 1h, otherwise: approve}\n  cooldown: 1h\n  then: [restart]\n";
+        let folder = scratch();
+        fs::create_dir_all(folder.path().join("policies")).unwrap();
+        fs::write(folder.path().join("policies/ask.yaml"), ASKS).unwrap();
+        let (pager, alertmanager) = (Receiver::start(), Receiver::start());
+        let scenario = root().join("examples/datacenter/datacenter.yaml");
+        let spec = format!(
+            "adapters: [{{datacentre: {{scenario: {}}}}}]\nnotifications:\n  - cloudEvents: {{name: pager, url: '{}'}}\n  \
+             - alertmanager: {{url: '{}', resendEvery: 15m, keepFor: 1s}}",
+            scenario.display(),
+            pager.url(),
+            alertmanager.url()
+        );
+        let program = Program::start(folder.path(), &spec);
+        program.wait_for("deliveries", || (program.entries("delivered").len() == 2).then_some(()));
+        let (asked, made) = (pager.bodies().remove(0), program.entries("planMade").remove(0));
+        let (id, plan) = (made["id"].as_str().unwrap(), &asked["data"]["plan"]);
+        assert_eq!((&plan["id"], &plan["quorum"], &plan["otherwise"]), (&made["id"], &1.into(), &"approve".into()));
+        let until: jiff::Timestamp = plan["until"].as_str().unwrap().parse().unwrap();
+        assert_eq!(until.as_millisecond() - made["created"].as_i64().unwrap(), 3_600_000);
+        assert!(
+            asked["data"]["message"].as_str().unwrap().starts_with(&format!("plan {id} waits for approval within 1h"))
+        );
+        // By the clock of its data centre.
+        let lasts = |alert: &Value| {
+            let time = |of: &str| alert[of].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+            time("endsAt") - time("startsAt")
+        };
+        let (alert, _) = alerts(&alertmanager).remove(0);
+        assert_eq!((&alert["labels"]["plan"], &alert["labels"]["severity"]), (&id.into(), &"info".into()));
+        assert!(lasts(&alert) >= 3_600, "it is open: {alert}");
+
+        // Who has read that needs nothing else to answer it.
+        let hash = plan["hash"].as_str().unwrap();
+        let (status, told) =
+            printed(&homeostat(&["plan", "approve", id, "--hash", hash, "--server", &program.socket()]));
+        assert_eq!(status, 0, "{told}");
+        program.wait_for("the end of the alert", || {
+            alerts(&alertmanager)
+                .into_iter()
+                .find(|(alert, _)| alert["labels"]["plan"] == *id && lasts(alert) < 600)
+                .map(drop)
+        });
+        assert_eq!(program.entries("notified").len(), 1, "once");
         program.stop();
     }
 

@@ -447,6 +447,39 @@ mod tests {
     }
 
     #[test]
+    fn the_certificate_of_an_authority_is_refused_before_clients_refuse_it() {
+        let folder = scratch();
+        let write = |extend: fn(&mut rcgen::CertificateParams)| {
+            let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+            extend(&mut params);
+            let key = rcgen::KeyPair::generate().unwrap();
+            fs::write(folder.path().join("certificate.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+            fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+        };
+        let api = format!(
+            "api:\n  tokens:\n{}  tls: {{certificate: certificate.pem, key: key.pem}}\n",
+            tokens(folder.path())
+        );
+        let spec: String = spec(&api).lines().map(|line| format!("  {line}\n")).collect();
+        let head = "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  policies: [policies]\n";
+        fs::create_dir(folder.path().join("policies")).unwrap();
+        fs::write(folder.path().join("policies/p.yaml"), POLICIES).unwrap();
+        fs::write(folder.path().join("homeostat.yaml"), format!("{head}{spec}")).unwrap();
+        let check = || printed(&homeostat(&["check", &text(&folder.path().join("homeostat.yaml"))]));
+
+        write(|params| params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
+        let (status, told) = check();
+        for part in ["certificate.pem", "CA:TRUE", "basicConstraints=critical,CA:FALSE"] {
+            assert!(status == 1 && told.split_whitespace().collect::<String>().contains(part), "{part}: {told}");
+        }
+        write(|params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth]);
+        let (status, told) = check();
+        assert!(status == 1 && told.contains("serverAuth"), "{told}");
+        write(|params| params.is_ca = rcgen::IsCa::ExplicitNoCa);
+        assert_eq!(check().0, 0, "{}", check().1);
+    }
+
+    #[test]
     fn over_tls_a_certificate_is_trusted_or_not_and_may_be_replaced() {
         let folder = scratch();
         let file = certificate(folder.path());

@@ -1,4 +1,4 @@
-//! The stock policies: each has its tests, its page, its scenario and its place in the index, and what the pages show is so.
+//! The stock policies and guards: each has its tests, its page, its scenario and its place in the index, and what the pages show is so.
 
 #[cfg(test)]
 mod program;
@@ -22,16 +22,33 @@ mod tests {
         root().join("policies")
     }
 
-    /// The names of the stock policies, by their files.
-    fn names() -> Vec<String> {
+    /// The names of the stock policies and guards, by their files.
+    fn all() -> Vec<String> {
         let files = fs::read_dir(policies()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = files
             .filter(|file| !file.ends_with(".test.yaml"))
             .filter_map(|file| Some(file.strip_suffix(".yaml")?.to_owned()))
             .collect();
         names.sort();
+        names
+    }
+
+    fn is_guard(name: &str) -> bool {
+        text(&format!("{name}.yaml")).contains("\nkind: Guard\n")
+    }
+
+    /// Those of the policies.
+    fn names() -> Vec<String> {
+        let names: Vec<String> = all().into_iter().filter(|name| !is_guard(name)).collect();
         assert!(names.len() >= 10, "{names:?}");
         names
+    }
+
+    /// Those of the guards.
+    fn guards() -> Vec<String> {
+        let guards: Vec<String> = all().into_iter().filter(|name| is_guard(name)).collect();
+        assert!(!guards.is_empty(), "there is no stock guard");
+        guards
     }
 
     fn text(path: &str) -> String {
@@ -45,16 +62,31 @@ mod tests {
         policy.lines().find_map(|line| line.strip_prefix("  mode: ")).unwrap_or("auto").to_owned()
     }
 
-    /// The names of the tests in which it stays quiet.
-    fn quiet(name: &str) -> Vec<String> {
+    /// What comes after `word` in the names of its tests that begin with it.
+    fn tests(name: &str, word: &str) -> Vec<String> {
         let tests = text(&format!("{name}.test.yaml"));
         let named = tests.lines().filter_map(|line| line.strip_prefix("metadata: {name: ")?.strip_suffix('}'));
-        named.filter_map(|test| Some(test.trim_matches('"').strip_prefix("quiet - ")?.to_owned())).collect()
+        named.filter_map(|test| Some(test.trim_matches('"').strip_prefix(word)?.to_owned())).collect()
+    }
+
+    /// What is listed in its page under this heading.
+    fn listed(name: &str, heading: &str) -> Vec<String> {
+        let page = text(&format!("docs/{name}.md"));
+        let (_, listed) = page.split_once(&format!("## {heading}\n")).unwrap_or_else(|| panic!("{name}.md"));
+        let (listed, _) = listed.split_once("\n## ").unwrap();
+        listed.lines().filter_map(|line| Some(line.strip_prefix("- ")?.to_owned())).collect()
+    }
+
+    fn has_headings(name: &str) {
+        let page = text(&format!("docs/{name}.md"));
+        for heading in ["When not to use it", "What it needs", "How to tune it", "Before and after"] {
+            assert!(page.contains(&format!("\n## {heading}\n")), "{name}.md has nothing under {heading}");
+        }
     }
 
     #[test]
-    fn every_file_and_page_belongs_to_a_stock_policy() {
-        let names = names();
+    fn every_file_and_page_belongs_to_a_stock_policy_or_guard() {
+        let names = all();
         for entry in fs::read_dir(policies().join("docs")).unwrap() {
             let file = entry.unwrap().file_name().into_string().unwrap();
             assert!(names.iter().any(|name| file == format!("{name}.md")), "docs/{file} is of no policy");
@@ -64,7 +96,9 @@ mod tests {
             assert!(names.contains(&file), "examples/stock/{file} is of no policy");
         }
         for name in names {
-            assert!(text(&format!("{name}.yaml")).contains(&format!("metadata: {{name: {name}}}")), "{name}");
+            // A guard is for one kind: a file has several, and each the file's name.
+            let end = if is_guard(&name) { "-" } else { "}" };
+            assert!(text(&format!("{name}.yaml")).contains(&format!("metadata: {{name: {name}{end}")), "{name}");
         }
     }
 
@@ -76,18 +110,16 @@ mod tests {
     }
 
     #[test]
-    fn the_index_names_every_policy_with_its_mode() {
+    fn the_index_names_every_policy_with_its_mode_and_every_guard() {
         let index = text("README.md");
         let rows: Vec<&str> =
             index.lines().filter(|line| line.starts_with("| [") && line.contains("](docs/")).collect();
-        let expected: Vec<String> = names();
+        let expected: Vec<String> = names().into_iter().chain(guards()).collect();
         assert_eq!(rows.len(), expected.len(), "one row for each policy: {rows:#?}");
         for (row, name) in rows.iter().zip(&expected) {
-            let (link, mode) = (format!("| [{name}](docs/{name}.md) |"), format!("| `{}` |", mode(name)));
-            assert!(
-                row.starts_with(&link) && row.ends_with(&mode),
-                "{row}\nis to begin with {link} and end with {mode}"
-            );
+            let end = if is_guard(name) { " |".to_owned() } else { format!("| `{}` |", mode(name)) };
+            let link = format!("| [{name}](docs/{name}.md) |");
+            assert!(row.starts_with(&link) && row.ends_with(&end), "{row}\nis to begin with {link} and end with {end}");
         }
     }
 
@@ -104,16 +136,26 @@ mod tests {
     #[test]
     fn every_policy_is_left_cold_by_what_looks_like_it_and_its_page_says_by_what() {
         for name in names() {
-            let (page, quiet) = (text(&format!("docs/{name}.md")), quiet(&name));
+            let quiet = tests(&name, "quiet - ");
             assert!(quiet.len() >= QUIET, "{name} has {} tests that begin with `quiet - `: {quiet:?}", quiet.len());
-            let (_, listed) = page.split_once("## When it stays quiet").unwrap_or_else(|| panic!("{name}.md"));
-            let (listed, _) = listed.split_once("\n## ").unwrap();
-            let listed: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix("- ")).collect();
-            assert_eq!(listed, quiet, "{name}.md");
-            for heading in ["When not to use it", "What it needs", "How to tune it", "Before and after"] {
-                assert!(page.contains(&format!("\n## {heading}\n")), "{name}.md has nothing under {heading}");
-            }
+            assert_eq!(listed(&name, "When it stays quiet"), quiet, "{name}.md");
+            has_headings(&name);
+            let page = text(&format!("docs/{name}.md"));
             assert!(page.contains(&format!("`mode: {}`", mode(&name))), "{name}.md says another mode");
+        }
+    }
+
+    #[test]
+    fn every_guard_holds_back_and_lets_pass_what_its_page_says() {
+        for name in guards() {
+            let (held, passes) = (tests(&name, "held - "), tests(&name, "passes - "));
+            assert!(held.len() >= QUIET && !passes.is_empty(), "{name}: {held:?} {passes:?}");
+            assert_eq!(listed(&name, "What it holds back"), held, "{name}.md");
+            assert_eq!(listed(&name, "What it lets pass"), passes, "{name}.md");
+            has_headings(&name);
+            // In its scenario, too.
+            let page = text(&format!("docs/{name}.md"));
+            assert!(page.contains(&format!("guard {name}-")), "{name}.md shows nothing that is held back");
         }
     }
 
@@ -129,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_pages_show_what_is_printed() {
-        for name in names() {
+        for name in all() {
             let page = text(&format!("docs/{name}.md"));
             let (before, rest) = page.split_once("```console\n").unwrap_or_else(|| panic!("{name}.md shows nothing"));
             let (shown, after) = rest.split_once("```\n").unwrap();

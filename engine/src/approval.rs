@@ -93,6 +93,7 @@ impl Engine {
             return self.refuse_command(input, CommandRefused::OtherPlan { hash: right }, out);
         }
         self.record(out, Entry::Voted { plan: id, by: by.to_owned(), approve });
+        self.note_vote(id, by, approve, out);
         if approve && self.is_agreed(id) {
             // Enough had approved before; what holds it back is no person.
             return self.agree(id, by, out);
@@ -146,6 +147,7 @@ impl Engine {
         match self.guard.ballots().get(&id).map(|ballot| ballot.expire(now)) {
             Some(Tally::Approved) => {
                 self.record(out, Entry::Voted { plan: id, by: TIME.to_owned(), approve: true });
+                self.note_vote(id, TIME, true, out);
                 // That another plan is right by now is recorded.
                 let _ = self.agree(id, TIME, out);
             }

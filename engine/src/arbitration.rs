@@ -140,7 +140,7 @@ impl Engine {
 
     /// A plan that waits for people would do what `plan` does now.
     fn absorb(&mut self, waiting: PlanId, plan: &Plan, out: &mut Vec<Output>) {
-        let Some(old) = self.proposals.remove(&waiting) else { return };
+        let Some(old) = self.wait_no_more(waiting, out) else { return };
         let result = PlanResult::Cancelled { reason: format!("plan {} does the same", plan.id) };
         self.record(out, Entry::PlanFinished { plan: waiting, result });
         let done = self.wishes_of(&plan.steps);

@@ -224,7 +224,7 @@ impl Engine {
 
     /// Calls a plan off, whether it waits or runs.
     pub(crate) fn call_off(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) -> Result<(), CommandRefused> {
-        if let Some(plan) = self.proposals.remove(&id) {
+        if let Some(plan) = self.wait_no_more(id, out) {
             let mut run = Run::new(plan);
             run.call_off(reason, self.now);
             self.runs.insert(id, run.into());

@@ -19,6 +19,7 @@ use homeostat_policy::{Policy, Safeguard};
 use crate::{
     CommandRefused, Input, OperatorCommand, Output,
     approval::Shown,
+    asked::Asked,
     case::{Case, Climbed},
     quarantine::Quarantined,
     recent::Recent,
@@ -115,6 +116,8 @@ pub struct Engine {
     pub(crate) notices_made: u64,
     /// What people were told of and is not over: as much as findings are open, or were when homeostat last ended.
     pub(crate) told: BTreeMap<FindingRef, Told>,
+    /// What people were asked about the plans that wait for them.
+    pub(crate) asked: BTreeMap<PlanId, Asked>,
     /// Resources that are left alone since a ladder has come to its end there.
     pub(crate) quarantined: BTreeMap<ResourceId, Quarantined>,
     /// How often each rung was tried, if somebody looks.
@@ -162,6 +165,7 @@ impl Engine {
             notices: Notices::default(),
             notices_made: 0,
             told: BTreeMap::new(),
+            asked: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             rungs_tried: None,
             forgetting: false,

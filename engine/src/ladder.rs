@@ -352,6 +352,7 @@ impl Engine {
                     Some(rule) => self.ask(finding, &plan, rule, out),
                     None => self.hold(finding, Hold::AwaitingApproval, out),
                 }
+                self.ask_people(&plan, policy.limits.approval.as_ref(), out);
             }
             Mode::Auto => {
                 self.record(out, Entry::PlanMade(plan.clone()));

@@ -48,6 +48,7 @@
 mod admission;
 mod approval;
 mod arbitration;
+mod asked;
 mod bound;
 mod carry_out;
 mod case;

@@ -1,6 +1,6 @@
 //! What the engine wants done.
 
-use homeostat_model::{FindingRef, IdempotencyKey, Notification, PolicyName, Record, ResourceId, StepCommand};
+use homeostat_model::{IdempotencyKey, Notification, PolicyName, Record, ResourceId, StepCommand, Topic};
 
 /// One thing to do. See the contract in the head of the crate.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +19,8 @@ pub enum Output {
     /// People were told this, and it is not over: a channel that keeps it up goes on with it, also after a restart. Nobody is told anew.
     /// Not a decision, so not a record.
     Stands(Notification),
-    /// What people were told about this finding is over. Not a decision, so not a record.
-    Resolved(FindingRef),
+    /// What people were told, or asked, about this is over. Not a decision, so not a record.
+    Resolved(Topic),
     /// A script of this policy has taken longer than it may by the driver's clock; its result counts all the same, so that a recording
     /// replays. A driver answers with [`OperatorCommand::Quarantine`](crate::OperatorCommand), which is recorded. Not a decision,
     /// so not a record.

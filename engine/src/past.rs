@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Engine,
     approval::Shown,
+    asked::Asked,
     case::{Began, Climbed, Settled},
     quarantine::Quarantined,
     told::Told,
@@ -73,6 +74,9 @@ pub struct Past {
     /// What people were told of and is not over.
     #[serde(default)]
     pub(crate) told: Vec<(FindingRef, Told)>,
+    /// What people were asked about plans that wait for them.
+    #[serde(default)]
+    pub(crate) asked: Vec<(PlanId, Asked)>,
 }
 
 impl Default for Past {
@@ -94,6 +98,7 @@ impl Default for Past {
             counting: Vec::new(),
             left_alone: Vec::new(),
             told: Vec::new(),
+            asked: Vec::new(),
         }
     }
 }
@@ -185,6 +190,7 @@ impl Engine {
             counting: self.decider.counting(),
             left_alone: self.quarantined.iter().map(|(id, of)| (id.clone(), of.clone())).collect(),
             told: self.told.iter().map(|(finding, told)| (finding.clone(), told.clone())).collect(),
+            asked: self.asked.iter().map(|(id, asked)| (*id, asked.clone())).collect(),
         }
     }
 

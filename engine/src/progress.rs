@@ -203,11 +203,6 @@ impl Engine {
         }
     }
 
-    /// The plans whose state is asked for, the newest first, at most so many. Of those that are over the last ones are known.
-    pub fn plans(&self, which: impl Fn(PlanState) -> bool, limit: usize) -> Vec<PlanView> {
-        self.plan_ids(which).into_iter().rev().take(limit).filter_map(|id| self.plan(id)).collect()
-    }
-
     /// The names alone of all plans whose state is asked for: a plan as it is shown is hashed, which takes a while.
     pub fn plan_ids(&self, which: impl Fn(PlanState) -> bool) -> BTreeSet<PlanId> {
         let known = self.proposals.keys().chain(self.runs.keys()).copied();

@@ -15,6 +15,7 @@ use homeostat_policy::Policy;
 use crate::{
     Engine, Output, Past,
     approval::TIME,
+    asked::Asked,
     case::{Climbed, Settled},
     ending::Ending,
     engine::Alarm,
@@ -133,6 +134,7 @@ impl Engine {
             counting,
             left_alone,
             told,
+            asked,
         } = past;
         let mut memory = Memory {
             at,
@@ -161,6 +163,7 @@ impl Engine {
         self.quarantined = left_alone.into_iter().collect();
         self.recommended = recommended.into_iter().collect();
         self.told = told.into_iter().collect();
+        self.asked = asked.into_iter().collect();
         for record in since {
             self.recall_one(&mut memory, record);
             memory.at = memory.at.max(record.at);
@@ -204,6 +207,9 @@ impl Engine {
                 }
             }
             Entry::Delivered(delivery) => self.note_delivered(delivery),
+            Entry::Notified(notification) if let Some(question) = &notification.asks => {
+                self.asked.insert(question.plan, Asked::new(notification.clone()));
+            }
             Entry::Notified(notification) => {
                 self.note_told(notification, memory.ladder(&notification.finding).is_some());
                 if let Some(rung) = notification.rung {
@@ -243,10 +249,14 @@ impl Engine {
             Entry::PolicyQuarantined { policy, reason } => {
                 memory.quarantined.insert(policy.clone(), reason.clone());
             }
-            Entry::Voted { plan, by, .. } if by == TIME => {
-                memory.by_time.insert(*plan);
+            Entry::Voted { plan, by, approve } => {
+                self.note_vote(*plan, by, *approve, &mut Vec::new());
+                if by == TIME {
+                    memory.by_time.insert(*plan);
+                } else {
+                    self.recall_vote(memory, *plan, *approve);
+                }
             }
-            Entry::Voted { plan, approve, .. } => self.recall_vote(memory, *plan, *approve),
             Entry::AutonomyChanged { policy, mode, .. } => {
                 memory.modes.insert(policy.clone(), *mode);
                 if let Some(policy) = self.same(memory, policy) {
@@ -354,6 +364,7 @@ impl Engine {
     }
 
     fn recall_begun(&mut self, memory: &mut Memory, plan: PlanId, at: Timestamp) {
+        self.asked.remove(&plan);
         let Some(plan) = memory.plans.get(&plan).filter(|plan| memory.begun.insert(plan.id)) else { return };
         self.guard.count(at, plan);
         let joined = memory.joined.get(&plan.id).into_iter().flatten();
@@ -372,6 +383,7 @@ impl Engine {
     }
 
     fn recall_ended(&mut self, memory: &mut Memory, plan: PlanId, result: &PlanResult, at: Timestamp) {
+        self.asked.remove(&plan);
         let Some(plan) = memory.plans.remove(&plan) else { return };
         memory.begun.remove(&plan.id);
         let doubt = memory.doubtful.remove(&plan.id);

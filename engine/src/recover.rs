@@ -28,6 +28,7 @@ impl Engine {
         if open.has_not_begun() && open.made.mode == Mode::Approve {
             // Nobody has said yes, so it owns nothing and counts nowhere; the finding will be proposed anew.
             let reason = "homeostat was started anew before it began".into();
+            self.asked_no_more(id, out);
             return self.record(out, Entry::PlanFinished { plan: id, result: PlanResult::Cancelled { reason } });
         }
         self.guard.own_again(self.now, &open.made);

@@ -1,10 +1,10 @@
 //! Tells people, and keeps account of what has not reached them yet.
 //!
 //! ```text
-//!   notify, onUnknown, hand-over --> Notified {to: channels} --> Output::Notify
-//!                                         | waits, also over a restart (Input::Undelivered)
-//!                                         v
-//!                       Input::Delivered --> Delivered, or given up
+//!   notify, onUnknown, hand-over, a plan that waits --> Notified {to: channels} --> Output::Notify
+//!                                                          | waits, also over a restart (Input::Undelivered)
+//!                                                          v
+//!                                        Input::Delivered --> Delivered, or given up
 //! ```
 
 use std::collections::BTreeSet;
@@ -37,26 +37,45 @@ impl Engine {
     ) {
         let message =
             message.replace("${resource}", finding.resource.as_str()).replace("${policy}", finding.policy.as_str());
-        let wanting = |severity: Severity| -> BTreeSet<ChannelName> {
-            self.channels.iter().filter(|(_, from)| **from <= severity).map(|(name, _)| name.clone()).collect()
-        };
-        let to = if named.is_empty() { wanting(severity) } else { named.clone() };
+        let notification = Notification { rung, ..self.compose(finding, severity, message, named) };
         // Whom a hand-over would tell.
-        let enough = severity >= Severity::Critical && wanting(Severity::Critical).is_subset(&to);
-        self.notices_made += 1;
-        let id = NoticeId { generation: self.generation, number: self.notices_made };
-        let notification = Notification { id, at: self.now, finding: finding.clone(), rung, severity, message, to };
+        let enough = severity >= Severity::Critical && self.wanting(Severity::Critical).is_subset(&notification.to);
         let open = self.cases.get_mut(finding).is_some_and(|case| {
             case.told_last |= enough;
             !case.closed
         });
         let stands = self.note_told(&notification, open);
-        self.record(out, Entry::Notified(notification.clone()));
-        self.hand(notification, out);
+        self.send(notification, out);
         if !stands {
             // It is about no open finding, so that nothing will ever close it.
-            out.push(Output::Resolved(finding.clone()));
+            out.push(Output::Resolved(finding.clone().into()));
         }
+    }
+
+    /// A notification of now with a name of its own, for the channels that are named; if none is, for all that want to know of it.
+    pub(crate) fn compose(
+        &mut self,
+        finding: &FindingRef,
+        severity: Severity,
+        message: String,
+        named: &BTreeSet<ChannelName>,
+    ) -> Notification {
+        let to = if named.is_empty() { self.wanting(severity) } else { named.clone() };
+        self.notices_made += 1;
+        let id = NoticeId { generation: self.generation, number: self.notices_made };
+        let finding = finding.clone();
+        Notification { id, at: self.now, finding, rung: None, asks: None, severity, message, to }
+    }
+
+    /// The channels that want to know of something so urgent.
+    fn wanting(&self, severity: Severity) -> BTreeSet<ChannelName> {
+        self.channels.iter().filter(|(_, from)| **from <= severity).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Records a notification, and hands it to its channels.
+    pub(crate) fn send(&mut self, notification: Notification, out: &mut Vec<Output>) {
+        self.record(out, Entry::Notified(notification.clone()));
+        self.hand(notification, out);
     }
 
     /// People are told by a rung.
@@ -104,11 +123,11 @@ impl Engine {
             let reason = "it is none of an earlier start, or waits already".into();
             return self.record(out, Entry::InputRefused { input: format!("notification {id}"), reason });
         }
-        let finding = notification.finding.clone();
+        let topic = notification.topic();
         self.hand(notification, out);
-        if !self.told.contains_key(&finding) {
+        if !self.stands(&topic) {
             // It was over when homeostat last ended.
-            out.push(Output::Resolved(finding));
+            out.push(Output::Resolved(topic));
         }
     }
 }

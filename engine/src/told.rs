@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Told {
     /// The last of each severity: to an Alertmanager they are alerts of their own.
-    notices: BTreeMap<Severity, Notification>,
+    pub(crate) notices: BTreeMap<Severity, Notification>,
     /// Until when the finding may open again before it is over; none while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
@@ -51,7 +51,8 @@ impl Engine {
         if delivery.given_up.is_none() {
             return;
         }
-        let notices = self.told.values_mut().flat_map(|told| told.notices.values_mut());
+        let told = self.told.values_mut().flat_map(|told| told.notices.values_mut());
+        let notices = told.chain(self.asked.values_mut().map(|asked| &mut asked.notice));
         for notice in notices.filter(|notice| notice.id == delivery.notification) {
             notice.to.remove(&delivery.channel);
         }
@@ -81,12 +82,6 @@ impl Engine {
         self.what_stands(out);
     }
 
-    /// Says what stands: to channels that do not know it yet.
-    pub(crate) fn what_stands(&self, out: &mut Vec<Output>) {
-        let notices = self.told.values().flat_map(|told| told.notices.values());
-        out.extend(notices.filter(|notice| !notice.to.is_empty()).cloned().map(Output::Stands));
-    }
-
     /// Looks whether a finding is over that was open when homeostat last ended.
     pub(crate) fn look_at_told(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
         let Some(until) = self.told.get(finding).and_then(|told| told.until) else { return };
@@ -104,7 +99,7 @@ impl Engine {
     /// A finding has closed: so is over what people were told of it.
     pub(crate) fn told_is_over(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
         if self.told.remove(finding).is_some() {
-            out.push(Output::Resolved(finding.clone()));
+            out.push(Output::Resolved(finding.clone().into()));
         }
     }
 

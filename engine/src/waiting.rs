@@ -87,7 +87,7 @@ impl Engine {
         if !self.still_right(&plan) {
             return false;
         }
-        self.proposals.remove(&id);
+        self.wait_no_more(id, out);
         let by_time = self.agreed.remove(&id).is_some_and(|agreed| agreed.by_time());
         for finding in self.findings_of(&plan) {
             if let Some(case) = self.cases.get_mut(&finding) {
@@ -185,7 +185,7 @@ impl Engine {
 
     /// A plan that waits ends like this without having begun; gives its findings.
     fn take_back(&mut self, id: PlanId, result: &PlanResult, out: &mut Vec<Output>) -> Vec<FindingRef> {
-        let Some(plan) = self.proposals.remove(&id) else { return Vec::new() };
+        let Some(plan) = self.wait_no_more(id, out) else { return Vec::new() };
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let findings = self.findings_of(&plan);
         self.joined.remove(&id);

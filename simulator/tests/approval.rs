@@ -9,15 +9,10 @@
 
 mod bench;
 
-use bench::{Bench, CRASH, at, centre, guard, host, id, policy, slow, vm};
+use bench::{Bench, CRASH, at, centre, guard, host, id, policy, slow, vm, vote};
 use expect_test::expect;
-use homeostat_engine::{Generation, OperatorCommand};
+use homeostat_engine::OperatorCommand;
 use homeostat_model::*;
-
-fn vote(number: u64, by: &str, approve: bool) -> OperatorCommand {
-    let plan = PlanId { generation: Generation(1), number };
-    OperatorCommand::Vote { plan, by: by.into(), approve, hash: None }
-}
 
 /// Who agrees with what one text proposes has not read the next one.
 #[test]
@@ -58,17 +53,19 @@ fn a_plan_of_an_edited_policy_does_not_go_on_waiting_for_another_one() {
     bench.replace(10, &[one("after"), two].concat()).operator(11, vote(1, "ann", true)).until(
         20,
         expect![[r#"
-        1s opened one on vm/a0: event vm.crashed is true
-        1s opened two on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for one, two: vm/a0 restart
-        1s held one on vm/a0: mode approve: the plan waits for a person
-        10s loaded ["one", "two"]
-        10s closed one on vm/a0: the policy was changed or removed
-        10s plan p1-1: Cancelled { reason: "its policy is another one by now" }
-        10s plan p1-2 restart for two: vm/a0 restart
-        10s held two on vm/a0: mode approve: the plan waits for a person
-        11s refused ann's word about plan p1-1: plan p1-1 does not wait for approval: it is cancelled
-    "#]],
+            1s opened one on vm/a0: event vm.crashed is true
+            1s opened two on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for one, two: vm/a0 restart
+            1s held one on vm/a0: mode approve: the plan waits for a person
+            1s told: plan p1-1 waits for approval: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 00d3e3391f3f43c3
+            10s loaded ["one", "two"]
+            10s closed one on vm/a0: the policy was changed or removed
+            10s plan p1-1: Cancelled { reason: "its policy is another one by now" }
+            10s plan p1-2 restart for two: vm/a0 restart
+            10s held two on vm/a0: mode approve: the plan waits for a person
+            10s told: plan p1-2 waits for approval: restart vm/a0, 1 step; then vm/a0 runs again; its hash is e6ecd1672b890dbe
+            11s refused ann's word about plan p1-1: plan p1-1 does not wait for approval: it is cancelled
+        "#]],
     );
 }
 
@@ -82,18 +79,19 @@ fn what_waits_is_held_to_the_bounds_of_when_it_begins() {
     bench.operator(11, vote(1, "ann", true)).until(
         20,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s held crash on vm/a0: mode approve: the plan waits for a person
-        10s loaded ["crash"]
-        11s ann approves of plan p1-1
-        11s refused approval of plan p1-1: the situation has changed since it was made
-        11s plan p1-1: Cancelled { reason: "the situation has changed since it was made" }
-        11s skipped restart of crash on vm/a0: it interrupts what runs, and the ceiling of guard calm is none
-        11s handed over crash on vm/a0: the ladder is at its end: restart
-        11s told: a person has to go on with vm/a0: the ladder is at its end: restart
-        11s closed crash on vm/a0: everything was tried
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s held crash on vm/a0: mode approve: the plan waits for a person
+            1s told: plan p1-1 waits for approval: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 8c45a39b22687ae1
+            10s loaded ["crash"]
+            11s ann approves of plan p1-1
+            11s refused approval of plan p1-1: the situation has changed since it was made
+            11s plan p1-1: Cancelled { reason: "the situation has changed since it was made" }
+            11s skipped restart of crash on vm/a0: it interrupts what runs, and the ceiling of guard calm is none
+            11s handed over crash on vm/a0: the ladder is at its end: restart
+            11s told: a person has to go on with vm/a0: the ladder is at its end: restart
+            11s closed crash on vm/a0: everything was tried
+        "#]],
     );
 
     // One an hour: what was proposed before that was said counts, too.
@@ -108,20 +106,24 @@ fn what_waits_is_held_to_the_bounds_of_when_it_begins() {
             1s opened crash on vm/a0: event vm.crashed is true
             1s plan p1-1 restart for crash: vm/a0 restart
             1s held crash on vm/a0: mode approve: the plan waits for a person
+            1s told: plan p1-1 waits for approval: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 8c45a39b22687ae1
             2s opened crash on vm/b0: event vm.crashed is true
             2s plan p1-2 restart for crash: vm/b0 restart
             2s held crash on vm/b0: mode approve: the plan waits for a person
+            2s told: plan p1-2 waits for approval: restart vm/b0, 1 step; then vm/b0 runs again; its hash is 82c9d7e103103203
             10s loaded ["crash"]
             11s ann approves of plan p1-1
             11s refused approval of plan p1-1: the situation has changed since it was made
             11s plan p1-1: Cancelled { reason: "the situation has changed since it was made" }
             11s plan p1-3 restart for crash: vm/a0 restart
             11s held crash on vm/a0: mode approve: the plan waits for a person
+            11s told: plan p1-3 waits for approval: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 912e47a910e3c510
             12s ann approves of plan p1-2
             12s refused approval of plan p1-2: the situation has changed since it was made
             12s plan p1-2: Cancelled { reason: "the situation has changed since it was made" }
             12s plan p1-4 restart for crash: vm/b0 restart
             12s held crash on vm/b0: mode approve: the plan waits for a person
+            12s told: plan p1-4 waits for approval: restart vm/b0, 1 step; then vm/b0 runs again; its hash is 971beb3c0af9d1d5
             13s ann approves of plan p1-3
             13s begins plan p1-3
             13s begins p1-3/1
@@ -149,16 +151,17 @@ fn a_move_that_waited_until_it_gains_too_little_is_not_made() {
     bench.describe(10, owned(vm("vm/three", "host/b", 3.0))).operator(11, vote(1, "ann", true)).until(
         20,
         expect![[r#"
-        1s opened move on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s plan p1-1 migrate for move: vm/one migrate to host/b
-        1s held move on vm/one: mode approve: the plan waits for a person
-        11s ann approves of plan p1-1
-        11s refused approval of plan p1-1: the situation has changed since it was made
-        11s plan p1-1: Cancelled { reason: "the situation has changed since it was made" }
-        11s skipped migrate of move on vm/one: it would gain 10% of room on host/b, and minGain is 20%
-        11s handed over move on vm/one: the ladder is at its end: migrate
-        11s told: a person has to go on with vm/one: the ladder is at its end: migrate
-    "#]],
+            1s opened move on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s plan p1-1 migrate for move: vm/one migrate to host/b
+            1s held move on vm/one: mode approve: the plan waits for a person
+            1s told: plan p1-1 waits for approval: migrate vm/one, 1 step; then vm/one runs on host/b; its hash is 2ab380e31ea043fd
+            11s ann approves of plan p1-1
+            11s refused approval of plan p1-1: the situation has changed since it was made
+            11s plan p1-1: Cancelled { reason: "the situation has changed since it was made" }
+            11s skipped migrate of move on vm/one: it would gain 10% of room on host/b, and minGain is 20%
+            11s handed over move on vm/one: the ladder is at its end: migrate
+            11s told: a person has to go on with vm/one: the ladder is at its end: migrate
+        "#]],
     );
 }
 
@@ -177,9 +180,11 @@ fn what_is_approved_of_while_a_budget_holds_it_begins_when_there_is_room() {
             1s opened grow on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
             1s plan p1-1 resize for grow: vm/a0 resize to 2 vcpus
             1s held grow on vm/a0: approval of 10708aa5294876f4: 0 of 1 person; when the time is over: approve
+            1s told: plan p1-1 waits for approval within 1m, after which it begins all the same: resize vm/a0, 1 step; then vm/a0 has 2 vcpus; its hash is 10708aa5294876f4
             1s opened grow on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
             1s plan p1-2 resize for grow: vm/b0 resize to 2 vcpus
             1s held grow on vm/b0: approval of 231962e9b782723d: 0 of 1 person; when the time is over: approve
+            1s told: plan p1-2 waits for approval within 1m, after which it begins all the same: resize vm/b0, 1 step; then vm/b0 has 2 vcpus; its hash is 231962e9b782723d
             61s the time limit approves of plan p1-1
             61s begins plan p1-1
             61s begins p1-1/1
@@ -218,9 +223,11 @@ fn what_is_approved_of_outside_of_its_hours_begins_within_them() {
             1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
             1s plan p1-1 restart for hot: vm/a0 restart
             1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
+            1s told: plan p1-1 waits for approval within 5m, after which it is dropped: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 5957e7fefec42f09
             2s opened hot on vm/b0: last("cpu") > 80% is true (last(cpu) = 0.9)
             2s plan p1-2 restart for hot: vm/b0 restart
             2s held hot on vm/b0: approval of 5f9fb03f4f91655a: 0 of 1 person; when the time is over: reject
+            2s told: plan p1-2 waits for approval within 5m, after which it is dropped: restart vm/b0, 1 step; then vm/b0 runs again; its hash is 5f9fb03f4f91655a
             10s ann approves of plan p1-1
             10s held hot on vm/a0: outside of the times in which guard hours lets anything be disrupted
             11s ann approves of plan p1-2
@@ -253,9 +260,11 @@ fn what_answers_an_event_is_given_up_when_a_guard_holds_it_for_too_long() {
             1s opened crash on vm/a0: event vm.crashed is true
             1s plan p1-1 restart for crash: vm/a0 restart
             1s held crash on vm/a0: mode approve: the plan waits for a person
+            1s told: plan p1-1 waits for approval: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 8c45a39b22687ae1
             2s opened crash on vm/b0: event vm.crashed is true
             2s plan p1-2 restart for crash: vm/b0 restart
             2s held crash on vm/b0: mode approve: the plan waits for a person
+            2s told: plan p1-2 waits for approval: restart vm/b0, 1 step; then vm/b0 runs again; its hash is 82c9d7e103103203
             400s paused by max
             401s ann approves of plan p1-1
             401s held crash on vm/a0: paused by an operator
@@ -282,27 +291,30 @@ fn a_ladder_goes_on_when_too_few_approve_in_time() {
     bench.sample(1, "vm/a0", "cpu", 0.9).until(
         1000,
         expect![[r#"
-        1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s plan p1-1 restart for hot: vm/a0 restart
-        1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
-        301s plan p1-1: Expired { reason: "too few people approved of it in time" }
-        301s told: nobody lets vm/a0 be restarted
-    "#]],
+            1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s plan p1-1 restart for hot: vm/a0 restart
+            1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
+            1s told: plan p1-1 waits for approval within 5m, after which it is dropped: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 5957e7fefec42f09
+            301s plan p1-1: Expired { reason: "too few people approved of it in time" }
+            301s told: nobody lets vm/a0 be restarted
+        "#]],
     );
 
     let mut bench = Bench::new(&ladder("  - restart:\n    attempts: 2"), centre(1), vec![]);
     bench.sample(1, "vm/a0", "cpu", 0.9).until(
         2000,
         expect![[r#"
-        1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
-        1s plan p1-1 restart for hot: vm/a0 restart
-        1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
-        301s plan p1-1: Expired { reason: "too few people approved of it in time" }
-        311s plan p1-2 restart for hot: vm/a0 restart
-        311s held hot on vm/a0: approval of 32a5611f1f0dc821: 0 of 1 person; when the time is over: reject
-        611s plan p1-2: Expired { reason: "too few people approved of it in time" }
-        611s handed over hot on vm/a0: the ladder is at its end: restart
-        611s told: a person has to go on with vm/a0: the ladder is at its end: restart
-    "#]],
+            1s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+            1s plan p1-1 restart for hot: vm/a0 restart
+            1s held hot on vm/a0: approval of 5957e7fefec42f09: 0 of 1 person; when the time is over: reject
+            1s told: plan p1-1 waits for approval within 5m, after which it is dropped: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 5957e7fefec42f09
+            301s plan p1-1: Expired { reason: "too few people approved of it in time" }
+            311s plan p1-2 restart for hot: vm/a0 restart
+            311s held hot on vm/a0: approval of 32a5611f1f0dc821: 0 of 1 person; when the time is over: reject
+            311s told: plan p1-2 waits for approval within 5m, after which it is dropped: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 32a5611f1f0dc821
+            611s plan p1-2: Expired { reason: "too few people approved of it in time" }
+            611s handed over hot on vm/a0: the ladder is at its end: restart
+            611s told: a person has to go on with vm/a0: the ladder is at its end: restart
+        "#]],
     );
 }

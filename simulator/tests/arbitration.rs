@@ -10,9 +10,9 @@
 
 mod bench;
 
-use bench::{Bench, centre, host, id, policy, slow, vm};
+use bench::{Bench, centre, host, id, plan, policy, slow, vm};
 use expect_test::expect;
-use homeostat_engine::{Generation, OperatorCommand};
+use homeostat_engine::OperatorCommand;
 use homeostat_model::*;
 use homeostat_simulator::Assumption;
 
@@ -36,10 +36,6 @@ fn one_vm() -> Vec<Resource> {
 fn because(bench: &mut Bench, policy: &str) -> String {
     let explained = bench.driver.engine().explain(&id("vm/one"));
     explained.into_iter().find(|one| one.policy.as_str() == policy).unwrap().because
-}
-
-fn plan(number: u64) -> PlanId {
-    PlanId { generation: Generation(1), number }
 }
 
 #[test]
@@ -116,13 +112,14 @@ fn a_plan_that_waits_for_a_person_waits_for_both_findings() {
     bench.sample(20, "vm/one", "cpu", 0.5).until(
         25,
         expect![[r#"
-        10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for first: vm/one resize to 4 vcpus
-        10s held first on vm/one: mode approve: the plan waits for a person
-        15s opened second on vm/one: last("load") > 80% is true (last(load) = 0.9)
-        15s second on vm/one joins plan p1-1
-        20s closed first on vm/one: last("cpu") > 80% is false (last(cpu) = 0.5)
-    "#]],
+            10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for first: vm/one resize to 4 vcpus
+            10s held first on vm/one: mode approve: the plan waits for a person
+            10s told: plan p1-1 waits for approval: resize vm/one, 1 step; then vm/one has 4 vcpus; its hash is c78c16babd6dbee1
+            15s opened second on vm/one: last("load") > 80% is true (last(load) = 0.9)
+            15s second on vm/one joins plan p1-1
+            20s closed first on vm/one: last("cpu") > 80% is false (last(cpu) = 0.5)
+        "#]],
     );
     expect![[r#"mode approve: the plan waits for a person; last("load") > 80% is true (last(load) = 0.9)"#]]
         .assert_eq(&because(&mut bench, "second"));
@@ -143,15 +140,16 @@ fn a_plan_that_waits_for_a_person_waits_for_both_findings() {
     bench.sample(20, "vm/one", "cpu", 0.5).sample(25, "vm/one", "load", 0.5).until(
         30,
         expect![[r#"
-        10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for first: vm/one resize to 4 vcpus
-        10s held first on vm/one: mode approve: the plan waits for a person
-        15s opened second on vm/one: last("load") > 80% is true (last(load) = 0.9)
-        15s second on vm/one joins plan p1-1
-        20s closed first on vm/one: last("cpu") > 80% is false (last(cpu) = 0.5)
-        25s closed second on vm/one: last("load") > 80% is false (last(load) = 0.5)
-        25s plan p1-1: Cancelled { reason: "the finding has closed" }
-    "#]],
+            10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for first: vm/one resize to 4 vcpus
+            10s held first on vm/one: mode approve: the plan waits for a person
+            10s told: plan p1-1 waits for approval: resize vm/one, 1 step; then vm/one has 4 vcpus; its hash is c78c16babd6dbee1
+            15s opened second on vm/one: last("load") > 80% is true (last(load) = 0.9)
+            15s second on vm/one joins plan p1-1
+            20s closed first on vm/one: last("cpu") > 80% is false (last(cpu) = 0.5)
+            25s closed second on vm/one: last("load") > 80% is false (last(load) = 0.5)
+            25s plan p1-1: Cancelled { reason: "the finding has closed" }
+        "#]],
     );
 }
 
@@ -162,19 +160,20 @@ fn who_may_act_by_itself_does_not_wait_for_whoever_may_not() {
     bench.sample(10, "vm/one", "cpu", 0.9).sample(15, "vm/one", "load", 0.9).until(
         60,
         expect![[r#"
-        10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for first: vm/one resize to 4 vcpus
-        10s held first on vm/one: mode approve: the plan waits for a person
-        15s opened second on vm/one: last("load") > 80% is true (last(load) = 0.9)
-        15s plan p1-2 resize for second: vm/one resize to 4 vcpus
-        15s plan p1-1: Cancelled { reason: "plan p1-2 does the same" }
-        15s first on vm/one joins plan p1-2
-        15s begins p1-2/1
-        20s ended p1-2/1: Done { observed: "assumed" }
-        20s plan p1-2: Succeeded
-        20s held first on vm/one: cooldown: the policy acted here not long ago
-        20s held second on vm/one: cooldown: the policy acted here not long ago
-    "#]],
+            10s opened first on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for first: vm/one resize to 4 vcpus
+            10s held first on vm/one: mode approve: the plan waits for a person
+            10s told: plan p1-1 waits for approval: resize vm/one, 1 step; then vm/one has 4 vcpus; its hash is c78c16babd6dbee1
+            15s opened second on vm/one: last("load") > 80% is true (last(load) = 0.9)
+            15s plan p1-2 resize for second: vm/one resize to 4 vcpus
+            15s plan p1-1: Cancelled { reason: "plan p1-2 does the same" }
+            15s first on vm/one joins plan p1-2
+            15s begins p1-2/1
+            20s ended p1-2/1: Done { observed: "assumed" }
+            20s plan p1-2: Succeeded
+            20s held first on vm/one: cooldown: the policy acted here not long ago
+            20s held second on vm/one: cooldown: the policy acted here not long ago
+        "#]],
     );
 }
 
@@ -397,18 +396,19 @@ fn an_approved_plan_that_is_opposed_by_then_is_refused() {
     bench.operator(40, OperatorCommand::Approve(plan(1))).until(
         50,
         expect![[r#"
-        10s opened grow on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-        10s plan p1-1 resize for grow: vm/one resize to 4 vcpus
-        10s held grow on vm/one: mode approve: the plan waits for a person
-        20s opened shrink on vm/one: last("idle") > 80% is true (last(idle) = 0.9)
-        20s plan p1-2 resize for shrink: vm/one resize to 1 vcpus
-        20s begins p1-2/1
-        25s ended p1-2/1: Done { observed: "assumed" }
-        25s plan p1-2: Succeeded
-        25s held shrink on vm/one: cooldown: the policy acted here not long ago
-        40s an operator approves of plan p1-1
-        40s held grow on vm/one: shrink on vm/one wants the opposite of vm/one resize to 4 vcpus, and has priority
-    "#]],
+            10s opened grow on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+            10s plan p1-1 resize for grow: vm/one resize to 4 vcpus
+            10s held grow on vm/one: mode approve: the plan waits for a person
+            10s told: plan p1-1 waits for approval: resize vm/one, 1 step; then vm/one has 4 vcpus; its hash is 88ff20fd9d7e243a
+            20s opened shrink on vm/one: last("idle") > 80% is true (last(idle) = 0.9)
+            20s plan p1-2 resize for shrink: vm/one resize to 1 vcpus
+            20s begins p1-2/1
+            25s ended p1-2/1: Done { observed: "assumed" }
+            25s plan p1-2: Succeeded
+            25s held shrink on vm/one: cooldown: the policy acted here not long ago
+            40s an operator approves of plan p1-1
+            40s held grow on vm/one: shrink on vm/one wants the opposite of vm/one resize to 4 vcpus, and has priority
+        "#]],
     );
 }
 

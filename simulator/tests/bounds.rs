@@ -11,7 +11,7 @@ mod bench;
 
 use std::collections::BTreeMap;
 
-use bench::{Bench, CRASH, centre, guard, host, id, policy, slow, vm};
+use bench::{Bench, CRASH, centre, guard, host, id, plan, policy, slow, vm, vote};
 use expect_test::expect;
 use homeostat_engine::OperatorCommand;
 use homeostat_model::*;
@@ -263,11 +263,6 @@ fn what_has_to_move_does_not_wait_for_a_host_that_is_left_alone() {
     );
 }
 
-fn vote(number: u64, by: &str, approve: bool, hash: Option<&str>) -> OperatorCommand {
-    let plan = PlanId { generation: homeostat_engine::Generation(1), number };
-    OperatorCommand::Vote { plan, by: by.into(), approve, hash: hash.map(str::to_owned) }
-}
-
 #[test]
 fn several_people_approve_of_what_they_have_seen() {
     let spec = format!("{CRASH}mode: approve\napproval: {{quorum: 2, within: 1h}}\nthen: [restart]");
@@ -275,16 +270,18 @@ fn several_people_approve_of_what_they_have_seen() {
     bench.event(1, "vm/a0", "vm.crashed", &[]).until(
         1,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 2 people; when the time is over: reject
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 2 people; when the time is over: reject
+            1s told: plan p1-1 waits for approval by 2 people within 1h, after which it is dropped: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 8c45a39b22687ae1
+        "#]],
     );
-    bench.operator(10, vote(1, "ann", true, Some("0123456789abcdef")));
-    bench.operator(11, vote(1, "ann", true, None)).operator(12, vote(1, "ann", true, None));
+    let hash = Some("0123456789abcdef".into());
+    bench.operator(10, OperatorCommand::Vote { plan: plan(1), by: "ann".into(), approve: true, hash });
+    bench.operator(11, vote(1, "ann", true)).operator(12, vote(1, "ann", true));
     let why = bench.driver.engine().explain(&id("vm/a0")).remove(0);
     assert!(why.because.contains(": 1 of 2 people; when the time is over: reject"), "{}", why.because);
-    bench.operator(13, vote(1, "bob", true, None)).until(
+    bench.operator(13, vote(1, "bob", true)).until(
         20,
         expect![[r#"
             10s refused ann's word about plan p1-1: the hash of that plan is 8c45a39b22687ae1
@@ -305,18 +302,20 @@ fn several_people_approve_of_what_they_have_seen() {
             100s opened crash on vm/b0: event vm.crashed is true
             100s plan p1-2 restart for crash: vm/b0 restart
             100s held crash on vm/b0: approval of 82c9d7e103103203: 0 of 2 people; when the time is over: reject
+            100s told: plan p1-2 waits for approval by 2 people within 1h, after which it is dropped: restart vm/b0, 1 step; then vm/b0 runs again; its hash is 82c9d7e103103203
             3700s plan p1-2: Expired { reason: "too few people approved of it in time" }
             3700s handed over crash on vm/b0: the ladder is at its end: restart
             3700s told: a person has to go on with vm/b0: the ladder is at its end: restart
             3700s closed crash on vm/b0: everything was tried
         "#]],
     );
-    bench.event(5000, "vm/a0", "vm.crashed", &[]).operator(5001, vote(3, "eve", false, None)).until(
+    bench.event(5000, "vm/a0", "vm.crashed", &[]).operator(5001, vote(3, "eve", false)).until(
         5002,
         expect![[r#"
             5000s opened crash on vm/a0: event vm.crashed is true
             5000s plan p1-3 restart for crash: vm/a0 restart
             5000s held crash on vm/a0: approval of 912e47a910e3c510: 0 of 2 people; when the time is over: reject
+            5000s told: plan p1-3 waits for approval by 2 people within 1h, after which it is dropped: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 912e47a910e3c510
             5001s eve rejects plan p1-3
             5001s plan p1-3: Cancelled { reason: "rejected by eve" }
             5001s closed crash on vm/a0: the plan was called off
@@ -334,6 +333,7 @@ fn when_nobody_says_anything_it_is_as_was_declared() {
             1s opened crash on vm/a0: event vm.crashed is true
             1s plan p1-1 restart for crash: vm/a0 restart
             1s held crash on vm/a0: approval of 8c45a39b22687ae1: 0 of 1 person; when the time is over: approve
+            1s told: plan p1-1 waits for approval within 1m, after which it begins all the same: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 8c45a39b22687ae1
             61s the time limit approves of plan p1-1
             61s begins plan p1-1
             61s begins p1-1/1
@@ -353,11 +353,11 @@ fn a_policy_is_promoted_by_agreement_and_falls_back_when_it_fails() {
         ..Assumption::default()
     };
     let mut bench = Bench::new(&policy("crash", &spec), centre(2), vec![fails]);
-    bench.event(1, "vm/a0", "vm.crashed", &[]).operator(2, vote(1, "ann", true, None));
-    bench.event(3, "vm/a1", "vm.crashed", &[]).operator(4, vote(2, "bob", false, None));
-    bench.event(5, "vm/b0", "vm.crashed", &[]).operator(6, vote(3, "ann", true, None));
-    bench.operator(7, vote(3, "bob", true, None)).event(8, "vm/a0", "vm.crashed", &[]);
-    bench.operator(9, vote(4, "bob", true, None)).until(
+    bench.event(1, "vm/a0", "vm.crashed", &[]).operator(2, vote(1, "ann", true));
+    bench.event(3, "vm/a1", "vm.crashed", &[]).operator(4, vote(2, "bob", false));
+    bench.event(5, "vm/b0", "vm.crashed", &[]).operator(6, vote(3, "ann", true));
+    bench.operator(7, vote(3, "bob", true)).event(8, "vm/a0", "vm.crashed", &[]);
+    bench.operator(9, vote(4, "bob", true)).until(
         10,
         expect![[r#"
             1s opened crash on vm/a0: event vm.crashed is true
@@ -446,7 +446,7 @@ fn a_guard_says_how_much_is_done_at_a_time() {
     let lane = "it waits for a lane: 2 of 2 steps are in flight on host/a (guard few)";
     assert!(why.starts_with(&format!("plan p1-3 is in flight; {lane}; ")), "{why}");
     let view = |bench: &mut Bench, number| {
-        let plan = PlanId { generation: homeostat_engine::Generation(1), number };
+        let plan = plan(number);
         bench.driver.engine().plan(plan).unwrap().steps.remove(0)
     };
     assert_eq!(view(&mut bench, 3).reason.as_deref(), Some(lane));

@@ -9,9 +9,9 @@
 
 mod bench;
 
-use bench::{Bench, CRASH, at, centre, guard, host, id, policy, slow};
+use bench::{Bench, CRASH, at, centre, guard, host, id, plan, policy, slow};
 use expect_test::expect;
-use homeostat_model::{PlanId, Resource};
+use homeostat_model::Resource;
 
 #[test]
 fn one_plan_at_a_time_for_each_host() {
@@ -239,13 +239,14 @@ fn a_freeze_that_comes_after_a_plan_was_shown_holds_its_approval() {
     let freeze = guard("freeze", "select: {kind: vm}\nbudgets: [{max: 0}]");
     let mut bench = Bench::new(&crash, centre(1), vec![]);
     bench.event(1, "vm/a0", "vm.crashed", &[]).replace(2, &[freeze, crash.clone()].concat());
-    let plan = PlanId { generation: homeostat_engine::Generation(1), number: 1 };
+    let plan = plan(1);
     bench.operator(3, homeostat_engine::OperatorCommand::Approve(plan)).until(
         4,
         expect![[r#"
             1s opened crash on vm/a0: event vm.crashed is true
             1s plan p1-1 restart for crash: vm/a0 restart
             1s held crash on vm/a0: mode approve: the plan waits for a person
+            1s told: plan p1-1 waits for approval: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 8c45a39b22687ae1
             2s loaded ["crash"]
             3s an operator approves of plan p1-1
             3s held crash on vm/a0: budget of guard freeze: none may begin for all that it guards now
@@ -406,11 +407,12 @@ fn a_plan_that_waits_is_made_anew_when_a_budget_has_no_room_for_it_any_more() {
     let web = |max| guard("web", &format!("select: {{kind: vm}}\nbudgets: [{{max: {max}, per: 1h}}]"));
     let mut bench = Bench::new(&[web(3), drain.clone()].concat(), centre(3), vec![]);
     bench.event(1, "host/a", "host.leaving", &[]).replace(2, &[web(2), drain].concat());
-    let plan = PlanId { generation: homeostat_engine::Generation(1), number: 1 };
+    let plan = plan(1);
     bench.operator(3, homeostat_engine::OperatorCommand::Approve(plan)).until(4, expect![[r#"
         1s opened drain on host/a: event host.leaving is true
         1s plan p1-1 evacuate for drain: host/a cordon on, vm/a0 after [1] migrate to host/b, vm/a1 after [1] migrate to host/b, vm/a2 after [1] migrate to host/b
         1s held drain on host/a: mode approve: the plan waits for a person
+        1s told: plan p1-1 waits for approval: evacuate host/a, 4 steps; then 3 of 3 workloads run elsewhere; its hash is 79e7698593159099
         2s loaded ["drain"]
         3s an operator approves of plan p1-1
         3s refused approval of plan p1-1: the situation has changed since it was made

@@ -212,13 +212,15 @@ fn an_approved_plan_has_to_be_right_still() {
     bench.event(2, "vm/two", "alarm", &[]).until(
         3,
         expect![[r#"
-        1s opened move on vm/one: event alarm is true
-        1s plan p1-1 migrate for move: vm/one migrate to host/b
-        1s held move on vm/one: mode approve: the plan waits for a person
-        2s opened move on vm/two: event alarm is true
-        2s plan p1-2 migrate for move: vm/two migrate to host/b
-        2s held move on vm/two: mode approve: the plan waits for a person
-    "#]],
+            1s opened move on vm/one: event alarm is true
+            1s plan p1-1 migrate for move: vm/one migrate to host/b
+            1s held move on vm/one: mode approve: the plan waits for a person
+            1s told: plan p1-1 waits for approval: migrate vm/one, 1 step; then vm/one runs on host/b; its hash is 2ab380e31ea043fd
+            2s opened move on vm/two: event alarm is true
+            2s plan p1-2 migrate for move: vm/two migrate to host/b
+            2s held move on vm/two: mode approve: the plan waits for a person
+            2s told: plan p1-2 waits for approval: migrate vm/two, 1 step; then vm/two runs on host/b; its hash is 86c73c30ed642a53
+        "#]],
     );
     let plan = |number| PlanId { generation: Generation(1), number };
     bench.operator(4, OperatorCommand::Approve(plan(1)));

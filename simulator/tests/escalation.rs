@@ -9,29 +9,12 @@
 
 mod bench;
 
-use bench::{Bench, at, host, id, policies, policy, slow, vm};
+use bench::{Bench, at, failing, hot, id, policies, policy, slow, small, vm};
 use expect_test::expect;
 use homeostat_engine::{Engine, Generation, Input, MAX_UNDELIVERED, OperatorCommand, Output};
 use homeostat_model::*;
 use homeostat_simulator::Assumption;
 use proptest::prelude::*;
-
-fn small() -> Vec<Resource> {
-    vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)]
-}
-
-fn hot(lines: &str) -> String {
-    policy("hot", &format!("select: {{kind: vm}}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1d\n{lines}"))
-}
-
-fn failing() -> Vec<Assumption> {
-    vec![Assumption {
-        verb: Some(Verb::Restart),
-        takes: Duration::from_secs(1),
-        ends: Some(StepResult::Failed { reason: "it does not come up".into() }),
-        ..Assumption::default()
-    }]
-}
 
 #[test]
 fn a_rung_is_left_when_its_time_is_over_however_many_attempts_it_has() {
@@ -297,7 +280,7 @@ fn people_are_told_through_the_channels_that_are_named_or_want_to_know() {
         assert_eq!((told.len(), to), (1, expected), "{then}");
         // They are to know when it is over.
         let out = heat(&mut engine, 2, "vm/a", 0.1);
-        assert!(out.contains(&Output::Resolved(told[0].finding.clone())), "{out:?}");
+        assert!(out.contains(&Output::Resolved(told[0].topic())), "{out:?}");
     }
 }
 

@@ -229,30 +229,32 @@ fn what_people_approved_of_and_waits_for_its_turn_goes_on_after_a_restart() {
     bench.until(
         70,
         expect![[r#"
-        1s opened crash on vm/a0: event vm.crashed is true
-        1s plan p1-1 restart for crash: vm/a0 restart
-        1s held crash on vm/a0: mode approve: the plan waits for a person
-        2s an operator approves of plan p1-1
-        2s begins plan p1-1
-        2s begins p1-1/1
-        2s ended p1-1/1: Failed { reason: "no" }
-        2s plan p1-1: Failed { step: StepId(1), reason: "no" }
-        2s breaker of site is open: plan p1-1 failed: no
-        2s handed over crash on vm/a0: the ladder is at its end: restart
-        2s told: a person has to go on with vm/a0: the ladder is at its end: restart
-        2s closed crash on vm/a0: everything was tried
-        3s opened crash on vm/a1: event vm.crashed is true
-        3s plan p1-2 restart for crash: vm/a1 restart
-        3s held crash on vm/a1: mode approve: the plan waits for a person
-        4s an operator approves of plan p1-2
-        4s held crash on vm/a1: the breaker of guard site is open
-        10s opened stopped on vm/a2: event vm.stopped is true
-        10s plan p1-3 start for stopped: vm/a2 start
-        10s begins p1-3/1
-        62s breaker of site is half open: it was open for as long as it is to be
-        62s begins plan p1-2
-        62s breaker of site is half open, trying plan p1-2: plan p1-2 is tried
-    "#]],
+            1s opened crash on vm/a0: event vm.crashed is true
+            1s plan p1-1 restart for crash: vm/a0 restart
+            1s held crash on vm/a0: mode approve: the plan waits for a person
+            1s told: plan p1-1 waits for approval: restart vm/a0, 1 step; then vm/a0 runs again; its hash is 8c45a39b22687ae1
+            2s an operator approves of plan p1-1
+            2s begins plan p1-1
+            2s begins p1-1/1
+            2s ended p1-1/1: Failed { reason: "no" }
+            2s plan p1-1: Failed { step: StepId(1), reason: "no" }
+            2s breaker of site is open: plan p1-1 failed: no
+            2s handed over crash on vm/a0: the ladder is at its end: restart
+            2s told: a person has to go on with vm/a0: the ladder is at its end: restart
+            2s closed crash on vm/a0: everything was tried
+            3s opened crash on vm/a1: event vm.crashed is true
+            3s plan p1-2 restart for crash: vm/a1 restart
+            3s held crash on vm/a1: mode approve: the plan waits for a person
+            3s told: plan p1-2 waits for approval: restart vm/a1, 1 step; then vm/a1 runs again; its hash is e6ab6778ddb0947b
+            4s an operator approves of plan p1-2
+            4s held crash on vm/a1: the breaker of guard site is open
+            10s opened stopped on vm/a2: event vm.stopped is true
+            10s plan p1-3 start for stopped: vm/a2 start
+            10s begins p1-3/1
+            62s breaker of site is half open: it was open for as long as it is to be
+            62s begins plan p1-2
+            62s breaker of site is half open, trying plan p1-2: plan p1-2 is tried
+        "#]],
     );
     bench.killed_until(80, &site).until(
         200,

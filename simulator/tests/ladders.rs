@@ -9,20 +9,11 @@
 
 mod bench;
 
-use bench::{Bench, at, host, id, policies, policy, tell, vm};
+use bench::{Bench, at, id, on_vms, plan, policies, small, tell};
 use expect_test::expect;
 use homeostat_engine::{Generation, Input, OperatorCommand};
 use homeostat_model::*;
 use homeostat_simulator::{AssumedWorld, Assumption, VirtualDriver};
-
-fn small() -> Vec<Resource> {
-    vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)]
-}
-
-/// A policy on VMs, under these lines.
-fn on_vms(name: &str, lines: &str) -> String {
-    policy(name, &format!("select: {{kind: vm}}\n{lines}"))
-}
 
 /// A crash of vm/one at `time`, that is heard of at `seconds`.
 fn crash(bench: &mut Bench, seconds: u64, time: u64) {
@@ -192,14 +183,15 @@ fn a_proposal_is_called_off_when_unknown_closes_its_finding() {
     bench.sample(10, "vm/one", "cpu", 0.9).until(
         100,
         expect![[r#"
-        10s opened hot on vm/one: last("cpu") > 50% is true (last(cpu) = 0.9)
-        10s plan p1-1 restart for hot: vm/one restart
-        10s held hot on vm/one: mode approve: the plan waits for a person
-        70s closed hot on vm/one: last("cpu") > 50% is unknown (last(cpu) is not known)
-        70s plan p1-1: Cancelled { reason: "the finding has closed" }
-    "#]],
+            10s opened hot on vm/one: last("cpu") > 50% is true (last(cpu) = 0.9)
+            10s plan p1-1 restart for hot: vm/one restart
+            10s held hot on vm/one: mode approve: the plan waits for a person
+            10s told: plan p1-1 waits for approval: restart vm/one, 1 step; then vm/one runs again; its hash is e69b1dc403c47aba
+            70s closed hot on vm/one: last("cpu") > 50% is unknown (last(cpu) is not known)
+            70s plan p1-1: Cancelled { reason: "the finding has closed" }
+        "#]],
     );
-    let plan = PlanId { generation: Generation(1), number: 1 };
+    let plan = plan(1);
     bench.operator(110, OperatorCommand::Approve(plan)).until(
         200,
         expect![[r#"

@@ -9,27 +9,9 @@
 
 mod bench;
 
-use bench::{Bench, CRASH, host, policy, slow, vm};
+use bench::{Bench, CRASH, failing, hot, policy, slow, small};
 use expect_test::expect;
-use homeostat_model::*;
 use homeostat_simulator::Assumption;
-
-fn small() -> Vec<Resource> {
-    vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)]
-}
-
-fn hot(lines: &str) -> String {
-    policy("hot", &format!("select: {{kind: vm}}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1d\n{lines}"))
-}
-
-fn failing() -> Vec<Assumption> {
-    vec![Assumption {
-        verb: Some(Verb::Restart),
-        takes: Duration::from_secs(1),
-        ends: Some(StepResult::Failed { reason: "it does not come up".into() }),
-        ..Assumption::default()
-    }]
-}
 
 /// `hot` from second 10 until it is killed at `killed`, and hot again right after it was started anew at `back`.
 fn hot_again(lines: &str, world: Vec<Assumption>, killed: u64, back: u64) -> Bench {

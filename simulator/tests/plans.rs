@@ -9,36 +9,26 @@
 
 mod bench;
 
-use bench::{Bench, at, host, id, policy, vm};
+use bench::{Bench, at, fails, host, hot, id, plan, policy, vm};
 use expect_test::expect;
-use homeostat_engine::{Generation, OperatorCommand};
+use homeostat_engine::OperatorCommand;
 use homeostat_model::*;
 use homeostat_simulator::Assumption;
-
-/// A policy on VMs, under these lines.
-fn on_vms(lines: &str) -> String {
-    policy("hot", &format!("select: {{kind: vm}}\nstaleAfter: 1h\n{lines}"))
-}
 
 fn two_hosts() -> Vec<Resource> {
     vec![host("host/a", 4.0, &[]), host("host/b", 16.0, &[]), vm("vm/one", "host/a", 2.0)]
 }
 
-fn fails(verb: Verb, times: Option<u32>) -> Assumption {
-    let ends = Some(StepResult::Failed { reason: "the API hiccuped".into() });
-    Assumption { verb: Some(verb), ends, times, ..Assumption::default() }
+fn hiccups(verb: Verb, times: Option<u32>) -> Vec<Assumption> {
+    fails(verb, "the API hiccuped", 0, times)
 }
 
-const GROWS: &str = "when: last(\"cpu\") > 80%\ncooldown: 10m\nthen:\n  - resize: {vcpus: +2}\n    \
+const GROWS: &str = "cooldown: 10m\nthen:\n  - resize: {vcpus: +2}\n    \
                      verify: {that: 'last(\"cpu\") < 70%', within: 2m, stableFor: 30s}\n  - migrate";
 
 #[test]
 fn a_step_that_failed_is_tried_again_under_another_key() {
-    let mut bench = Bench::new(
-        &on_vms("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [migrate]"),
-        two_hosts(),
-        vec![fails(Verb::Migrate, Some(2))],
-    );
+    let mut bench = Bench::new(&hot("cooldown: 1h\nthen: [migrate]"), two_hosts(), hiccups(Verb::Migrate, Some(2)));
     bench.sample(10, "vm/one", "cpu", 0.9).until(
         60,
         expect![[r#"
@@ -59,9 +49,9 @@ fn a_step_that_failed_is_tried_again_under_another_key() {
 #[test]
 fn a_policy_says_how_often_a_step_is_tried_and_how_long_it_may_take() {
     let tried = |response: &str, times| {
-        let yaml = on_vms(&format!("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [{response}]"));
+        let yaml = hot(&format!("cooldown: 1h\nthen: [{response}]"));
         let verb = if response.contains("migrate") { Verb::Migrate } else { Verb::Restart };
-        let mut bench = Bench::new(&yaml, two_hosts(), vec![fails(verb, times)]);
+        let mut bench = Bench::new(&yaml, two_hosts(), hiccups(verb, times));
         bench.sample(10, "vm/one", "cpu", 0.9);
         bench
     };
@@ -110,7 +100,7 @@ fn a_policy_says_how_often_a_step_is_tried_and_how_long_it_may_take() {
     "#]],
     );
     // Its driver has a minute to find out what became of it.
-    let yaml = on_vms("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [{script: '\"restart\"', timeout: 30s}]");
+    let yaml = hot("cooldown: 1h\nthen: [{script: '\"restart\"', timeout: 30s}]");
     let mut bench = Bench::new(&yaml, two_hosts(), bench::slow(1000));
     bench.sample(10, "vm/one", "cpu", 0.9).until(200, expect![[r#"
         10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
@@ -152,14 +142,14 @@ fn an_unknown_outcome_and_a_refusal_are_not_tried_again() {
         ),
     ] {
         let assumption = Assumption { ends: Some(ends), ..Assumption::default() };
-        let yaml = on_vms("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [migrate]");
+        let yaml = hot("cooldown: 1h\nthen: [migrate]");
         Bench::new(&yaml, two_hosts(), vec![assumption]).sample(10, "vm/one", "cpu", 0.9).until(60, expected);
     }
 }
 
 #[test]
 fn a_response_has_helped_when_it_held_long_enough() {
-    let mut bench = Bench::new(&on_vms(GROWS), two_hosts(), vec![]);
+    let mut bench = Bench::new(&hot(GROWS), two_hosts(), vec![]);
     bench.sample(10, "vm/one", "cpu", 0.9).sample(20, "vm/one", "cpu", 0.6).sample(40, "vm/one", "cpu", 0.75);
     bench.sample(50, "vm/one", "cpu", 0.6).until(
         100,
@@ -177,7 +167,7 @@ fn a_response_has_helped_when_it_held_long_enough() {
 
 #[test]
 fn a_response_that_did_not_help_is_undone_and_the_next_one_tried() {
-    let mut bench = Bench::new(&on_vms(GROWS), two_hosts(), vec![]);
+    let mut bench = Bench::new(&hot(GROWS), two_hosts(), vec![]);
     bench.sample(10, "vm/one", "cpu", 0.9).until(
         200,
         expect![[r#"
@@ -203,9 +193,9 @@ fn a_response_that_did_not_help_is_undone_and_the_next_one_tried() {
 
 #[test]
 fn what_is_not_known_has_not_helped_and_what_is_meant_for_good_is_not_undone() {
-    let lines = "when: last(\"cpu\") > 80%\ncooldown: 10m\nthen:\n  - resize: {vcpus: +2}\n    compensate: false\n    \
+    let lines = "cooldown: 10m\nthen:\n  - resize: {vcpus: +2}\n    compensate: false\n    \
                  verify: {that: 'last(\"latency\") < 1', within: 10s}";
-    let mut bench = Bench::new(&on_vms(lines), two_hosts(), vec![]);
+    let mut bench = Bench::new(&hot(lines), two_hosts(), vec![]);
     bench.sample(10, "vm/one", "cpu", 0.9).until(
         60,
         expect![[r#"
@@ -223,8 +213,8 @@ fn what_is_not_known_has_not_helped_and_what_is_meant_for_good_is_not_undone() {
 
 #[test]
 fn a_policy_that_is_replaced_while_it_is_verified_ends_its_plan_and_undoes_nothing() {
-    let mut bench = Bench::new(&on_vms(GROWS), two_hosts(), vec![]);
-    bench.sample(10, "vm/one", "cpu", 0.9).replace(20, &on_vms(&GROWS.replace("70%", "60%"))).until(
+    let mut bench = Bench::new(&hot(GROWS), two_hosts(), vec![]);
+    bench.sample(10, "vm/one", "cpu", 0.9).replace(20, &hot(&GROWS.replace("70%", "60%"))).until(
         60,
         expect![[r#"
             10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
@@ -247,8 +237,8 @@ fn a_policy_that_is_replaced_while_it_is_verified_ends_its_plan_and_undoes_nothi
 
 #[test]
 fn a_plan_that_is_called_off_while_it_is_verified_stays_as_it_is() {
-    let mut bench = Bench::new(&on_vms(GROWS), two_hosts(), vec![]);
-    let plan = PlanId { generation: Generation(1), number: 1 };
+    let mut bench = Bench::new(&hot(GROWS), two_hosts(), vec![]);
+    let plan = plan(1);
     bench
         .sample(10, "vm/one", "cpu", 0.9)
         .operator(20, OperatorCommand::Cancel { plan, by: "an operator".into() })
@@ -398,8 +388,8 @@ fn a_machine_that_was_switched_on_in_vain_is_switched_off_again() {
     let mut small = host("host/small", 2.0, &[("state", "off".into())]);
     small.labels.insert("pool".into(), "micro".into());
     let resources = [two_hosts(), vec![small]].concat();
-    let yaml = on_vms("when: last(\"cpu\") > 80%\ncooldown: 1h\nthen: [{fisicalize: {pool: micro}}]");
-    let mut bench = Bench::new(&yaml, resources, vec![fails(Verb::Migrate, None)]);
+    let yaml = hot("cooldown: 1h\nthen: [{fisicalize: {pool: micro}}]");
+    let mut bench = Bench::new(&yaml, resources, hiccups(Verb::Migrate, None));
     bench.sample(10, "vm/one", "cpu", 0.9).until(60, expect![[r#"
         10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
         10s plan p1-1 fisicalize for hot: host/small power on, vm/one after [1] migrate to host/small, host/small after [2] cordon on

@@ -23,9 +23,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Most bytes of records in a page: some thousands of usual ones. With as many readers as there may be it is a part of what the engine
+/// Most bytes of records, or of plans, in a page: some thousands of usual ones. With as many readers as there may be it is a part of what the engine
 /// itself takes.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes that are handed to the connection at once: it asks for more when it has passed most of them on.
 const PIECE: usize = 64 * 1024;
 

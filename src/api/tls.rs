@@ -8,7 +8,7 @@ use std::{
 use tokio_rustls::rustls::{
     ServerConfig,
     crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
@@ -51,14 +51,33 @@ pub(crate) fn server_config(certificate: Arc<Certificate>) -> Result<ServerConfi
     Ok(config)
 }
 
+/// Whether clients take it for that of a server: many refuse one that says that it may sign others, and nobody hears of that here.
+fn serves(certificate: Option<&CertificateDer<'_>>) -> Result<(), String> {
+    let Some(certificate) = certificate else { return Err("there is no certificate in it".into()) };
+    let looked_at = webpki::EndEntityCert::try_from(certificate).and_then(|one| {
+        let usage = webpki::KeyUsage::server_auth();
+        // Nobody vouches for it here, which is what a good one ends with.
+        one.verify_for_usage(&[], &[], &[], UnixTime::now(), usage, None, None).map(drop)
+    });
+    match looked_at {
+        Err(webpki::Error::CaUsedAsEndEntity) => Err("its first certificate is that of an authority (CA:TRUE), which clients \
+            refuse as that of a server; put one first that this authority has signed, or make it with `openssl req -x509 -addext \
+            basicConstraints=critical,CA:FALSE ..`"
+            .into()),
+        Err(webpki::Error::RequiredEkuNotFoundContext(_)) => {
+            Err("its first certificate is not for servers (extendedKeyUsage without serverAuth), and clients refuse it".into())
+        }
+        // That it has run out is seen by clients, and said there; homeostat is to start all the same.
+        _ => Ok(()),
+    }
+}
+
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, String> {
     let unusable = |path: &Path, why: String| format!("{}: {why}", path.display());
     let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .map_err(|error| unusable(certificate, error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(unusable(certificate, "there is no certificate in it".into()));
-    }
+    serves(certificates.first()).map_err(|why| unusable(certificate, why))?;
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, error.to_string()))?;
     let signing = ring::sign::any_supported_type(&secret).map_err(|error| unusable(key, error.to_string()))?;
     let certified = CertifiedKey::new(certificates, signing);

@@ -8,6 +8,7 @@ use crate::{
     api::StatusReport,
     cli::{AskArgs, ReleaseArgs},
     client::Client,
+    printable::printable,
     rendering::rendered,
     report::Failure,
 };
@@ -57,7 +58,7 @@ fn text(report: &StatusReport) -> String {
         ("journal", journal.clone()),
     ] {
         // Writing to a String does not fail.
-        let _ = writeln!(text, "  {name:<10} {value}");
+        let _ = writeln!(text, "  {name:<10} {}", printable(&value));
     }
     text
 }

@@ -15,6 +15,7 @@ use crate::{
     api::Listed,
     cli::{OnePlanArgs, PlanArgs, PlanCommand, PlanListArgs, PlanVoteArgs, Rendering},
     client::{Client, encoded},
+    printable::printable,
     rendering::rendered,
     report::Failure,
 };
@@ -30,15 +31,28 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {
 }
 
 fn list(args: &PlanListArgs) -> Result<ExitCode, Failure> {
+    let client = Client::new(&args.asked.server)?;
     let state = args.state.as_deref().map(|state| format!("&state={}", encoded(state))).unwrap_or_default();
-    let listed: Listed = Client::new(&args.asked.server)?.get(&format!("/api/v1/plans?limit={}{state}", args.limit))?;
+    let mut listed = Listed::default();
+    // What is asked for may be longer than one answer.
+    loop {
+        let wanted = args.limit.saturating_sub(listed.plans.len());
+        let after = listed.next.map(|id| format!("&continue={id}")).unwrap_or_default();
+        let more: Listed = client.get(&format!("/api/v1/plans?limit={wanted}{state}{after}"))?;
+        let over = more.next.is_none() || more.plans.is_empty() || more.plans.len() >= wanted;
+        listed.plans.extend(more.plans);
+        (listed.left_out, listed.next) = (more.left_out, more.next);
+        if over {
+            break;
+        }
+    }
     if let Some(text) = rendered(&listed, args.asked.output)? {
         print(&text);
         return Ok(ExitCode::SUCCESS);
     }
     print(&table::list(&listed.plans, args.state.is_none()));
     if listed.left_out > 0 {
-        let help = "a greater --limit shows up to 1000 of them, --state fewer";
+        let help = "a greater --limit shows more of them, --state fewer";
         // Nothing can be done when standard error is closed.
         let _ = writeln!(io::stderr().lock(), "{} older plans are not shown; {help}", listed.left_out);
     }
@@ -119,7 +133,7 @@ fn outcome(plan: PlanId, view: Option<PlanView>, output: Rendering, done: &str) 
                 }
                 (state, _) => format!("; it is {state}"),
             });
-            format!("plan {plan}: {done}{}\n", now.unwrap_or_default())
+            printable(&format!("plan {plan}: {done}{}", now.unwrap_or_default())) + "\n"
         }
     };
     print(&text);

@@ -14,7 +14,7 @@ use std::{
 };
 
 use homeostat_engine::Input;
-use homeostat_model::{Channel, ChannelName, Delivery, FindingRef, Notification};
+use homeostat_model::{Channel, ChannelName, Delivery, Notification, Topic};
 use homeostat_notify::{Alertmanager, CloudEvents, Command, Notifier, Outbox, Patience};
 use homeostat_port::Clock;
 use serde_json::Value;
@@ -135,9 +135,9 @@ impl Channels {
         channels.for_each(|running| running.outbox.stands(notification));
     }
 
-    /// What people were told about `finding` is over.
-    pub(crate) fn resolved(&self, finding: &FindingRef) {
-        self.lock().running.values().for_each(|running| running.outbox.resolved(finding));
+    /// What people were told about `topic` is over.
+    pub(crate) fn resolved(&self, topic: &Topic) {
+        self.lock().running.values().for_each(|running| running.outbox.resolved(topic));
     }
 
     /// Lets what is being delivered arrive, has it reported, and ends. The engine has to listen meanwhile.

@@ -2,10 +2,17 @@
 
 #![allow(dead_code, reason = "every test program compiles this module and uses a part of it")]
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use homeostat_journal::History;
-use homeostat_model::{Action, Entry, IdempotencyKey, Plan, PlanId, PlanResult, StepId, StepResult, Timestamp};
+use homeostat_journal::{History, Journal, Options};
+use homeostat_model::{
+    Action, Entry, IdempotencyKey, OpenPlans, Plan, PlanId, PlanResult, StepId, StepResult, Timestamp,
+};
 
 use crate::program::{homeostat, printed};
 
@@ -46,13 +53,75 @@ pub(crate) fn count_plans(journal: &Path) -> usize {
     plans
 }
 
+/// Everything that was ever written to a journal: its segments under names of their own, which stay when the journal drops them.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    journal: PathBuf,
+    folder: PathBuf,
+}
+
+impl Archive {
+    /// That of `journal` in `folder`, which is on the same disk.
+    pub(crate) fn of(journal: &Path, folder: &Path) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let archive = Self { journal: journal.to_owned(), folder: folder.to_owned() };
+        archive.keep();
+        archive
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Takes the segments that there are. What is written to them later is in the archive, too: they are the same files. Often enough,
+    /// this misses none that comes and goes in between; the chain of hashes would show it.
+    pub(crate) fn keep(&self) {
+        for entry in fs::read_dir(&self.journal).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "journal")
+                && let Err(error) = fs::hard_link(&path, self.folder.join(path.file_name().unwrap()))
+            {
+                // It is there by now, or was dropped at this moment, and there before.
+                assert!(matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound), "{error}");
+            }
+        }
+    }
+
+    /// Whether the journal, which nobody writes any more, has dropped records, and nothing with them: what it carries over at its beginning,
+    /// and with the segment that a start would replay, is what follows from all records that there ever were.
+    pub(crate) fn covers_what_was_dropped(&self) {
+        self.keep();
+        verify(&self.journal);
+        let (mut whole, mut kept) = (History::open(&self.folder).unwrap(), History::open(&self.journal).unwrap());
+        let first = kept.first_record();
+        assert!(first > 1, "no segment was dropped: the test is too short, or `maxBytes` too large");
+        let mut open = OpenPlans::default();
+        for _ in 1..first {
+            open.apply(&whole.next_record().unwrap().unwrap().record);
+        }
+        let carried: Vec<&PlanId> = kept.plans_before().iter().map(|plan| &plan.id).collect();
+        assert_eq!(carried, open.iter().map(|one| &one.made.id).collect::<Vec<_>>(), "plans before record {first}");
+        while let Some(one) = whole.next_record().unwrap() {
+            assert_eq!(kept.next_record().unwrap().as_ref(), Some(&one), "it differs from what was written");
+            open.apply(&one.record);
+        }
+        assert!(kept.next_record().unwrap().is_none(), "the archive misses the end");
+        let (_, recovered) = Journal::open(&self.journal, Options::default(), |_| ()).unwrap();
+        assert_eq!(recovered.open, open, "the next start would go on with other plans");
+    }
+}
+
+fn verify(journal: &Path) {
+    let (status, told) = printed(&homeostat(&["audit", "--verify", journal.to_str().unwrap()]));
+    assert_eq!(status, 0, "the journal does not verify: {told}");
+}
+
 impl Chronicle {
-    /// Reads `journal`, which nobody writes any more, from its first record on.
+    /// Reads `journal`, which nobody writes any more, from its first record on; of one that drops segments that is its archive.
     pub(crate) fn read(journal: &Path) -> Self {
-        let (status, told) = printed(&homeostat(&["audit", "--verify", journal.to_str().unwrap()]));
-        assert_eq!(status, 0, "the journal does not verify: {told}");
+        verify(journal);
         let mut history = History::open(journal).unwrap();
-        assert_eq!(history.first_record(), 1, "the journal was cut to size: the test cannot see everything");
+        assert_eq!(history.first_record(), 1, "what was dropped is in the archive: the test has to see everything");
         let mut chronicle = Self { stories: BTreeMap::new(), records: 0, wrongs: Vec::new() };
         while let Some(kept) = history.next_record().unwrap() {
             chronicle.records += 1;

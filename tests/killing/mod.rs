@@ -82,13 +82,13 @@ pub(crate) struct Victim {
 }
 
 impl Victim {
-    /// Starts it in `folder`, with policies in `policies` and the journal in `journal`. It will be killed `longest` milliseconds after
-    /// it is ready, at the latest.
-    pub(crate) fn start(folder: &Path, adapters: &str, longest: u64, dice: Dice) -> Self {
+    /// Starts it in `folder`, with policies in `policies` and the journal in `journal`, which may have `max_bytes`.
+    /// It will be killed `longest` milliseconds after it is ready, at the latest.
+    pub(crate) fn start(folder: &Path, max_bytes: &str, adapters: &str, longest: u64, dice: Dice) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let configuration = format!(
             "apiVersion: homeostat.dev/v1alpha1\nkind: Configuration\nspec:\n  listen: 127.0.0.1:{port}\n  policies: [policies]\n\
-             \x20 journal: journal\n  adapters: {adapters}\n"
+             \x20 journal: {{path: journal, maxBytes: {max_bytes}}}\n  adapters: {adapters}\n"
         );
         fs::write(folder.join("homeostat.yaml"), configuration).unwrap();
         let mut victim =

@@ -66,14 +66,18 @@ fn try_one(mutation: &Mutation, tree: &Path, target: &Path) -> Result<Option<Str
     });
     write(&path, &whole)?;
     let ran = ran?;
-    let said = String::from_utf8_lossy(&ran.stdout);
-    let broken = said.lines().find(|line| line.contains(" is broken in "));
+    Ok((!ran.status.success()).then(|| told(&String::from_utf8_lossy(&ran.stdout))))
+}
+
+/// In how many seeds a promise was broken, and one example, of what its test printed.
+fn told(said: &str) -> String {
+    let broken = said.lines().filter_map(|line| line.split_once(" is broken in ")).find_map(|(_, after)| {
+        let (number, _) = after.split_once(" seeds:")?;
+        number.parse::<u64>().ok()
+    });
+    let seeds = broken.map_or_else(|| "no seeds".to_owned(), |number| format!("{number} seeds of {SEEDS}"));
     let example = said.lines().find(|line| line.starts_with("life ") || line.starts_with("the run panicked"));
-    Ok((!ran.status.success()).then(|| {
-        let seeds =
-            broken.and_then(|line| line.split(" is broken in ").nth(1)).unwrap_or("no seeds:").trim_end_matches(':');
-        format!("fails in {seeds} of {SEEDS}: {}", example.unwrap_or_default())
-    }))
+    format!("fails in {seeds}: {}", example.unwrap_or_default())
 }
 
 fn test(tree: &Path, target: &Path, promise: u32, build_only: bool) -> Result<Output, String> {
@@ -157,6 +161,15 @@ mod tests {
         let promises: BTreeSet<u32> = mutations.iter().map(|mutation| mutation.promise).collect();
         assert_eq!(promises, (2..=13).collect());
         assert!(mutations.iter().all(|mutation| mutation.text != mutation.instead));
+    }
+
+    #[test]
+    fn the_number_of_seeds_and_an_example_are_read_from_what_the_test_printed() {
+        let said = "\nrunning 1 test\nthread 'p13_equal::equal' panicked at sweep.rs:105:5:\n\
+                    promise 13 is broken in 2873 seeds:\nlife 1: output 3 was A, and is B\n  HOMEOSTAT_SEED=0 cargo test\n\
+                    life 2: output 9 was B, and is C\n  HOMEOSTAT_SEED=0 cargo test\n";
+        assert_eq!(told(said), "fails in 2873 seeds of 10000: life 1: output 3 was A, and is B");
+        assert_eq!(told("error: test failed, to rerun pass `-p it`\n"), "fails in no seeds: ");
     }
 
     #[test]

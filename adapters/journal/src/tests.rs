@@ -27,7 +27,7 @@ fn note(message: &str) -> Record {
     let message = message.into();
     let (at, id) = (Timestamp::from_millis(1_700_000_000_000), NoticeId { generation: Generation(1), number: 1 });
     let to = BTreeSet::new();
-    let notification = Notification { id, at, finding, rung: None, severity: Severity::Info, message, to };
+    let notification = Notification { id, at, finding, rung: None, asks: None, severity: Severity::Info, message, to };
     Record { at, entry: Entry::Notified(notification) }
 }
 

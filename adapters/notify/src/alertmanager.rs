@@ -18,7 +18,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use homeostat_model::{ChannelName, Duration, FindingRef, NoticeId, Notification, Severity, Timestamp};
+use homeostat_model::{ChannelName, Duration, NoticeId, Notification, Severity, Timestamp, Topic};
 use homeostat_port::{Clock, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,7 +43,9 @@ const MAX_ALERTS: usize = 10_000;
 const BATCH: usize = 64;
 /// The shortest interval: more often says nothing new.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Labels that are ours.
+/// The label of what people are asked about a plan.
+const PLAN: &str = "plan";
+/// Labels that are ours, besides.
 const OURS: [&str; 5] = ["alertname", "kind", "policy", "resource", "severity"];
 
 /// The Alertmanager.
@@ -110,7 +112,7 @@ enum InvalidAlertmanager {
     Url(#[from] InvalidUrl),
     #[error("`resendEvery` is {0}; it is at least {SHORTEST}")]
     Interval(Duration),
-    #[error("`{0}` cannot be a label; letters, digits and `_` can, not beginning with a digit, and none of homeostat's own: {own}", own = OURS.join(", "))]
+    #[error("`{0}` cannot be a label; letters, digits and `_` can, not beginning with a digit, and none of homeostat's own: {own}, {PLAN}", own = OURS.join(", "))]
     Label(String),
 }
 
@@ -126,6 +128,7 @@ impl TryFrom<Document> for AlertmanagerConfig {
                 && !name.starts_with(|c: char| c.is_ascii_digit())
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
                 && !OURS.contains(&name)
+                && name != PLAN
         };
         if let Some(name) = document.labels.keys().find(|name| !usable(name)) {
             return Err(InvalidAlertmanager::Label(name.clone()));
@@ -177,7 +180,7 @@ pub struct Alertmanager {
 }
 
 /// What makes it the same alert to an Alertmanager.
-type Key = (FindingRef, Severity);
+type Key = (Topic, Severity);
 
 /// An alert that the Alertmanager knows, or is about to.
 #[derive(Debug, Clone, PartialEq)]
@@ -223,7 +226,7 @@ impl Alertmanager {
 
     /// Takes note of an alert, or of what is new of one.
     fn open(&self, notification: &Notification) -> (Key, Alert) {
-        let key = (notification.finding.clone(), notification.severity);
+        let key = (notification.topic(), notification.severity);
         let mut alerts = self.lock();
         let known = alerts.get_mut(&key);
         if let Some(known) = known.filter(|known| notification.id <= known.newest) {
@@ -251,7 +254,7 @@ impl Alertmanager {
         if alerts.len() >= MAX_ALERTS && !alerts.contains_key(&key) {
             let least = alerts.iter().min_by_key(|(_, alert)| (alert.over.is_none(), alert.starts));
             if let Some(least) = least.map(|(key, _)| key.clone()) {
-                tracing::warn!(finding = %least.0, "too many alerts are open; this one is not kept open any more");
+                tracing::warn!(about = %least.0, "too many alerts are open; this one is not kept open any more");
                 alerts.remove(&least);
             }
         }
@@ -290,7 +293,7 @@ impl Alertmanager {
         }
     }
 
-    fn json(&self, (finding, severity): &Key, alert: &Alert, now: Timestamp) -> Value {
+    fn json(&self, (Topic { finding, plan }, severity): &Key, alert: &Alert, now: Timestamp) -> Value {
         let open_until = now + Duration::from_millis(self.config.resend_every.as_millis().saturating_mul(MISSED));
         let ends = alert.ended(self.config.keep_for, now).unwrap_or(open_until);
         let mut labels = self.config.labels.clone();
@@ -302,6 +305,8 @@ impl Alertmanager {
             severity.to_string(),
         ];
         labels.extend(OURS.into_iter().map(ToOwned::to_owned).zip(own));
+        // Else it would be the same alert as what people are told of the finding.
+        labels.extend(plan.map(|plan| (PLAN.to_owned(), plan.to_string())));
         json!({
             "labels": labels,
             "annotations": {"summary": alert.message, "notification": alert.id},
@@ -353,7 +358,7 @@ impl Notifier for Alertmanager {
     }
 
     fn stands(&self, notification: &Notification) {
-        let key = (notification.finding.clone(), notification.severity);
+        let key = (notification.topic(), notification.severity);
         if self.lock().contains_key(&key) {
             // It was not away.
             return;
@@ -366,9 +371,9 @@ impl Notifier for Alertmanager {
         self.changed.notify_one();
     }
 
-    fn resolved(&self, finding: &FindingRef) {
+    fn resolved(&self, topic: &Topic) {
         let now = self.clock.now();
-        for (_, alert) in self.lock().iter_mut().filter(|((about, _), _)| about == finding) {
+        for (_, alert) in self.lock().iter_mut().filter(|((about, _), _)| about == topic) {
             alert.over.get_or_insert(now);
         }
         self.changed.notify_one();

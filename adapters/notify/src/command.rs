@@ -135,6 +135,9 @@ impl Command {
         process.env("HOMEOSTAT_SEVERITY", notification.severity.to_string()).env("HOMEOSTAT_MESSAGE", message);
         process.env("HOMEOSTAT_POLICY", notification.finding.policy.as_str());
         process.env("HOMEOSTAT_RESOURCE", notification.finding.resource.as_str());
+        if let Some(asks) = &notification.asks {
+            process.env("HOMEOSTAT_PLAN", asks.plan.to_string()).env("HOMEOSTAT_PLAN_HASH", &asks.hash);
+        }
         let child = process.spawn().map_err(|error| {
             let command = program.display().to_string();
             DeliveryError::NotStarted { command, error }

@@ -13,7 +13,7 @@ use std::{
     time::Duration as Wall,
 };
 
-use homeostat_model::{ChannelName, Delivery, Duration, FindingRef, NoticeId, Notification};
+use homeostat_model::{ChannelName, Delivery, Duration, NoticeId, Notification, Topic};
 use homeostat_port::Clock;
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -105,9 +105,9 @@ impl Outbox {
         self.notifier.stands(notification);
     }
 
-    /// What notifications of this finding were about is over.
-    pub fn resolved(&self, finding: &FindingRef) {
-        self.notifier.resolved(finding);
+    /// What notifications were about is over.
+    pub fn resolved(&self, topic: &Topic) {
+        self.notifier.resolved(topic);
     }
 
     /// What waits, in order, to be handed to another one: this one is at its end.

@@ -5,14 +5,24 @@ use serde_json::{Value, json};
 
 /// What a notification says, as JSON.
 pub(crate) fn payload(notification: &Notification) -> Value {
-    json!({
+    let mut said = json!({
         "id": stable_id(notification),
         "time": time(notification.at),
         "severity": notification.severity,
         "policy": notification.finding.policy,
         "resource": notification.finding.resource,
         "message": notification.message,
-    })
+    });
+    if let (Some(asks), Some(said)) = (&notification.asks, said.as_object_mut()) {
+        let until = asks.until.map(time);
+        said.insert(
+            "plan".into(),
+            json!({
+                "id": asks.plan, "hash": asks.hash, "quorum": asks.quorum, "until": until, "otherwise": asks.otherwise,
+            }),
+        );
+    }
+    said
 }
 
 /// The same for every delivery of a notification, and for no other one: also where a journal was begun anew, with generation 1.

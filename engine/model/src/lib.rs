@@ -52,7 +52,7 @@ pub use evidence::{Clause, Evidence};
 pub use hold::{BreakerState, Hold};
 pub use inventory::{InventoryChange, Observation};
 pub use name::{AdapterName, ChannelName, EventType, InvalidName, Kind, MetricName, PolicyName};
-pub use notification::{Channel, Delivery, NoticeId, Notices, Notification, Severity};
+pub use notification::{Channel, Delivery, NoticeId, Notices, Notification, Question, Severity, Topic};
 pub use outcome::{StepReport, StepResult};
 pub use plan::{Generation, IdempotencyKey, Mode, Plan, PlanId, PlanResult, Step, StepCommand, StepId};
 pub use quantity::{ParseQuantityError, Quantity, Unit};

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChannelName, Entry, FindingRef, Generation, InvalidName, Record, Timestamp};
+use crate::{ChannelName, Entry, FindingRef, Generation, InvalidName, Otherwise, PlanId, Record, Timestamp};
 
 /// How urgent a notification is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -90,6 +90,9 @@ pub struct Notification {
     /// Which rung of the policy's ladder it is, from 1; none when it is about something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rung: Option<u16>,
+    /// The plan that people are asked about, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Question>,
     /// How urgent it is.
     pub severity: Severity,
     /// The message.
@@ -97,6 +100,52 @@ pub struct Notification {
     /// The channels that are to deliver it; none: it is in the records only.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub to: BTreeSet<ChannelName>,
+}
+
+impl Notification {
+    /// What it is about.
+    #[must_use]
+    pub fn topic(&self) -> Topic {
+        Topic { finding: self.finding.clone(), plan: self.asks.as_ref().map(|question| question.plan) }
+    }
+}
+
+/// Whether a plan is to be carried out: what people are asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The plan.
+    pub plan: PlanId,
+    /// The plan in short: who approves of it says which one they saw.
+    pub hash: String,
+    /// How many different people have to approve of it.
+    pub quorum: u16,
+    /// Until when they can say something; none: whenever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What becomes of it when that time is over.
+    pub otherwise: Otherwise,
+}
+
+/// What notifications are about, which is over one day: a finding, or a plan for it that people are asked about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Topic {
+    /// The finding.
+    pub finding: FindingRef,
+    /// The plan.
+    pub plan: Option<PlanId>,
+}
+
+impl From<FindingRef> for Topic {
+    fn from(finding: FindingRef) -> Self {
+        Self { finding, plan: None }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.plan.map_or(Ok(()), |plan| write!(f, "plan {plan} of "))?;
+        self.finding.fmt(f)
+    }
 }
 
 /// A channel, as the engine has to know it.
@@ -204,6 +253,7 @@ mod tests {
             at: Timestamp::from_millis(1),
             finding: serde_json::from_str(r#"{"policy": "p", "resource": "vm/a"}"#).unwrap(),
             rung: None,
+            asks: None,
             severity: Severity::Warning,
             message: "m".into(),
             to: to.iter().map(|name| ChannelName::new(name).unwrap()).collect(),

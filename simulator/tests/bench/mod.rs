@@ -77,6 +77,42 @@ pub(crate) fn centre(count: usize) -> Vec<Resource> {
     hosts.into_iter().chain(vms).collect()
 }
 
+/// A machine on one host.
+pub(crate) fn small() -> Vec<Resource> {
+    vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)]
+}
+
+/// A policy on machines, under these lines.
+pub(crate) fn on_vms(name: &str, lines: &str) -> String {
+    policy(name, &format!("select: {{kind: vm}}\n{lines}"))
+}
+
+/// One that opens when a machine is hot, and does not forget that for a day.
+pub(crate) fn hot(lines: &str) -> String {
+    on_vms("hot", &format!("when: last(\"cpu\") > 80%\nstaleAfter: 1d\n{lines}"))
+}
+
+/// What one person says of a plan of the first generation.
+pub(crate) fn vote(number: u64, by: &str, approve: bool) -> OperatorCommand {
+    OperatorCommand::Vote { plan: plan(number), by: by.into(), approve, hash: None }
+}
+
+/// A plan of the first generation.
+pub(crate) fn plan(number: u64) -> PlanId {
+    PlanId { generation: Generation(1), number }
+}
+
+/// Steps of this verb fail, so often or always.
+pub(crate) fn fails(verb: Verb, reason: &str, takes: u64, times: Option<u32>) -> Vec<Assumption> {
+    let ends = Some(StepResult::Failed { reason: reason.into() });
+    vec![Assumption { verb: Some(verb), takes: Duration::from_secs(takes), ends, times, ..Assumption::default() }]
+}
+
+/// A restart takes a second, and does not help.
+pub(crate) fn failing() -> Vec<Assumption> {
+    fails(Verb::Restart, "it does not come up", 1, None)
+}
+
 pub(crate) fn slow(seconds: u64) -> Vec<Assumption> {
     vec![Assumption { takes: Duration::from_secs(seconds), ..Assumption::default() }]
 }

@@ -11,7 +11,7 @@ use homeostat_engine::{Explanation, Status};
 use homeostat_model::{Clause, Duration, ResourceId, Timestamp, Truth};
 
 use super::word;
-use crate::{api::Answer, story::clock};
+use crate::{api::Answer, printable::printable, story::clock};
 
 /// As wide as a line may become. A single word that is longer is not cut.
 const WIDTH: usize = 100;
@@ -108,7 +108,7 @@ fn moment(at: Timestamp, now: Timestamp) -> String {
 
 /// Writes `head` and behind it `text`, on as many lines as it needs; those after the first begin at `column`.
 fn paragraph(head: &str, text: &str, column: usize, out: &mut String) {
-    let mut line = head.to_owned();
+    let (text, mut line) = (printable(text), printable(head));
     let mut begun = false;
     for word in text.split_inclusive(' ') {
         let needed = line.chars().count() + word.trim_end().chars().count();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use homeostat_engine::{PlanState, PlanView, StepView};
 use homeostat_model::{PlanResult, Timestamp};
 
-use crate::story::clock;
+use crate::{printable::printable, story::clock};
 
 /// One line a plan. `open`: those that are over were not asked for.
 pub(super) fn list(plans: &[PlanView], open: bool) -> String {
@@ -16,14 +16,8 @@ pub(super) fn list(plans: &[PlanView], open: bool) -> String {
     let rows = plans.iter().map(|view| {
         let plan = &view.plan;
         let id = plan.id.to_string();
-        [
-            id,
-            view.state.word().into(),
-            plan.policy.to_string(),
-            plan.subject.to_string(),
-            plan.response.clone(),
-            news(view),
-        ]
+        let (policy, subject) = (plan.policy.to_string(), plan.subject.to_string());
+        [id, view.state.word().into(), policy, subject, plan.response.clone(), news(view)].map(|cell| printable(&cell))
     });
     let head = ["PLAN", "STATE", "POLICY", "RESOURCE", "RESPONSE", "NOW"].map(str::to_owned);
     let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
@@ -70,10 +64,10 @@ fn reason(result: &PlanResult) -> &str {
 /// All that is known of a plan.
 pub(super) fn whole(view: &PlanView) -> String {
     let plan = &view.plan;
-    let mut text = format!("plan {} {} {}\n", plan.id, plan.response, plan.subject);
+    let mut text = printable(&format!("plan {} {} {}", plan.id, plan.response, plan.subject)) + "\n";
     let mut line = |name: &str, value: &str| {
         // Writing to a String does not fail; here and below.
-        let _ = writeln!(text, "  {name:<10} {value}");
+        let _ = writeln!(text, "  {name:<10} {}", printable(value));
     };
     line("policy", &format!("{} (rung {}, priority {}, mode {})", plan.policy, plan.rung, plan.priority, plan.mode));
     line("state", view.state.word());
@@ -114,15 +108,10 @@ pub(super) fn whole(view: &PlanView) -> String {
     for (step, view) in plan.steps.iter().zip(&view.steps) {
         let after: Vec<String> = step.after.iter().map(ToString::to_string).collect();
         let after = if after.is_empty() { String::new() } else { format!(" after {}", after.join(", ")) };
-        let _ = writeln!(
-            text,
-            "  step {:<5} {}: {} {}{after}: {}",
-            step.id,
-            state(view),
-            step.resource,
-            step.action,
-            step.reason
-        );
+        let state = state(view);
+        let told = format!("  step {:<5} {state}: {} {}{after}: {}", step.id, step.resource, step.action, step.reason);
+        text.push_str(&printable(&told));
+        text.push('\n');
     }
     text
 }
@@ -140,5 +129,36 @@ fn moment(at: Timestamp) -> String {
     match jiff::Timestamp::from_millisecond(at.as_millis()) {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => "-".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_from_outside_moves_no_cursor_and_begins_no_line() {
+        let view: PlanView = serde_json::from_value(serde_json::json!({
+            "plan": {
+                "id": "p1-1", "created": 0, "policy": "p", "subject": "vm/a", "response": "restart", "rung": 1, "mode": "approve",
+                "evidence": {"truth": "true", "clauses": [
+                    {"text": "state == \"\u{1b}[2J\"", "truth": "true", "values": [["state", "\u{1b}[2J"]]}]},
+                "priority": 0, "effect": "a\nforged line", "steps": [
+                    {"id": 1, "resource": "vm/a", "action": {"restart": {}}, "adapter": "a", "timeout": "1m",
+                     "reason": "it is\r\u{202e}so"}],
+            },
+            "hash": "00", "state": "failed", "result": {"cancelled": {"reason": "\u{9b}31mred\nhash 11"}},
+            "ended": 0, "held": null,
+            "steps": [{"step": 1, "state": "failed", "reason": "no\u{7}"}],
+        }))
+        .unwrap();
+        for shown in [list(std::slice::from_ref(&view), false), whole(&view)] {
+            assert!(
+                shown.chars().all(|one| one == '\n' || !one.is_control()) && !shown.contains('\u{202e}'),
+                "{shown:?}"
+            );
+            assert!(shown.contains("\\u{9b}31mred\\nhash 11"), "{shown}");
+            assert!(!shown.lines().any(|line| line.starts_with("forged") || line.trim_start().starts_with("hash 11")));
+        }
     }
 }

@@ -106,6 +106,14 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_plans_goes_on_after_the_plan_that_the_one_before_has_ended_with() {
+        let which = Which::read("state=waiting,running&limit=7&continue=p1-9").unwrap();
+        let states = Some(vec!["waiting".into(), "running".into()]);
+        assert_eq!(which, Which { states, limit: 7, after: "p1-9".parse().ok() });
+        assert!(Which::read("continue=9").unwrap_err().error().contains("`9`"));
+    }
+
+    #[test]
     fn nobody_is_shown_more_than_the_most() {
         for great in ["10001", "99999999999999999999999999"] {
             assert_eq!(Asked::read(&format!("limit={great}"), now()).map(|asked| asked.limit), Ok(MAX_SHOWN));

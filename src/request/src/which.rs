@@ -1,7 +1,10 @@
 //! Which plans are asked for.
 
+use homeostat_model::PlanId;
+
 use crate::{
     Mistake,
+    named::plan_id,
     query::{limit, parameters},
 };
 
@@ -17,6 +20,8 @@ pub struct Which {
     pub states: Option<Vec<String>>,
     /// How many at most.
     pub limit: usize,
+    /// Only those that are older than this one, which a list before has ended with.
+    pub after: Option<PlanId>,
 }
 
 impl Which {
@@ -25,9 +30,10 @@ impl Which {
     /// # Errors
     /// [`Mistake`] when it cannot be read.
     pub fn read(query: &str) -> Result<Self, Mistake> {
-        let mut found = parameters(query, &["state", "limit"])?;
+        let mut found = parameters(query, &["state", "limit", "continue"])?;
         let limit = limit(found.get("limit"), LISTED, MAX_LISTED)?;
         let states = found.remove("state").map(|states| states.split(',').map(str::to_owned).collect());
-        Ok(Self { states, limit })
+        let after = found.remove("continue").map(|id| plan_id(&id)).transpose()?;
+        Ok(Self { states, limit, after })
     }
 }

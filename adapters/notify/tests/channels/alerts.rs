@@ -46,7 +46,7 @@ async fn an_alert_is_posted_again_while_it_is_open_and_ended_when_it_is_over() {
             (Some("hot"), told.at.as_millis())
         );
     }
-    running.outbox.resolved(&told.finding);
+    running.outbox.resolved(&told.topic());
     let requests = receiver.until(|requests| alerts(requests.last().unwrap()).iter().all(|(_, open)| !open)).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(receiver.requests().len(), requests.len(), "what is over is not posted again");
@@ -58,7 +58,7 @@ async fn an_alert_that_is_over_at_once_stays_long_enough_to_be_noticed() {
     let mut running = Running::start(channel(&receiver, r#", "keepFor": "2s""#), a_day());
     let told = notification(1, Severity::Warning, "hot");
     running.outbox.hand(told.clone());
-    running.outbox.resolved(&told.finding);
+    running.outbox.resolved(&told.topic());
     running.report().await;
     tokio::time::sleep(Duration::from_millis(1200)).await;
     let open: Vec<bool> = receiver.requests().iter().flat_map(alerts).map(|(_, open)| open).collect();
@@ -74,7 +74,7 @@ async fn what_was_over_before_the_alertmanager_could_be_told_is_told_and_ended()
     let told = notification(1, Severity::Warning, "hot");
     running.outbox.hand(told.clone());
     receiver.until(|requests| !requests.is_empty()).await;
-    running.outbox.resolved(&told.finding);
+    running.outbox.resolved(&told.topic());
     running.report().await;
     let requests = receiver.until(|requests| requests.len() == 4).await;
     let open: Vec<bool> = requests.iter().flat_map(alerts).map(|(_, open)| open).collect();
@@ -89,7 +89,7 @@ async fn an_alert_that_comes_again_before_its_end_stays_open() {
     let told = notification(1, Severity::Warning, "hot");
     running.outbox.hand(told.clone());
     running.report().await;
-    running.outbox.resolved(&told.finding);
+    running.outbox.resolved(&told.topic());
     running.outbox.hand(notification(2, Severity::Warning, "hotter"));
     running.report().await;
     tokio::time::sleep(Duration::from_millis(2500)).await;
@@ -114,7 +114,7 @@ async fn an_alert_of_somebody_who_is_gone_is_posted_at_once_and_kept_up_until_it
     }
     // Who says it again, as after a change of the configuration, changes nothing.
     running.outbox.stands(&told);
-    running.outbox.resolved(&told.finding);
+    running.outbox.resolved(&told.topic());
     let requests = receiver.until(|requests| alerts(requests.last().unwrap()).iter().all(|(_, open)| !open)).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(receiver.requests().len(), requests.len(), "what is over is not posted again");
@@ -127,7 +127,7 @@ async fn an_alert_that_stands_and_was_not_delivered_yet_is_delivered_once() {
     let told = notification(1, Severity::Warning, "hot");
     running.outbox.stands(&told);
     running.outbox.hand(told.clone());
-    running.outbox.resolved(&told.finding);
+    running.outbox.resolved(&told.topic());
     running.report().await;
     let requests = receiver.until(|requests| requests.last().is_some_and(|last| !alerts(last)[0].1)).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -143,7 +143,7 @@ async fn an_older_notification_that_arrives_late_does_not_open_again_what_is_ove
     let (first, second) = (notification(1, Severity::Warning, "hot"), notification(2, Severity::Warning, "hotter"));
     for told in [&first, &second] {
         running.outbox.hand(told.clone());
-        running.outbox.resolved(&told.finding);
+        running.outbox.resolved(&told.topic());
     }
     receiver.until(|requests| requests.len() >= 2).await;
     running.report().await;
@@ -161,7 +161,7 @@ async fn what_is_over_is_not_forgotten_before_its_oldest_notification_has_arrive
     let (first, second) = (notification(1, Severity::Warning, "hot"), notification(2, Severity::Warning, "hotter"));
     for told in [&first, &second] {
         channel.handed(told);
-        channel.resolved(&told.finding);
+        channel.resolved(&told.topic());
     }
     let (running, stop) = (channel.clone(), CancellationToken::new());
     let stopped = stop.clone();

@@ -25,6 +25,7 @@ fn notification(number: u64, severity: Severity, message: &str) -> Notification 
         at: Clock::system().now(),
         finding: serde_json::from_str(r#"{"policy": "too-hot", "resource": "vm/web-1"}"#).unwrap(),
         rung: None,
+        asks: None,
         severity,
         message: message.into(),
         to: [ChannelName::new("channel").unwrap()].into(),
