@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use homeostat_engine::Input;
 use homeostat_model::{AdapterName, IdempotencyKey, StepCommand, StepReport, StepResult};
 use homeostat_port::{Adapter, Clock, ProgressSink, ascertain, execute};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::Message;
@@ -18,8 +21,14 @@ pub(crate) struct Dispatcher {
     adapters: BTreeMap<AdapterName, Arc<dyn Adapter>>,
     clock: Clock,
     reports: mpsc::Sender<Message>,
-    in_flight: BTreeMap<IdempotencyKey, CancellationToken>,
+    in_flight: BTreeMap<IdempotencyKey, InFlight>,
     tasks: JoinSet<()>,
+}
+
+/// A step that is being carried out, or asked about, also after it was called off.
+struct InFlight {
+    cancel: CancellationToken,
+    task: AbortHandle,
 }
 
 impl Dispatcher {
@@ -33,20 +42,28 @@ impl Dispatcher {
         self.begin(command, false);
     }
 
-    /// Finds out what became of a step that was begun before the program was; the report comes as a message too.
+    /// Finds out what became of a step of which nothing was heard: it was begun before the program was, or its report is overdue. The report
+    /// comes as a message too. One that is still being carried out reports by itself: asked meanwhile, its system may say that it is not done,
+    /// and it would be done again.
     pub(crate) fn probe(&mut self, command: StepCommand) {
-        self.begin(command, true);
+        let is_going_on = self.in_flight.get(&command.key).is_some_and(|one| !one.task.is_finished());
+        if is_going_on {
+            tracing::warn!(key = %command.key, "step is overdue; it is still being carried out");
+        } else {
+            self.begin(command, true);
+        }
     }
 
     fn begin(&mut self, command: StepCommand, begun_before: bool) {
         // Steps that have ended are forgotten here: their number is bounded by the plans in flight.
         while self.tasks.try_join_next().is_some() {}
-        self.in_flight.retain(|_, cancel| !cancel.is_cancelled());
+        self.in_flight.retain(|_, one| !one.task.is_finished());
         let adapter = self.adapters.get(&command.adapter).cloned();
-        let cancel = CancellationToken::new();
-        self.in_flight.insert(command.key.clone(), cancel.clone());
+        let (key, cancel) = (command.key.clone(), CancellationToken::new());
+        let called_off = cancel.clone();
         let (clock, reports) = (self.clock, self.reports.clone());
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
+            let cancel = called_off;
             let what = if begun_before { "step is probed" } else { "step begins" };
             tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, what);
             let result = match adapter {
@@ -62,18 +79,18 @@ impl Dispatcher {
                 None => StepResult::Refused { reason: format!("no adapter is called {}", command.adapter) },
             };
             tracing::info!(key = %command.key, ?result, "step ended");
-            cancel.cancel();
             let StepCommand { plan, step, key, generation, .. } = command;
             let report = Input::Report(StepReport { plan, step, key, generation, result });
             // Nobody listens any more only when the program ends; then the journal knows the step as unfinished.
             let _ = reports.send(Message::Input(Box::new(report))).await;
         });
+        self.in_flight.insert(key, InFlight { cancel, task });
     }
 
     /// Calls a step off.
     pub(crate) fn cancel(&mut self, key: &IdempotencyKey) {
-        if let Some(cancel) = self.in_flight.remove(key) {
-            cancel.cancel();
+        if let Some(one) = self.in_flight.get(key) {
+            one.cancel.cancel();
         }
     }
 
