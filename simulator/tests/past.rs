@@ -36,6 +36,8 @@ fn site() -> String {
         policy("grown", "select: {kind: vm}\non: vm.grown\ncooldown: 0s\nmode: approve\napproval: {within: 2m, otherwise: approve}\npromote: {after: 2, to: auto}\nthen: [{resize: {vcpus: +1}}]"),
         // People are told after what is passed over: that alone is no record that outlasts the program.
         policy("leave", "select: {kind: host}\non: host.leaving\ncooldown: 1m\nthen: [{evacuate: , within: 20s}, {notify: {message: look}}]"),
+        // The first rung is not meant, or cannot be done; the last one waits for the guard's budget.
+        policy("passing", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.75\ncooldown: 1m\nthen: [{resize: {vcpus: +1000}, if: last(\"disk.used\") > 0.85}, {resize: {vcpus: +2000}}, {restart: , if: last(\"disk.used\") < 0.9}]"),
         policy("told", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.7\ncooldown: 10m\nthen: [{notify: {message: full}}]"),
     ]
     .concat()
