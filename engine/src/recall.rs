@@ -308,6 +308,8 @@ impl Engine {
         self.quarantine_recalls(finding, Some(at));
         self.told.remove(finding);
         memory.open.remove(finding);
+        // It was open when an engine ended, and counted as having held since: it has to hold anew.
+        memory.counting.remove(finding);
         let goes_on = memory.in_flight(finding);
         if !goes_on && memory.ladders.get(finding).is_some_and(|ladder| ladder.until.is_some_and(|until| until <= at)) {
             memory.ladders.remove(finding);

@@ -145,6 +145,9 @@ impl World {
         let end = self.tick + CALM;
         self.run_until(end);
         self.ask();
+        for what in self.twice() {
+            self.fact(&Fact::Twice(&what));
+        }
         self.fact(&Fact::Quiet);
         self.repeat();
     }
@@ -470,6 +473,15 @@ impl World {
         {
             self.broken.push(Broken { promise: 13, seed: self.seed, what });
         }
+    }
+
+    /// What the data centre's own account says was done twice under one key, or ran in two places.
+    fn twice(&self) -> Vec<String> {
+        let again = self.centre.ledger().accounts().iter().filter(|(_, account)| account.applied > 1);
+        let again = again.map(|(key, account)| format!("{key} was done {} times", account.applied));
+        let ran = self.centre.effects().ran_twice().iter();
+        let ran = ran.map(|one| format!("{} ran on {:?} after {}", one.workload, one.hosts, one.at.since(START)));
+        again.chain(ran).collect()
     }
 
     fn ask(&mut self) {
