@@ -25,8 +25,10 @@ struct NextDeed {
 enum Passed {
     /// People are told by it.
     Told(Response),
-    /// It cannot be done, or is not meant.
+    /// It cannot be done.
     Over(String),
+    /// It is not meant.
+    Unmet(String),
 }
 
 impl Engine {
@@ -55,6 +57,7 @@ impl Engine {
         case.plan = Some(id);
         case.hold = waits.filter(|_| self.proposals.contains_key(&id));
         case.answering = true;
+        case.unmeant = 0;
         case.pursue(done);
         let (policy, rung) = (case.policy.clone(), case.rung);
         self.joined.entry(id).or_default().insert(finding.clone());
@@ -99,11 +102,10 @@ impl Engine {
     /// A ladder goes on to a rung that another finding's plan does for it: those before it are done with.
     fn pass_by(&mut self, finding: &FindingRef, before: Vec<(usize, Passed)>, out: &mut Vec<Output>) {
         for (index, passed) in before {
-            let Some(policy) = self.cases.get(finding).map(|case| case.policy.clone()) else { return };
-            let Some(rung) = policy.then.get(index) else { return };
             match passed {
                 Passed::Told(response) => self.tell_rung(finding, index, &response, out),
-                Passed::Over(reason) => self.skip(finding, index, rung.response.to_string(), reason, out),
+                Passed::Over(reason) => self.skip(finding, index, reason, false, out),
+                Passed::Unmet(reason) => self.skip(finding, index, reason, true, out),
             }
         }
     }
@@ -116,6 +118,7 @@ impl Engine {
             case.plan = Some(plan.id);
             case.hold = None;
             case.answering = true;
+            case.unmeant = 0;
             case.pursue(done.clone());
             if *finding != plan.finding() {
                 let (policy, rung) = (case.policy.clone(), case.rung);
@@ -242,7 +245,7 @@ impl Engine {
         for (index, rung) in policy.then.iter().enumerate().skip(first) {
             let passed = match self.decider.prescribe(self.now, finding, index, changes)? {
                 Prescribed::Do(response @ Response::Notify { .. }) => Passed::Told(response),
-                Prescribed::Pass(reason) => Passed::Over(reason),
+                Prescribed::Pass(reason) => Passed::Unmet(reason),
                 Prescribed::Unknown(_) => return None,
                 Prescribed::Do(response) => {
                     let around = self.around(&projection, &barred);

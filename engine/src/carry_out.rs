@@ -10,8 +10,6 @@ use homeostat_plan::{Deed, Run, unmet};
 
 use crate::{CommandRefused, Engine, Output, ending::Ending, engine::Alarm};
 
-/// How long after a step's own timeout its report may still come: the driver probes the system in that time.
-pub(crate) const REPORT_GRACE: Duration = Duration::from_mins(1);
 /// How often it is looked whether a plan has helped: no source measures more often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -124,18 +122,17 @@ impl Engine {
         let begun = self.runs.get_mut(&plan).is_some_and(|run| run.begin(deed.step.id).is_ok());
         if begun {
             let command = self.command_of(plan, deed, self.now);
+            self.await_report(&command);
             self.record(out, Entry::StepDispatched { plan, step: command.step, key: command.key.clone() });
             out.push(Output::Dispatch(command));
         }
         begun
     }
 
-    /// The deed as its adapter is handed it, or was when it was `begun`; its report is awaited from here on.
-    pub(crate) fn command_of(&mut self, plan: PlanId, deed: Deed, begun: Timestamp) -> StepCommand {
+    /// The deed as its adapter is handed it, or was when it was `begun`.
+    pub(crate) fn command_of(&self, plan: PlanId, deed: Deed, begun: Timestamp) -> StepCommand {
         let Deed { step, attempt, action, timeout, .. } = deed;
         let key = IdempotencyKey::of(plan, step.id, attempt);
-        let overdue = self.now + timeout.plus(REPORT_GRACE);
-        self.alarms.insert((overdue, Alarm::Overdue(plan, step.id, key.clone())));
         StepCommand {
             plan,
             step: step.id,
@@ -194,16 +191,6 @@ impl Engine {
         let left = self.lanes.leave(key);
         self.go_on(*plan, out);
         self.call_next(left, out);
-    }
-
-    /// No report came in time.
-    pub(crate) fn overdue(&mut self, plan: PlanId, step: StepId, key: IdempotencyKey, out: &mut Vec<Output>) {
-        let running = self.runs.get(&plan).and_then(|run| run.running_key(step));
-        if running.as_ref() == Some(&key) {
-            out.push(Output::Cancel(key.clone()));
-            let result = StepResult::Unknown { reason: "no report came".into() };
-            self.reported(&StepReport { plan, step, key, generation: self.generation, result }, out);
-        }
     }
 
     /// Calls off a plan that waits, where nobody asks what comes of it.

@@ -27,6 +27,9 @@ pub(crate) struct Case {
     pub(crate) rests_until: Option<Timestamp>,
     /// The rungs that were passed over, and why, as they were last recorded.
     pub(crate) passed: Vec<(usize, String)>,
+    /// How many rungs, from the first on, were passed over since their `if` was not met, while nothing else was done: as long as it is at the
+    /// next one, nothing was tried.
+    pub(crate) unmeant: usize,
     /// Since when it is not known what to do.
     pub(crate) undecided_since: Option<Timestamp>,
     /// When it is looked at again by itself; one alarm at a time.
@@ -83,6 +86,8 @@ pub(crate) struct Climbed {
     pub(crate) told: bool,
     /// Nothing more is to be done, of a finding that was open when homeostat last ended.
     pub(crate) settled: Option<Settled>,
+    /// The rungs that were passed over, and why, of a finding that was open when homeostat last ended.
+    pub(crate) passed: Vec<(usize, String)>,
     /// Since when its times run: they go on too.
     pub(crate) began: Began,
     /// The rung at which it goes on when the plan in flight has ended.
@@ -102,6 +107,7 @@ impl Case {
             settled: None,
             rests_until: None,
             passed: Vec::new(),
+            unmeant: 0,
             undecided_since: None,
             alarm: None,
             began: Began::default(),
@@ -122,6 +128,8 @@ impl Case {
             self.attempts = 0;
             self.settled = None;
             self.pursued.clear();
+            self.passed.clear();
+            self.unmeant = 0;
             self.hold = None;
             self.undecided_since = None;
             self.began = Began::default();
@@ -135,7 +143,7 @@ impl Case {
             (self.rung, self.attempts) = (climbed.rung, climbed.attempts);
             self.disrupted = climbed.disrupted;
             self.known_to_people = climbed.told;
-            self.settled = climbed.settled;
+            (self.settled, self.passed) = (climbed.settled, climbed.passed);
             (self.began, self.out_of_time) = (climbed.began, climbed.next);
         }
     }
@@ -173,7 +181,35 @@ impl Case {
         exhausted
     }
 
+    /// Its rung is passed over; `unmet`: since its `if` is not met.
+    pub(crate) fn pass(&mut self, unmet: bool) {
+        if unmet && self.is_untried() {
+            self.unmeant += 1;
+        }
+        self.next_rung();
+    }
+
+    /// Whether nothing of the ladder was done, and nothing found to be impossible.
+    fn is_untried(&self) -> bool {
+        self.rung == self.unmeant && self.attempts == 0
+    }
+
+    /// The rung at which it goes on after a restart. Where nothing was tried it begins anew: what was not meant then may be meant now.
+    pub(crate) fn place(&self) -> usize {
+        if self.plan.is_none() && self.is_untried() { 0 } else { self.rung }
+    }
+
     pub(crate) fn next_rung(&mut self) {
         self.go_to(self.rung + 1);
     }
+}
+
+/// Notes in `passed` why a rung was passed over; gives whether that is new.
+pub(crate) fn passes(passed: &mut Vec<(usize, String)>, rung: usize, reason: &str) -> bool {
+    if passed.iter().any(|(known, why)| *known == rung && why == reason) {
+        return false;
+    }
+    passed.retain(|(known, _)| *known != rung);
+    passed.push((rung, reason.to_owned()));
+    true
 }

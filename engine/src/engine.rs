@@ -40,8 +40,10 @@ pub(crate) enum Alarm {
     Reconsider(FindingRef),
     /// The time of a plan that waits for people is over.
     Ballot(PlanId),
-    /// What was begun under this key should have been reported by now.
-    Overdue(PlanId, homeostat_model::StepId, IdempotencyKey),
+    /// What was begun under this key, at this moment, should have been reported by now.
+    Overdue(IdempotencyKey, Timestamp),
+    /// What was asked about it should have been answered.
+    Unheard(IdempotencyKey),
     /// A step that has failed may be tried again.
     TryAgain(PlanId),
     /// It is looked whether a plan has helped.
@@ -87,6 +89,8 @@ pub struct Engine {
     /// What may have been done of plans that have ended, until a person has looked: it counts as done.
     pub(crate) doubtful: BTreeMap<PlanId, Plan>,
     pub(crate) lanes: Lanes,
+    /// Overdue steps that were asked about, as long as nothing has been heard since, and how long each may take.
+    pub(crate) inquiries: BTreeMap<IdempotencyKey, Duration>,
     /// The plans in flight of which it was recorded that it is looked whether they helped.
     pub(crate) verifying: BTreeSet<PlanId>,
     /// Plans of an earlier generation, and the adapters that have not described yet what there is.
@@ -148,6 +152,7 @@ impl Engine {
             runs: BTreeMap::new(),
             doubtful: BTreeMap::new(),
             lanes: Lanes::default(),
+            inquiries: BTreeMap::new(),
             verifying: BTreeSet::new(),
             recovered: BTreeMap::new(),
             standing: BTreeSet::new(),
@@ -189,8 +194,7 @@ impl Engine {
         policies: &[Arc<Policy>],
         out: &mut Vec<Output>,
     ) -> Result<(), Vec<CompileError>> {
-        self.advance(at, out);
-        self.started.get_or_insert(self.now);
+        self.hear(at, out);
         let mut changes = Vec::new();
         let before = self.texts();
         let loaded = self.decider.replace_policies(self.now, policies, &self.topology, &mut changes);
@@ -229,8 +233,7 @@ impl Engine {
 
     /// Takes in one input at `at`.
     pub fn handle(&mut self, at: Timestamp, input: Input, out: &mut Vec<Output>) {
-        self.advance(at, out);
-        self.started.get_or_insert(self.now);
+        self.hear(at, out);
         match input {
             Input::Capabilities(capabilities) => {
                 self.capabilities.insert(capabilities.adapter.clone(), capabilities);
@@ -257,8 +260,7 @@ impl Engine {
         command: OperatorCommand,
         out: &mut Vec<Output>,
     ) -> Result<(), CommandRefused> {
-        self.advance(at, out);
-        self.started.get_or_insert(self.now);
+        self.hear(at, out);
         self.command(command, out)
     }
 
@@ -470,7 +472,8 @@ impl Engine {
                 self.woken(&finding, out);
             }
             Alarm::Ballot(plan) => self.ballot_due(plan, out),
-            Alarm::Overdue(plan, step, key) => self.overdue(plan, step, key, out),
+            Alarm::Overdue(key, begun) => self.overdue(key, begun, out),
+            Alarm::Unheard(key) => self.unheard(key, out),
             Alarm::TryAgain(plan) => self.go_on(plan, out),
             Alarm::Look(plan) => self.look(plan, out),
             Alarm::RungOver(finding, rung, since) => self.rung_over(&finding, rung, since, out),

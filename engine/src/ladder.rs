@@ -11,7 +11,8 @@ use homeostat_policy::Policy;
 
 use crate::{
     Engine, Output,
-    case::{Case, Climbed, Settled},
+    arbitration::number,
+    case::{Case, Climbed, Settled, passes},
     engine::Alarm,
 };
 
@@ -229,11 +230,11 @@ impl Engine {
                 }
             };
             if let Some(reason) = skipped {
-                self.skip(finding, index, rung.response.to_string(), reason, out);
+                self.skip(finding, index, reason, guarded, out);
             }
             nothing_meant &= guarded;
             if let Some(case) = self.cases.get_mut(finding) {
-                case.next_rung();
+                case.pass(guarded);
             }
         }
     }
@@ -252,28 +253,27 @@ impl Engine {
         if driven { None } else { self.wait(finding, policy, "no adapter drives the resource yet") }
     }
 
-    /// Records that a rung was passed over, once for each reason.
+    /// Records that a rung was passed over, once for each reason; `unmet`: since its `if` is not met.
     pub(crate) fn skip(
         &mut self,
         finding: &FindingRef,
         rung: usize,
-        response: String,
         reason: String,
+        unmet: bool,
         out: &mut Vec<Output>,
     ) {
         let Some(case) = self.cases.get_mut(finding) else { return };
-        if case.passed.iter().any(|(known, why)| *known == rung && *why == reason) {
-            return;
+        let Some(response) = case.policy.then.get(rung).map(|rung| rung.response.to_string()) else { return };
+        if passes(&mut case.passed, rung, &reason) {
+            let (finding, rung) = (finding.clone(), Some(number(rung)));
+            self.record(out, Entry::Skipped { finding, response, reason, rung, unmet, next: None });
         }
-        case.passed.retain(|(known, _)| *known != rung);
-        case.passed.push((rung, reason.clone()));
-        self.record(out, Entry::Skipped { finding: finding.clone(), response, reason, next: None });
     }
 
     /// No rung is meant now: the ladder begins again when that changes.
     fn begin_anew(&mut self, finding: &FindingRef) -> Verdict {
         let Some(case) = self.cases.get_mut(finding) else { return Verdict::Nothing };
-        (case.rung, case.attempts) = (0, 0);
+        (case.rung, case.attempts, case.unmeant) = (0, 0, 0);
         Verdict::Wait(Hold::Undecided { what: "no response of the ladder is meant now".into() })
     }
 
@@ -334,6 +334,7 @@ impl Engine {
             Mode::Recommend => {
                 let Some(case) = self.cases.get_mut(finding) else { return };
                 case.settled = Some(Settled::Mode);
+                case.unmeant = 0;
                 self.recommend(&plan, &policy);
                 self.keep_recent(Run::new(plan.clone()), None);
                 self.record(out, Entry::PlanMade(plan));
@@ -401,6 +402,7 @@ impl Engine {
             disrupted: case.disrupted,
             told,
             settled: None,
+            passed: Vec::new(),
             began: case.began,
             next: None,
             until: self.now + within,
@@ -419,6 +421,7 @@ impl Engine {
         let settled = climbed.settled.take();
         let handed_over = climbed.told || settled == Some(Settled::HandedOver);
         let counts = climbed.policy.answers_events() || climbed.disrupted || handed_over;
+        climbed.passed.clear();
         climbed.told = handed_over || settled == Some(Settled::Told);
         if counts && climbed.until > now && (climbed.rung > 0 || climbed.attempts > 0) {
             climbed.until = now + climbed.policy.recurs_within().max(RECURS_WITHIN);

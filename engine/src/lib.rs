@@ -25,8 +25,9 @@
 //!   So a recording of the inputs and their times replays to the same outputs, with any pattern of ticks.
 //! - **Order.** Outputs are carried out in their order. A [`Output::Record`] is durable before a later
 //!   [`Output::Dispatch`] of the same call leaves the program.
-//! - **Steps.** Each dispatched step is reported exactly once, with [`Input::Report`], under its idempotency key. A report
-//!   that never comes counts as "outcome not known" when the step's timeout and a grace have passed; one that comes twice,
+//! - **Steps.** Each dispatched step is reported exactly once, with [`Input::Report`], under its idempotency key, within its timeout and
+//!   [`REPORT_GRACE`](homeostat_model::REPORT_GRACE). After that [`Output::Probe`] asks for it: a driver that still carries it out goes
+//!   on, another one finds out what became of it. Where nobody answers either, the outcome is not known. A report that comes twice,
 //!   late or from another generation is refused and changes nothing.
 //! - **After a restart.** What the engine before knew, and recorded since, is told with [`Input::Recalled`]: cooldowns, budgets, ladders go on.
 //!   Every few seconds the driver keeps what [`Engine::counted`] gives.
@@ -61,6 +62,7 @@ mod input;
 mod ladder;
 mod mark;
 mod output;
+mod overdue;
 mod past;
 mod patience;
 mod progress;

@@ -9,8 +9,9 @@ pub enum Output {
     Record(Record),
     /// Hand this step to its adapter.
     Dispatch(StepCommand),
-    /// Ask the adapter of this step what became of it, and begin nothing. Answered like a dispatched step: done when it is done, also
-    /// if that takes its timeout; failed when it is known not to be done; unknown when nobody can tell.
+    /// Ask the adapter of this step what became of it, and begin nothing: after a crash, and when its report is overdue. Answered like a
+    /// dispatched step: done when it is done, also if that takes its timeout; failed when it is known not to be done; unknown when nobody
+    /// can tell. One that is still being carried out is answered by its own report.
     Probe(StepCommand),
     /// Call off the step that was dispatched under this key, if it still can be.
     Cancel(IdempotencyKey),

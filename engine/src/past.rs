@@ -120,6 +120,9 @@ pub(crate) struct Ladder {
     pub(crate) told: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) settled: Option<Settled>,
+    /// The rungs that were passed over since it opened, and why: that is said once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) passed: Vec<(usize, String)>,
     /// Since when the time of its rung runs, and that of all of it.
     #[serde(flatten)]
     pub(crate) began: Began,
@@ -135,7 +138,9 @@ impl Past {
     /// Whether a record says something that outlasts the program: the others need not be given with [`crate::Input::Recalled`].
     #[must_use]
     pub fn concerns(entry: &Entry) -> bool {
-        !matches!(entry, Entry::Skipped { next: None, .. } | Entry::Verifying { .. } | Entry::InputRefused { .. })
+        // Those of older versions do not say which rung they are about.
+        let unplaced = matches!(entry, Entry::Skipped { rung: None, next: None, .. });
+        !unplaced && !matches!(entry, Entry::Verifying { .. } | Entry::InputRefused { .. })
     }
 }
 
@@ -146,12 +151,13 @@ impl Engine {
         // One that has closed is there as long as its plan is in flight.
         let cases = self.cases.iter().map(|(finding, case)| {
             let ladder = Ladder {
-                rung: case.rung,
+                rung: case.place(),
                 attempts: case.attempts,
                 disrupted: case.disrupted,
                 known: case.known_to_people,
                 told: case.settled == Some(Settled::Told),
                 settled: case.settled.clone().filter(|settled| *settled != Settled::Told),
+                passed: case.passed.clone(),
                 began: case.began,
                 next: case.out_of_time,
                 until: case.closed.then_some(self.now),
@@ -159,10 +165,11 @@ impl Engine {
             (finding.clone(), ladder)
         });
         let climbed = self.climbed.iter().filter(|(_, climbed)| climbed.until > self.now).map(|(finding, climbed)| {
-            let Climbed { rung, attempts, disrupted, told: known, settled, began, next, until, .. } = climbed.clone();
+            let Climbed { rung, attempts, disrupted, told: known, settled, passed, began, next, until, .. } =
+                climbed.clone();
             let until = Some(until);
             let (told, settled) = (settled == Some(Settled::Told), settled.filter(|settled| *settled != Settled::Told));
-            (finding.clone(), Ladder { rung, attempts, disrupted, known, told, settled, began, next, until })
+            (finding.clone(), Ladder { rung, attempts, disrupted, known, told, settled, passed, began, next, until })
         });
         Past {
             at: self.now,

@@ -13,7 +13,7 @@
 use homeostat_model::{Duration, Entry, FindingRef, Impact, Plan, PlanId, Timestamp};
 use homeostat_policy::HandOver;
 
-use crate::{Engine, Output, case::Case, engine::Alarm};
+use crate::{Engine, Output, arbitration::number, case::Case, engine::Alarm};
 
 impl Engine {
     /// `plan` begins, which is for this finding, or for it too: from now on the time of its rung runs, and that of its ladder.
@@ -84,16 +84,17 @@ impl Engine {
         };
         let Some(case) = self.cases.get_mut(finding).filter(climbs) else { return false };
         let Some(rung) = case.policy.then.get(case.rung) else { return false };
-        let (response, plan) = (rung.response.to_string(), case.plan);
+        let (response, plan, left) = (rung.response.to_string(), case.plan, number(case.rung));
         let reason = format!("it has not helped within {limit}");
         let first = case.out_of_time.is_none();
         match plan {
             Some(_) => case.out_of_time = Some(next),
             None => case.go_to(next),
         }
-        let number = u16::try_from(next + 1).unwrap_or(u16::MAX);
-        let left = Entry::Skipped { finding: finding.clone(), response, reason: reason.clone(), next: Some(number) };
-        self.record(out, left);
+        let (rung, next) = (Some(left), Some(number(next)));
+        let entry =
+            Entry::Skipped { finding: finding.clone(), response, reason: reason.clone(), rung, unmet: false, next };
+        self.record(out, entry);
         // A plan that others have joined is carried out as the one that made it says.
         if let Some(plan) = plan.filter(|id| first && self.speaks_for(finding, *id)) {
             self.stop_early(plan, &reason, out);

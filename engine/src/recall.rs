@@ -16,7 +16,7 @@ use crate::{
     Engine, Output, Past,
     approval::TIME,
     asked::Asked,
-    case::{Climbed, Settled},
+    case::{Climbed, Settled, passes},
     ending::Ending,
     engine::Alarm,
     ladder::{RECURS_WITHIN, pause_after},
@@ -82,6 +82,14 @@ impl Ladder {
         (self.rung, self.attempts, self.began.rung) = (rung, 0, None);
     }
 
+    /// A rung was passed over: the ladder goes on after it, unless all that stands before was not meant either ([`Case::place`]).
+    fn pass(&mut self, rung: usize, reason: &str, unmet: bool) {
+        passes(&mut self.passed, rung, reason);
+        if (!unmet || self.is_climbed()) && self.rung <= rung {
+            self.go_to(rung + 1);
+        }
+    }
+
     /// A plan was made for it at this rung.
     fn be_at(&mut self, rung: usize) {
         if self.rung != rung {
@@ -110,6 +118,7 @@ impl Ladder {
     fn close(&mut self, at: Timestamp, policy: &Policy) {
         self.known |= std::mem::take(&mut self.told) || self.settled == Some(Settled::HandedOver);
         self.settled = None;
+        self.passed.clear();
         self.until = Some(at + recurs_within(policy));
     }
 }
@@ -199,6 +208,11 @@ impl Engine {
                 let goes_on = memory.in_flight(finding);
                 if let Some(ladder) = memory.ladder(finding) {
                     ladder.leave(usize::from(next.saturating_sub(1)), goes_on);
+                }
+            }
+            Entry::Skipped { finding, reason, rung: Some(rung), unmet, next: None, .. } => {
+                if let Some(ladder) = memory.ladder(finding) {
+                    ladder.pass(usize::from(rung.saturating_sub(1)), reason, *unmet);
                 }
             }
             Entry::Held { finding, hold: Hold::CalledOff } => {
@@ -304,6 +318,8 @@ impl Engine {
         self.quarantine_recalls(finding, Some(at));
         self.told.remove(finding);
         memory.open.remove(finding);
+        // It was open when an engine ended, and counted as having held since: it has to hold anew.
+        memory.counting.remove(finding);
         let goes_on = memory.in_flight(finding);
         if !goes_on && memory.ladders.get(finding).is_some_and(|ladder| ladder.until.is_some_and(|until| until <= at)) {
             memory.ladders.remove(finding);
@@ -498,7 +514,7 @@ impl Engine {
                 counting.insert(finding.clone(), held);
             }
             ladder.until = Some(at + recurs_within(&policy));
-            goes_on || ladder.is_climbed() || ladder.settled.is_some()
+            goes_on || ladder.is_climbed() || ladder.settled.is_some() || !ladder.passed.is_empty()
         });
     }
 
@@ -522,11 +538,11 @@ impl Engine {
         }
         for (finding, ladder) in std::mem::take(&mut memory.ladders) {
             let Some(policy) = self.same(&memory, &finding.policy) else { continue };
-            let Ladder { rung, attempts, disrupted, known, told, settled, began, next, until } = ladder;
+            let Ladder { rung, attempts, disrupted, known, told, settled, passed, began, next, until } = ladder;
             // What a person knows of since before settles by that when it is looked at again, of which there is no record.
             let (told, settled) = (known, settled.or((told && !known).then_some(Settled::Told)));
             if let Some(until) = until.filter(|until| *until > now) {
-                let climbed = Climbed { policy, rung, attempts, disrupted, told, settled, began, next, until };
+                let climbed = Climbed { policy, rung, attempts, disrupted, told, settled, passed, began, next, until };
                 self.climbed.insert(finding, climbed);
             }
         }

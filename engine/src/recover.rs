@@ -67,6 +67,7 @@ impl Engine {
             self.lanes.take(&self.topology, &key, &deed);
             let begun = dispatched_at(open, &key).unwrap_or(open.made.created);
             let command = self.command_of(id, deed, begun);
+            self.await_report(&command);
             out.push(Output::Probe(command));
         }
         self.go_on(id, out);

@@ -11,7 +11,7 @@ mod bench;
 
 use bench::{Bench, at, host, id, policies, policy, vm};
 use expect_test::expect;
-use homeostat_engine::{Generation, OperatorCommand};
+use homeostat_engine::{Generation, Input, OperatorCommand, Output};
 use homeostat_model::*;
 use homeostat_simulator::Assumption;
 
@@ -22,20 +22,21 @@ fn an_unknown_outcome_is_neither_repeated_nor_passed_by() {
     let yaml = [policy("down", down), policy("crash", restart)].concat();
     let dead = host("host/a", 16.0, &[("state", "down".into())]);
     let resources = vec![dead, host("host/b", 16.0, &[]), host("host/c", 16.0, &[]), vm("vm/one", "host/a", 4.0)];
-    // Longer than the step's timeout and its grace: no report comes in time.
+    // Longer than the step's timeout and its grace, and as long again: no report comes in time.
     let lost = Assumption { resource: Some(id("vm/one")), takes: Duration::from_mins(60), ..Assumption::default() };
     let mut bench = Bench::new(&yaml, resources, vec![lost]);
-    bench.event(1, "host/a", "host.down", &[]).until(1000, expect![[r#"
+    bench.event(1, "host/a", "host.down", &[]);
+    bench.sample(400, "vm/one", "cpu", 0.5).until(1000, expect![[r#"
         1s opened down on host/a: event host.down is true
         1s plan p1-1 evacuate for down: host/a fence, vm/one after [1] restart on host/b
         1s begins p1-1/1
         1s ended p1-1/1: Done { observed: "assumed" }
         1s begins p1-1/2
-        361s ended p1-1/2: Unknown { reason: "no report came" }
-        361s plan p1-1: Failed { step: StepId(2), reason: "outcome not known: no report came" }
-        361s handed over down on host/a: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
-        361s told: a person has to go on with host/a: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
-        361s closed down on host/a: a person has to look
+        790s ended p1-1/2: Unknown { reason: "no report came" }
+        790s plan p1-1: Failed { step: StepId(2), reason: "outcome not known: no report came" }
+        790s handed over down on host/a: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+        790s told: a person has to go on with host/a: what became of a step of plan p1-1 is not known; look at its system, then cancel the plan
+        790s closed down on host/a: a person has to look
     "#]]);
     // Nobody else touches it either, until a person has looked.
     bench.event(1001, "vm/one", "vm.crashed", &[]).until(
@@ -54,6 +55,44 @@ fn an_unknown_outcome_is_neither_repeated_nor_passed_by() {
         1002s begins p1-2/1
     "#]],
     );
+}
+
+/// The clock is set a day forward, or the machine was suspended, while a step is under way.
+#[test]
+fn a_step_that_is_overdue_is_asked_about_and_has_its_time_from_when_something_is_heard() {
+    let yaml = policy("crash", "select: {kind: vm}\non: vm.crashed\nthen: [restart]\n");
+    let leap = |heard: fn(&StepCommand) -> Input| {
+        let resources = vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 2.0)];
+        let mut bench = Bench::new(&yaml, resources, bench::slow(10));
+        bench.event(1, "vm/one", "vm.crashed", &[]);
+        let (engine, mut out) = (bench.driver.engine(), Vec::new());
+        engine.advance(at(86_400), &mut out);
+        let [Output::Probe(asked)] = &out[..] else { unreachable!("it is asked about, and nothing else: {out:?}") };
+        assert_eq!((asked.key.to_string().as_str(), asked.begun), ("p1-1/1", at(1)));
+        let (asked, mut out) = (asked.clone(), Vec::new());
+        engine.handle(at(86_401), heard(&asked), &mut out);
+        let end = at(86_401) + asked.timeout.plus(REPORT_GRACE);
+        engine.advance(end - Duration::from_millis(1), &mut out);
+        let before = ends(&out);
+        engine.advance(end, &mut out);
+        (before, ends(&out))
+    };
+    let report = |asked: &StepCommand| {
+        let StepCommand { plan, step, key, generation, .. } = asked.clone();
+        Input::Report(StepReport { plan, step, key, generation, result: StepResult::Done { observed: "runs".into() } })
+    };
+    let done = vec![StepResult::Done { observed: "runs".into() }];
+    assert_eq!(leap(report), (done.clone(), done));
+    let other = |_: &StepCommand| Input::Channels(Vec::new());
+    assert_eq!(leap(other), (vec![], vec![StepResult::Unknown { reason: "no report came".into() }]));
+}
+
+fn ends(out: &[Output]) -> Vec<StepResult> {
+    let ended = |output: &Output| match output {
+        Output::Record(Record { entry: Entry::StepFinished { result, .. }, .. }) => Some(result.clone()),
+        _ => None,
+    };
+    out.iter().filter_map(ended).collect()
 }
 
 #[test]

@@ -324,3 +324,90 @@ fn a_plan_that_was_made_as_the_program_ended_counts_from_then_on() {
     assert_eq!(knows(&records[..=made]), knows(&records[..=made + 1]));
     assert_ne!(knows(&records[..made]), knows(&records[..=made]));
 }
+
+/// What could not be done is not tried again, nor said, only because homeostat was started anew.
+#[test]
+fn a_rung_that_was_passed_over_stays_so_after_a_restart() {
+    let site = [
+        guard("site", "select: {kind: vm}\nbudgets: [{max: 1, per: 1h}]"),
+        policy("crash", &format!("{CRASH}then: [restart]")),
+        policy(
+            "hot",
+            "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1h\nthen: [{resize: {vcpus: +1000}}, restart]",
+        ),
+    ]
+    .concat();
+    let mut bench = Bench::new(&site, centre(2), vec![]);
+    bench.event(1, "vm/b0", "vm.crashed", &[]);
+    bench.driver.run_until(at(2));
+    let before = bench.driver.records().len();
+    bench.sample(10, "vm/a0", "cpu", 0.9);
+    bench.driver.run_until(at(20));
+    let records = bench.driver.records();
+    assert!(told(&records[before..]).contains("skipped resize"), "{}", told(&records[before..]));
+
+    let (mut engine, mut out) = next_engine(&site, records, 100);
+    describe(&mut engine, 100, centre(2), &mut out);
+    engine.handle(at(101), heat(101), &mut out);
+    engine.advance(at(4_000), &mut out);
+    expect![[r#"
+        101s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        101s held hot on vm/a0: budget of guard site: 1 of 1 for all that it guards within 1h
+        3601s plan p2-1 restart for hot: vm/a0 restart
+        3601s begins p2-1/1
+    "#]]
+    .assert_eq(&told_of(&out));
+}
+
+/// What was not meant may be meant after a restart: then the ladder begins where it is. What is not is not said again.
+#[test]
+fn a_rung_whose_if_was_not_met_is_asked_again_after_a_restart() {
+    let site = policy(
+        "hot",
+        "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 1h\nthen:\n  - {resize: {vcpus: +1}, if: last(\"swap\") > 50%}\n  - {restart: , if: last(\"swap\") > 90%}",
+    );
+    let mut bench = Bench::new(&site, centre(2), vec![]);
+    bench.sample(9, "vm/a0", "swap", 0.1).sample(10, "vm/a0", "cpu", 0.9);
+    bench.driver.run_until(at(20));
+    let records = bench.driver.records();
+    assert_eq!(told(records).matches("skipped").count(), 2, "{}", told(records));
+
+    let (mut engine, mut out) = next_engine(&site, records, 100);
+    describe(&mut engine, 100, centre(2), &mut out);
+    for (second, swap) in [(101, 0.1), (130, 0.6)] {
+        engine.handle(at(second), sample(second, "swap", swap), &mut out);
+        engine.handle(at(second + 1), heat(second + 1), &mut out);
+        engine.advance(at(second + 20), &mut out);
+    }
+    expect![[r#"
+        102s opened hot on vm/a0: last("cpu") > 80% is true (last(cpu) = 0.9)
+        102s held hot on vm/a0: what to do is not known: no response of the ladder is meant now
+        132s plan p2-1 resize for hot: vm/a0 resize to 2 vcpus
+        132s begins p2-1/1
+    "#]]
+    .assert_eq(&told_of(&out));
+}
+
+fn sample(second: u64, metric: &str, value: f64) -> Input {
+    let metric = MetricName::new(metric).unwrap();
+    Input::Observed(Observation::Sample(Sample { resource: id("vm/a0"), metric, time: at(second), value }))
+}
+
+fn heat(second: u64) -> Input {
+    sample(second, "cpu", 0.9)
+}
+
+fn told(records: &[Record]) -> String {
+    let mut text = String::new();
+    records.iter().for_each(|record| bench::tell(&mut text, record));
+    text
+}
+
+/// What was decided, but for the policies that were loaded.
+fn told_of(out: &[Output]) -> String {
+    let records = out.iter().filter_map(|output| match output {
+        Output::Record(record) if !matches!(record.entry, Entry::PoliciesLoaded { .. }) => Some(record.clone()),
+        _ => None,
+    });
+    told(&records.collect::<Vec<_>>())
+}

@@ -36,6 +36,8 @@ fn site() -> String {
         policy("grown", "select: {kind: vm}\non: vm.grown\ncooldown: 0s\nmode: approve\napproval: {within: 2m, otherwise: approve}\npromote: {after: 2, to: auto}\nthen: [{resize: {vcpus: +1}}]"),
         // People are told after what is passed over: that alone is no record that outlasts the program.
         policy("leave", "select: {kind: host}\non: host.leaving\ncooldown: 1m\nthen: [{evacuate: , within: 20s}, {notify: {message: look}}]"),
+        // The first rung is not meant, or cannot be done; the last one waits for the guard's budget.
+        policy("passing", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.75\ncooldown: 1m\nthen: [{resize: {vcpus: +1000}, if: last(\"disk.used\") > 0.85}, {resize: {vcpus: +2000}}, {restart: , if: last(\"disk.used\") < 0.9}]"),
         policy("told", "select: {kind: vm}\nwhen: last(\"disk.used\") > 0.7\ncooldown: 10m\nthen: [{notify: {message: full}}]"),
     ]
     .concat()
@@ -334,6 +336,42 @@ fn a_restart_is_no_flapping() {
             _ => None,
         }));
     }
+}
+
+/// What was open when homeostat ended may open again at once; once it was seen to be over, it has to hold anew, however often that ends.
+#[test]
+fn what_has_closed_since_a_restart_has_to_hold_anew_after_the_next_one() {
+    let site = policy(
+        "hot",
+        "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nfor: 1m\nmode: observe\nthen: [restart]",
+    );
+    let mut bench = Bench::new(&site, centre(3), vec![]);
+    bench.sample(1, "vm/a0", "cpu.utilization", 0.9).sample(61, "vm/a0", "cpu.utilization", 0.9);
+    bench.driver.run_until(at(62));
+    let mut records = bench.driver.records().to_vec();
+    let mut said = String::new();
+    for (life, value) in [(2_u32, 0.1), (3, 0.9)] {
+        let (now, mut engine, mut out) = (u64::from(life - 1) * 100, Engine::new(Generation(life)), Vec::new());
+        engine.replace_policies(at(now), &policies(&site), &mut out).unwrap();
+        let recalled = Input::Recalled { past: Box::default(), since: records.clone() };
+        engine.handle(at(now), recalled, &mut out);
+        out.extend(sees(&mut engine, now, listed()));
+        out.extend(sees(&mut engine, now + 1, heat(now + 1, value)));
+        engine.advance(at(now + 90), &mut out);
+        said += &lines(&out);
+        records.extend(out.into_iter().filter_map(|output| match output {
+            Output::Record(record) => Some(record),
+            _ => None,
+        }));
+    }
+    expect_test::expect![[r#"
+        100s loaded ["hot"]
+        101s closed hot on vm/a0: last("cpu.utilization") > 0.8 is false (last(cpu.utilization) = 0.1)
+        200s loaded ["hot"]
+        261s opened hot on vm/a0: last("cpu.utilization") > 0.8 is true (last(cpu.utilization) = 0.9)
+        261s held hot on vm/a0: mode observe: findings only
+    "#]]
+    .assert_eq(&said);
 }
 
 /// Whether a finding has closed while homeostat did not run is known when its condition is; before, no quarantine ends.

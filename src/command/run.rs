@@ -1,5 +1,7 @@
 //! `homeostat run`: watches, decides and acts until it is stopped.
 
+mod generation;
+
 use std::{
     fs::File,
     io::BufWriter,
@@ -89,7 +91,9 @@ async fn serve(loaded: Loaded, args: &RunArgs) -> Result<(), Failure> {
     let (questions, asked) = mpsc::channel(QUEUE);
     let channels = Arc::new(Channels::new(clock, metrics.clone(), messages.clone()));
     let Opened { outlets, generation, recalled, open, undelivered, temporary } =
-        outlets(&loaded, args, metrics.clone(), channels.clone())?;
+        outlets(&loaded, args, metrics.clone(), channels.clone(), |last| {
+            generation::generation(last, clock.now(), only_virtual)
+        })?;
     let socket = socket(&loaded).await?;
 
     let stop = CancellationToken::new();
@@ -305,8 +309,14 @@ struct Opened {
     temporary: Option<tempfile::TempDir>,
 }
 
-/// Opens the journal and the files that decisions and inputs go to.
-fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>, channels: Arc<Channels>) -> Result<Opened, Failure> {
+/// Opens the journal and the files that decisions and inputs go to. `follows` gives the generation by the last one in the journal.
+fn outlets(
+    loaded: &Loaded,
+    args: &RunArgs,
+    metrics: Arc<Metrics>,
+    channels: Arc<Channels>,
+    follows: impl Fn(Option<Generation>) -> Generation,
+) -> Result<Opened, Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::new(format!("the journal cannot be used: {error}"));
     let (folder, options, temporary) = match &loaded.configuration.journal {
         Some(journal) => (loaded.resolve(&journal.path), journal.options, None),
@@ -335,7 +345,7 @@ fn outlets(loaded: &Loaded, args: &RunArgs, metrics: Arc<Metrics>, channels: Arc
     for plan in recovered.open.iter() {
         tracing::warn!(plan = %plan.made.id, policy = %plan.made.policy, "this plan was in flight when homeostat last ended; it goes on");
     }
-    let generation = Generation(recovered.last_generation.map_or(1, |last| last.0.saturating_add(1)));
+    let generation = follows(recovered.last_generation);
     let create = |path: &Path| {
         let file =
             File::create(path).map_err(|error| Failure::new(format!("cannot create {}: {error}", path.display())))?;

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use homeostat_engine::Input;
 use homeostat_model::{AdapterName, IdempotencyKey, StepCommand, StepReport, StepResult};
 use homeostat_port::{Adapter, Clock, ProgressSink, ascertain, execute};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::Message;
@@ -16,7 +19,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// Carries out steps.
 pub(crate) struct Dispatcher {
     desk: Arc<Desk>,
-    in_flight: BTreeMap<IdempotencyKey, CancellationToken>,
+    in_flight: BTreeMap<IdempotencyKey, InFlight>,
     tasks: JoinSet<IdempotencyKey>,
 }
 
@@ -25,6 +28,12 @@ struct Desk {
     adapters: BTreeMap<AdapterName, Arc<dyn Adapter>>,
     clock: Clock,
     reports: mpsc::Sender<Message>,
+}
+
+/// A step that is being carried out, or asked about, also after it was called off.
+struct InFlight {
+    cancel: CancellationToken,
+    task: AbortHandle,
 }
 
 impl Dispatcher {
@@ -37,36 +46,52 @@ impl Dispatcher {
     /// Begins a step; its report comes as a message.
     pub(crate) fn dispatch(&mut self, command: StepCommand) {
         tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step begins");
-        let (desk, cancel) = self.take_up(&command.key);
-        self.tasks.spawn(async move { desk.report(&command, desk.carry_out(&command, &cancel).await).await });
+        let (key, desk, cancel) = self.take_up(&command);
+        let called_off = cancel.clone();
+        let task = async move { desk.report(&command, desk.carry_out(&command, &called_off).await).await };
+        self.in_flight.insert(key, InFlight { cancel, task: self.tasks.spawn(task) });
     }
 
-    /// Finds out what became of a step that was begun before the program was; the report comes as a message too.
+    /// Finds out what became of a step of which nothing was heard: it was begun before the program was, or its report is overdue. The report
+    /// comes as a message too. One that is still being carried out reports by itself: asked meanwhile, its system may say that it is not done,
+    /// and it would be done again.
     pub(crate) fn probe(&mut self, command: StepCommand) {
+        let is_going_on = self.in_flight.get(&command.key).is_some_and(|one| !one.task.is_finished());
+        if is_going_on {
+            tracing::warn!(key = %command.key, "step is overdue; it is still being carried out");
+            return;
+        }
         tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step is probed");
-        let (desk, cancel) = self.take_up(&command.key);
-        self.tasks.spawn(async move { desk.report(&command, desk.find_out(&command, &cancel).await).await });
+        let (key, desk, cancel) = self.take_up(&command);
+        let called_off = cancel.clone();
+        let task = async move { desk.report(&command, desk.find_out(&command, &called_off).await).await };
+        self.in_flight.insert(key, InFlight { cancel, task: self.tasks.spawn(task) });
     }
 
     /// What a task needs besides its command.
-    fn take_up(&mut self, key: &IdempotencyKey) -> (Arc<Desk>, CancellationToken) {
+    fn take_up(&mut self, command: &StepCommand) -> (IdempotencyKey, Arc<Desk>, CancellationToken) {
         // Steps that have ended are forgotten here: their number is bounded by the plans in flight.
         while let Some(ended) = self.tasks.try_join_next() {
+            let in_flight = &mut self.in_flight;
             match ended {
-                Ok(key) => drop(self.in_flight.remove(&key)),
-                // Of one that panicked it is not known which it was: it stays, and calling it off does nothing.
-                Err(error) => tracing::error!(%error, "a step's task has panicked"),
+                // Under the same key it may be asked about by now.
+                Ok(key) if in_flight.get(&key).is_some_and(|one| one.task.is_finished()) => {
+                    drop(in_flight.remove(&key))
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "a step's task has panicked; its system is asked when its report is overdue");
+                    in_flight.retain(|_, one| !one.task.is_finished());
+                }
             }
         }
-        let cancel = CancellationToken::new();
-        self.in_flight.insert(key.clone(), cancel.clone());
-        (self.desk.clone(), cancel)
+        (command.key.clone(), self.desk.clone(), CancellationToken::new())
     }
 
     /// Calls a step off.
     pub(crate) fn cancel(&mut self, key: &IdempotencyKey) {
-        if let Some(cancel) = self.in_flight.remove(key) {
-            cancel.cancel();
+        if let Some(one) = self.in_flight.get(key) {
+            one.cancel.cancel();
         }
     }
 

@@ -40,9 +40,9 @@ impl Shared {
                 refuse(format!("a container cannot be restarted on another host, such as {host}"))
             }
             (Action::Resize(amount), _) => check_resize(amount, &place).await,
-            (Action::Migrate { .. } | Action::Recreate { .. }, _) if is_done(command, &place) => Ok(()),
             (Action::Migrate { .. } | Action::Recreate { .. }, _) => {
-                Replacement::plan(self, command, place).await.map(drop)
+                let done = is_done(command, &place).await.map_err(|error| Refusal { reason: error.to_string() })?;
+                if done { Ok(()) } else { Replacement::plan(self, command, place).await.map(drop) }
             }
             _ => Ok(()),
         }

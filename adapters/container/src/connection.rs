@@ -14,7 +14,8 @@ use bollard::{
     },
 };
 use futures_util::{Stream, StreamExt};
-use homeostat_port::AdapterError;
+use homeostat_model::Timestamp;
+use homeostat_port::{AdapterError, Clock};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -270,15 +271,12 @@ impl Connection {
         Ok(Box::pin(docker.events(Some(options))))
     }
 
-    /// What the engine's clock showed at `millis` of ours, in milliseconds since the epoch; `None` beyond all calendars.
-    pub(crate) async fn by_its_clock(&self, millis: i64) -> Result<Option<jiff::Timestamp>, AdapterError> {
-        let ours = jiff::Timestamp::from_millisecond(millis).ok();
-        if self.endpoint.starts_with(LOCAL) {
-            // It is the same clock.
-            return Ok(ours);
-        }
-        let ahead = self.time().await?.duration_since(jiff::Timestamp::now());
-        Ok(ours.and_then(|ours| ours.checked_add(ahead).ok()))
+    /// What the engine's clock showed at `ours`, which [`Clock::system`] told. `None` when that shows an earlier time now: it was set back
+    /// before homeostat was started anew.
+    pub(crate) async fn by_its_clock(&self, ours: Timestamp) -> Result<Option<jiff::Timestamp>, AdapterError> {
+        // On this machine it is the wall clock, behind which ours does not fall when somebody sets it back.
+        let shows = if self.endpoint.starts_with(LOCAL) { jiff::Timestamp::now() } else { self.time().await? };
+        Ok(as_long_before(shows, Clock::system().now(), ours))
     }
 
     /// Whether somebody asked the engine to end the container since `since`; `None` when it does not remember as much, or does not tell
@@ -422,6 +420,12 @@ fn only_containers() -> HashMap<String, Vec<String>> {
     HashMap::from([("type".into(), vec!["container".into()])])
 }
 
+/// What a clock that `shows` this when ours shows `now` showed at `ours`.
+fn as_long_before(shows: jiff::Timestamp, now: Timestamp, ours: Timestamp) -> Option<jiff::Timestamp> {
+    let passed = now.as_millis().checked_sub(ours.as_millis()).filter(|passed| *passed >= 0)?;
+    shows.checked_sub(jiff::SignedDuration::from_millis(passed)).ok()
+}
+
 /// Seconds and nanoseconds since the epoch, as the engines want them.
 fn engine_time(time: jiff::Timestamp) -> String {
     format!("{}.{:09}", time.as_second(), time.subsec_nanosecond())
@@ -484,6 +488,20 @@ mod tests {
         {
             assert_eq!(engine_time(time.parse().unwrap()), wanted);
         }
+    }
+
+    #[test]
+    fn a_moment_is_found_on_another_clock_by_how_long_ago_it_was() {
+        let shows: jiff::Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        for (now, ours, wanted) in [
+            (100_000, 100_000, "2026-01-01T12:00:00Z"),
+            (100_000, 40_000, "2026-01-01T11:59:00Z"),
+            (100_000, 100_001, ""),
+        ] {
+            let (now, ours) = (Timestamp::from_millis(now), Timestamp::from_millis(ours));
+            assert_eq!(as_long_before(shows, now, ours), wanted.parse().ok(), "{ours:?}");
+        }
+        assert_eq!(as_long_before(shows, Timestamp::from_millis(i64::MAX), Timestamp::MIN), None);
     }
 
     #[tokio::test]

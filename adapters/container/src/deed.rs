@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | start | the container runs | the same: it is asked of the engine |
 //! | stop, kill | it does not run, or is gone | the same |
-//! | recreate | there is a container of the name that was made under the key | the same |
+//! | recreate | there is a container of the name that was made under the key, since the step began | the same |
 //! | migrate | it is on the other host | the same |
 //! | pause, unpause | it stands still; it runs | the same |
 //! | resize | its limits are those asked for | the same |
@@ -118,7 +118,7 @@ impl Shared {
             let ended = matches!(command.action, Action::Stop | Action::Kill);
             return Ok(if ended { Probe::Done(seen) } else { Probe::NotDone(seen) });
         };
-        let done = replaces(&command.action) && is_done(command, &place);
+        let done = replaces(&command.action) && is_done(command, &place).await?;
         let Place { container, .. } = place;
         let works = container.state() == "running";
         let (done, seen) = match &command.action {
@@ -157,7 +157,7 @@ impl Shared {
 async fn restarted(command: &StepCommand, place: &Place) -> Result<Probe, AdapterError> {
     let Place { container, host, .. } = place;
     let seen = in_words(container);
-    let begun = host.connection.by_its_clock(command.begun.as_millis()).await?;
+    let begun = host.connection.by_its_clock(command.begun).await?;
     let started: Option<jiff::Timestamp> = container.started_at.parse().ok();
     Ok(match started.zip(begun) {
         Some((started, begun)) if started <= begun => Probe::NotDone(format!("{seen}; it was not started since")),
@@ -187,7 +187,7 @@ impl Shared {
             self.take_name_back(command, place).await?;
             return tell(command, place).await;
         }
-        if is_done(command, place) {
+        if is_done(command, place).await? {
             return Ok(());
         }
         let planned = Replacement::plan(self, command, place.clone()).await;

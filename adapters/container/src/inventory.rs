@@ -34,6 +34,8 @@ pub(crate) struct Container {
     pub(crate) pid: Option<u32>,
     /// Whether it has network interfaces that are not its host's or nobody's.
     pub(crate) network: bool,
+    /// When it was made, as the engine writes it.
+    pub(crate) created: String,
     /// When it was last started, as the engine writes it; empty when it never was.
     pub(crate) started_at: String,
     /// Seconds that it is given to end by itself when it is stopped, if that was set.
@@ -162,8 +164,8 @@ impl Naming {
         for (name, value) in limits.attributes() {
             resource.attributes.insert(name.into(), value);
         }
-        let stop_seconds = positive(config.stop_timeout);
-        Some(Container { id, name, resource, limits, runs, pid, network, started_at, stop_seconds })
+        let (created, stop_seconds) = (inspected.created.unwrap_or_default(), positive(config.stop_timeout));
+        Some(Container { id, name, resource, limits, runs, pid, network, created, started_at, stop_seconds })
     }
 }
 

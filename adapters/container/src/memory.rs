@@ -137,6 +137,7 @@ mod tests {
                 runs: !parts[2].is_empty(),
                 pid: None,
                 network: false,
+                created: String::new(),
                 started_at: parts[2].into(),
                 stop_seconds: None,
             }

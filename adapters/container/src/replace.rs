@@ -14,14 +14,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use homeostat_model::{Action, ResourceId, StepCommand};
+use homeostat_model::{Action, StepCommand};
 use homeostat_port::{AdapterError, Refusal};
 
 use crate::{
     adapter::Shared,
     blueprint::Blueprint,
     calls::Change,
-    connection::Facts,
+    connection::{Connection, Facts},
     deed::failed,
     host::Host,
     locate::Place,
@@ -30,6 +30,10 @@ use crate::{
 
 /// How long a new container has to run to count as running: one that cannot even begin its work ends within this.
 const PROVEN: Duration = Duration::from_secs(1);
+
+/// By how much the clocks of two engines' machines, and ours, may differ while a step is done: what is taken for older than its step is made
+/// a second time, while what bears its key and is older than this is of another life of homeostat.
+const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// Files that are copied one by one at most. What changes more of them keeps its data outside of a volume.
 const MAX_CHANGES: usize = 1000;
@@ -285,20 +289,57 @@ fn files(changes: Vec<Change>) -> Result<Vec<String>, String> {
     Ok(files)
 }
 
-/// Whether `resource` is on the host that `command` moves it to, or was made anew by it.
-pub(crate) fn is_done(command: &StepCommand, place: &Place) -> bool {
-    let made = place.container.resource.labels.get(crate::parts::STEP_LABEL);
-    let on: Option<&ResourceId> = place.container.resource.on.as_ref();
-    Part::of(&place.container.name).is_none()
-        && match &command.action {
-            Action::Migrate { to, .. } => on == Some(to),
-            _ => made.is_some_and(|made| *made == command.key.to_string()),
-        }
+/// Whether the container of `command` is on the host that it moves it to, or was made anew by it.
+pub(crate) async fn is_done(command: &StepCommand, place: &Place) -> Result<bool, AdapterError> {
+    let Place { host, container, .. } = place;
+    if Part::of(&container.name).is_some() {
+        return Ok(false);
+    }
+    if let Action::Migrate { to, .. } = &command.action {
+        return Ok(container.resource.on.as_ref() == Some(to));
+    }
+    let label = container.resource.labels.get(crate::parts::STEP_LABEL);
+    is_made_by(command, &host.connection, label, &container.created).await
+}
+
+/// Whether a container that bears this label and was `created` then, as its engine writes it, was made by `command`. The label alone
+/// may be of an earlier step: it goes on to what is made anew by hand, and keys come again where a journal began anew.
+pub(crate) async fn is_made_by(
+    command: &StepCommand,
+    engine: &Connection,
+    label: Option<&String>,
+    created: &str,
+) -> Result<bool, AdapterError> {
+    if label.is_none_or(|label| *label != command.key.to_string()) {
+        return Ok(false);
+    }
+    let begun = engine.by_its_clock(command.begun).await?;
+    Ok(begun.zip(created.parse().ok()).is_none_or(|(begun, created)| is_since(begun, created)))
+}
+
+/// Whether what was `created` then may have been created since `begun`, by clocks that agree within [`SKEW`].
+fn is_since(begun: jiff::Timestamp, created: jiff::Timestamp) -> bool {
+    created.duration_since(begun) >= -SKEW
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_made_long_before_a_step_was_not_made_by_it_whatever_its_label() {
+        let begun: jiff::Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        for (created, wanted) in [
+            ("2026-01-01T12:00:01.5Z", true),
+            ("2026-01-01T13:00:01.5+01:00", true),
+            // Its engine's clock is a little behind.
+            ("2026-01-01T11:59:00Z", true),
+            ("2026-01-01T11:58:59.999999999Z", false),
+            ("2025-06-01T12:00:01Z", false),
+        ] {
+            assert_eq!(is_since(begun, created.parse().unwrap()), wanted, "{created}");
+        }
+    }
 
     #[test]
     fn only_what_differs_is_copied_and_each_once() {

@@ -20,7 +20,7 @@ use crate::{
     deed::failed,
     host::Host,
     parts::{FROM_LABEL, Part, RAN_LABEL, STEP_LABEL, own_name},
-    replace::checkpoint_name,
+    replace::{checkpoint_name, is_made_by},
 };
 
 /// A container, as its engine describes it, and the host it is on.
@@ -118,12 +118,12 @@ impl Remains {
                 found.filter(|found| found.name.as_deref().map(|own| own.trim_start_matches('/')) == Some(&*name)),
             )
         };
-        let made_now = |found: &ContainerInspectResponse| {
+        if let Some(found) = find(name.to_owned()).await? {
             let label = found.config.as_ref().and_then(|config| config.labels.as_ref()?.get(STEP_LABEL));
-            label.is_some_and(|label| *label == key.to_string())
-        };
-        if let Some(found) = find(name.to_owned()).await?.filter(made_now) {
-            self.named = Some((Arc::clone(host), found));
+            let created = found.created.as_deref().unwrap_or_default();
+            if is_made_by(command, &host.connection, label, created).await? {
+                self.named = Some((Arc::clone(host), found));
+            }
         }
         if let Some(found) = find(Part::In.name(name, key)).await? {
             self.incoming = Some((Arc::clone(host), found));

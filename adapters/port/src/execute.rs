@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homeostat_model::{StepCommand, StepResult};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Adapter, ApplyError, Clock, Probe, ProgressSink, Refusal};
@@ -23,8 +23,8 @@ struct Limits {
 }
 
 /// An API that needs more than half a minute to say whether something can be done cannot do it now. One that was told to stop
-/// needs a few calls to undo what it began. Together with the probes and the pauses between them this stays below the minute
-/// after the step's timeout for which the engine waits for the report.
+/// needs a few calls to undo what it began. Together with the probes and the pauses between them this stays below
+/// [`REPORT_GRACE`](homeostat_model::REPORT_GRACE), for which the engine waits beyond the step's timeout.
 static LIMITS: Limits =
     Limits { check: Duration::from_secs(30), grace: Duration::from_secs(10), probe: Duration::from_secs(5) };
 
@@ -34,7 +34,7 @@ const FIRST_PAUSE: homeostat_model::Duration = homeostat_model::Duration::from_m
 const LONGEST_PAUSE: homeostat_model::Duration = homeostat_model::Duration::from_secs(10);
 
 /// Does one step and finds out what became of it at the system itself. Never longer than the check, the step's timeout, the
-/// time it is given to come back when it is called off, and the probes.
+/// time it is given to come back when it is called off, and the probes. However the wall clock is set meanwhile, the step has its time.
 ///
 /// Done means that the probe said so, not that `apply` returned: an acknowledgement is not an outcome.
 pub fn execute<'a>(
@@ -47,29 +47,29 @@ pub fn execute<'a>(
     execute_within(&LIMITS, adapter, command, clock, progress, cancel)
 }
 
-/// Finds out what became of a step that was begun before a crash; begins nothing. While the system says that it still runs, or does not
+/// Finds out what became of a step that was begun, and of which nothing was heard; begins nothing. While the system says that it still runs, or does not
 /// answer, it is asked again, as long as the step may take.
 pub async fn ascertain(adapter: &dyn Adapter, command: &StepCommand, clock: &Clock) -> StepResult {
     ascertain_within(&LIMITS, adapter, command, clock).await
 }
 
 async fn ascertain_within(limits: &Limits, adapter: &dyn Adapter, command: &StepCommand, clock: &Clock) -> StepResult {
-    let asked_from = clock.now();
+    let asked_from = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
         let unclear = match timeout(limits.probe, adapter.probe(command)).await {
             Ok(Ok(Probe::Done(observed))) => return StepResult::Done { observed },
             Ok(Ok(Probe::NotDone(seen))) => {
-                return StepResult::Failed { reason: format!("homeostat ended while it was done; seen: {seen}") };
+                return StepResult::Failed { reason: format!("its end was not heard; seen: {seen}") };
             }
             Ok(Ok(Probe::Running)) => "the system says that it still runs".into(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("the system did not say within {:?} what became of it", limits.probe),
         };
-        if clock.now().since(asked_from) >= command.timeout {
-            return StepResult::Unknown { reason: format!("homeostat ended while it was done; {unclear}") };
+        if asked_from.elapsed() >= clock.on_the_wall(command.timeout) {
+            return StepResult::Unknown { reason: format!("its end was not heard; {unclear}") };
         }
-        clock.sleep(pause).await;
+        sleep(clock.on_the_wall(pause)).await;
         pause = pause.plus(pause).min(LONGEST_PAUSE);
     }
 }
@@ -97,7 +97,7 @@ fn execute_within<'a>(
         let applied = tokio::select! {
             biased;
             applied = &mut applying => applied,
-            () = clock.sleep(command.timeout) => {
+            () = sleep(clock.on_the_wall(command.timeout)) => {
                 cancel.cancel();
                 // Cut off at once, an adapter could not undo what it began; after this while it is cut off nevertheless.
                 let why = match timeout(limits.grace, applying).await {
@@ -122,6 +122,11 @@ fn execute_within<'a>(
     }
 }
 
+/// The pause after so many probes of a step that has just ended.
+fn pause_after(probes: u32) -> homeostat_model::Duration {
+    homeostat_model::Duration::from_millis(200 << probes)
+}
+
 /// Asks the system. `otherwise` is what to say when it is not done.
 async fn judge(
     limits: &Limits,
@@ -141,7 +146,7 @@ async fn judge(
             Ok(Err(error)) => unclear = error.to_string(),
             Err(_) => unclear = format!("the system did not say within {:?} what became of it", limits.probe),
         }
-        clock.sleep(homeostat_model::Duration::from_millis(200 << attempt)).await;
+        sleep(clock.on_the_wall(pause_after(attempt))).await;
     }
     StepResult::Unknown { reason: format!("{otherwise}; {unclear}") }
 }

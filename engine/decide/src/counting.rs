@@ -65,6 +65,10 @@ impl Decider {
             self.reopening.iter().filter(|finding| self.find(finding).is_none()).cloned().collect();
         for finding in lost {
             self.reopening.remove(&finding);
+            // Should it come after all, it has to hold anew.
+            if let Some((held, _)) = &mut self.resumed {
+                held.remove(&finding);
+            }
             let reason = "what it was about has not come back since homeostat was started anew".to_owned();
             out.push(Change::Closed { finding, reason });
         }

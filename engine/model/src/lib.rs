@@ -53,7 +53,7 @@ pub use hold::{BreakerState, Hold};
 pub use inventory::{InventoryChange, Observation};
 pub use name::{AdapterName, ChannelName, EventType, InvalidName, Kind, MetricName, PolicyName};
 pub use notification::{Channel, Delivery, NoticeId, Notices, Notification, Question, Severity, Topic};
-pub use outcome::{StepReport, StepResult};
+pub use outcome::{REPORT_GRACE, StepReport, StepResult};
 pub use plan::{Generation, IdempotencyKey, Mode, Plan, PlanId, PlanResult, Step, StepCommand, StepId};
 pub use quantity::{ParseQuantityError, Quantity, Unit};
 pub use reach::{Group, Lot, Reach};

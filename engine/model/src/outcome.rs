@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, IdempotencyKey, PlanId, StepId};
+use crate::{Duration, Generation, IdempotencyKey, PlanId, StepId};
+
+/// How long after a step's own timeout its report may come. Whoever carries it out asks before whether it can be done, and afterwards what
+/// became of it, and is bound to be back by then: `homeostat-port` adds up its limits.
+pub const REPORT_GRACE: Duration = Duration::from_secs(90);
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

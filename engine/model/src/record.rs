@@ -60,6 +60,12 @@ pub enum Entry {
         response: String,
         /// Why it cannot be done here and now.
         reason: String,
+        /// Its rung, from 1; none in a journal of an older version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rung: Option<u16>,
+        /// Its `if` is not met: it could be done, and is not meant.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unmet: bool,
         /// The rung, from 1, at which the ladder goes on because the time of this one is over; at once, or when what is being done of it
         /// has ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Promise 7: done means that its adapter said so of this deed, and that what was to come about did; otherwise it is undone or handed over.
+//! That nobody knows what became of a deed means that its system was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_engine::Input;
 use homeostat_model::*;
@@ -19,6 +20,8 @@ fn a_plan_has_succeeded_when_every_step_is_known_to_be_done_and_it_helped() {
 pub(crate) struct Watcher {
     /// What adapters said in this life, by key.
     reports: BTreeMap<IdempotencyKey, Vec<StepReport>>,
+    /// What was asked about in this life.
+    asked: BTreeSet<IdempotencyKey>,
     /// The newest sample of `load`, by resource.
     loads: BTreeMap<ResourceId, (Timestamp, f64)>,
 }
@@ -39,6 +42,7 @@ impl Watch for Watcher {
                     *newest = (sample.time, sample.value);
                 }
             }
+            Fact::Probed(command) => drop(self.asked.insert(command.key.clone())),
             Fact::Crashed(_) => *self = Self::default(),
             Fact::Recorded(record) => return self.recorded(scene, &record.entry),
             _ => {}
@@ -62,7 +66,12 @@ impl Watcher {
     /// What is recorded of a deed was said of this deed, in this life.
     fn step(&self, scene: &Scene, flight: &Flight, step: StepId, result: &StepResult) -> Result<(), String> {
         let Some(one) = flight.tries.iter().rev().find(|one| one.step == step) else { return Ok(()) };
-        if !matches!(result, StepResult::Done { .. } | StepResult::Failed { .. }) {
+        let known = match result {
+            StepResult::Done { .. } | StepResult::Failed { .. } => true,
+            StepResult::Unknown { .. } => false,
+            StepResult::Refused { .. } | StepResult::Cancelled => return Ok(()),
+        };
+        if !known && self.asked.contains(&one.key) {
             return Ok(());
         }
         let said = self.reports.get(&one.key).into_iter().flatten();
@@ -70,7 +79,8 @@ impl Watcher {
             said.filter(|report| report.generation == Generation(scene.life) && report.plan == flight.plan.id);
         match ours.any(|report| report.result == *result) {
             true => Ok(()),
-            false => Err(format!("{} is {result:?}, and nobody said so", one.key)),
+            false if known => Err(format!("{} is {result:?}, and nobody said so", one.key)),
+            false => Err(format!("{} is in doubt, and nobody was asked what became of it", one.key)),
         }
     }
 

@@ -38,6 +38,8 @@ impl Watch for Watcher {
             }
             Fact::Told(Input::Observed(Observation::Inventory(change))) => self.described(change),
             Fact::Dispatched(command, _) => return self.dispatched(scene, command),
+            // Who is lied to about what was done does it again.
+            Fact::Twice(what) if !scene.lies => return Err((*what).to_owned()),
             _ => {}
         }
         Ok(())

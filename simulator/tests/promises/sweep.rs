@@ -36,7 +36,7 @@ fn watchers() -> Vec<Box<dyn Watch>> {
         Box::new(p07_verified::Watcher::default()),
         Box::new(p08_fenced::Watcher::default()),
         Box::new(p09_owned::Watcher),
-        Box::new(p10_warm_start::Watcher),
+        Box::new(p10_warm_start::Watcher::default()),
         Box::new(p11_explained::Watcher::default()),
         Box::new(p12_capabilities::Watcher),
     ]

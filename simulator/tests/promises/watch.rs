@@ -26,6 +26,8 @@ pub(crate) enum Fact<'a> {
     Recovered,
     /// Somebody asked why an open finding is as it is.
     Asked(&'a FindingRef, Option<&'a Explanation>),
+    /// This was done twice, or ran in two places, by the data centre's own account.
+    Twice(&'a str),
     /// Nothing happens any more.
     Quiet,
 }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use homeostat_engine::{Engine, Input, Output, Past};
+use homeostat_engine::{Engine, Input, Output};
 use homeostat_model::*;
 use homeostat_policy::Policy;
 use homeostat_simulator::{DataCentre, Seen, capabilities};
@@ -28,6 +28,8 @@ const EVERY: Duration = Duration::from_secs(30);
 const MEASURED: usize = 5;
 /// Old descriptions that may come again.
 const REMEMBERED: usize = 64;
+/// How often it is kept what counts towards its `for`, as the live driver does.
+const KEEP_COUNTED: Duration = Duration::from_secs(10);
 /// After the last fault: the longest step times out, is given up, and what came of it is undone.
 const CALM: Duration = Duration::from_mins(200);
 
@@ -47,6 +49,10 @@ enum Due {
 pub(crate) struct World {
     seed: u64,
     draw: Draw,
+    /// Draws the moments of which it is kept what was known.
+    moments: Draw,
+    /// When it was last kept what counts towards its `for`.
+    counted: Timestamp,
     pub(crate) policies: &'static [Arc<Policy>],
     engine: Engine,
     scene: Scene,
@@ -91,6 +97,8 @@ impl World {
         let offered = offered(&mut draw, centre.adapter());
         Self {
             seed,
+            moments: Draw::new(seed, 3),
+            counted: START,
             policies,
             engine: Engine::new(Generation(1)),
             scene: Scene::new(policies, START, lies),
@@ -137,6 +145,9 @@ impl World {
         let end = self.tick + CALM;
         self.run_until(end);
         self.ask();
+        for what in self.twice() {
+            self.fact(&Fact::Twice(&what));
+        }
         self.fact(&Fact::Quiet);
         self.repeat();
     }
@@ -159,9 +170,8 @@ impl World {
     fn begin(&mut self, open: Vec<OpenPlan>) {
         self.call(Told::Policies);
         if self.scene.life > 1 {
-            let since = self.journal.durable().iter().filter(|record| Past::concerns(&record.entry)).cloned();
-            let since = since.collect();
-            self.tell(Input::Recalled { past: Box::default(), since });
+            let (past, since) = self.journal.recalled(&mut self.moments);
+            self.tell(Input::Recalled { past: Box::new(past), since });
         }
         for plan in open {
             self.tell(Input::Recovered(Box::new(plan)));
@@ -196,9 +206,24 @@ impl World {
                 }
             }
             self.pass_time();
+            self.keep_past();
         }
         self.tick = self.tick.max(end);
         self.pass_time();
+    }
+
+    /// Keeps what counts towards its `for`, every now and then, and what is known, at moments that are drawn.
+    fn keep_past(&mut self) {
+        if self.dead {
+            return;
+        }
+        if self.tick.since(self.counted) >= KEEP_COUNTED {
+            self.counted = self.tick;
+            self.engine.counted().into_iter().for_each(|record| self.journal.append(record));
+        }
+        if self.moments.chance(2) {
+            self.journal.keep(self.engine.past(), &mut self.moments);
+        }
     }
 
     fn enter(&mut self, at: Timestamp, due: Due) {
@@ -448,6 +473,15 @@ impl World {
         {
             self.broken.push(Broken { promise: 13, seed: self.seed, what });
         }
+    }
+
+    /// What the data centre's own account says was done twice under one key, or ran in two places.
+    fn twice(&self) -> Vec<String> {
+        let again = self.centre.ledger().accounts().iter().filter(|(_, account)| account.applied > 1);
+        let again = again.map(|(key, account)| format!("{key} was done {} times", account.applied));
+        let ran = self.centre.effects().ran_twice().iter();
+        let ran = ran.map(|one| format!("{} ran on {:?} after {}", one.workload, one.hosts, one.at.since(START)));
+        again.chain(ran).collect()
     }
 
     fn ask(&mut self) {

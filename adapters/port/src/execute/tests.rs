@@ -11,11 +11,12 @@ use std::{
 
 use async_trait::async_trait;
 use homeostat_model::{
-    Action, AdapterName, Capabilities, Generation, IdempotencyKey, PlanId, Resource, StepCommand, StepId, StepResult,
+    Action, AdapterName, Capabilities, Generation, IdempotencyKey, PlanId, REPORT_GRACE, Resource, StepCommand, StepId,
+    StepResult,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, ascertain_within, execute_within};
+use super::{LIMITS as REAL, Limits, PROBES, ascertain_within, execute_within, pause_after};
 use crate::{Adapter, AdapterError, ApplyError, Clock, ObservationSink, Probe, ProgressSink, Refusal};
 
 /// Long for a computer, short for a person who waits for the tests.
@@ -125,6 +126,15 @@ impl Adapter for Slow {
     }
 }
 
+#[test]
+fn whatever_becomes_of_a_step_is_reported_before_the_engine_takes_it_for_lost() {
+    let pauses: Duration = (0..PROBES).map(|probes| Duration::from_millis(pause_after(probes).as_millis())).sum();
+    let longest = REAL.check + REAL.grace + REAL.probe * PROBES + pauses;
+    // A busy machine, and a journal that is slow to make its beginning durable, have as much again as two probes.
+    let allowed = Duration::from_millis(REPORT_GRACE.as_millis()) - REAL.probe * 2;
+    assert!(longest <= allowed, "{longest:?} of {allowed:?}");
+}
+
 #[tokio::test]
 async fn a_step_that_runs_out_of_time_is_told_to_stop_and_waited_for() {
     let all = vec!["begun", "told to stop", "stopped", "probed"];
@@ -160,14 +170,13 @@ async fn of_a_step_begun_before_a_crash_the_system_is_asked_until_it_says_and_no
     for (stops, silent, timeout, wanted) in [
         (Stops::Done, 0, SHORT, StepResult::Done { observed: "on".into() }),
         (Stops::Done, 1, second, StepResult::Done { observed: "on".into() }),
-        (Stops::Undone, 0, SHORT, StepResult::Failed { reason: "homeostat ended while it was done; seen: off".into() }),
+        (Stops::Undone, 0, SHORT, StepResult::Failed { reason: "its end was not heard; seen: off".into() }),
         (
             Stops::Done,
             9,
             SHORT,
             StepResult::Unknown {
-                reason: "homeostat ended while it was done; the system did not say within 300ms what became of it"
-                    .into(),
+                reason: "its end was not heard; the system did not say within 300ms what became of it".into(),
             },
         ),
     ] {
