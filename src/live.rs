@@ -282,6 +282,9 @@ impl Live {
             Input::Observed(Observation::Event(_)) => metrics.events.inc(),
             _ => 0,
         };
+        if let Input::Report(report) = &input {
+            self.dispatcher.reported(&report.key);
+        }
         let at = self.clock.now();
         if let Some(recorder) = &mut self.outlets.recorder {
             recorder.write(&Line::Input { at, input: Box::new(input.clone()) })?;

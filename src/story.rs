@@ -134,7 +134,7 @@ impl Story {
                 }
             }
             Entry::Notified(notification) => {
-                let Notification { finding, severity, message, .. } = notification;
+                let Notification { finding, severity, message, .. } = notification.as_ref();
                 line("33", "notice", &format!("{} ({severity}): {message}", finding.resource));
             }
             // What arrives as it should is no part of the story.

@@ -35,7 +35,9 @@ impl Engine {
     /// The plan of another finding that is on its way, or waits like this one would have to, and does what `response` comes to.
     pub(crate) fn twin(&self, finding: &FindingRef, rung: &Rung, response: &Response) -> Option<PlanId> {
         let mode = self.mode_of(&self.cases.get(finding)?.policy);
-        let running = self.runs.values().filter(|run| run.is_on_course()).map(|run| run.plan());
+        // What is in flight for a resource owns it.
+        let running = self.guard.owner(&finding.resource).and_then(|id| self.runs.get(&id));
+        let running = running.filter(|run| run.is_on_course()).map(|run| run.plan());
         // Who may act by itself does not wait for whoever may not.
         let waiting = self.proposals.values().map(AsRef::as_ref).filter(|_| mode == Mode::Approve);
         let alike = |plan: &&Plan| {
@@ -43,7 +45,7 @@ impl Engine {
                 && plan.policy != finding.policy
                 && self.drafts_without(plan.id, finding, rung, response).is_some_and(|steps| same(&steps, &plan.steps))
         };
-        let twin = running.chain(waiting).find(alike).filter(|_| mode >= Mode::Approve);
+        let twin = running.into_iter().chain(waiting).find(alike).filter(|_| mode >= Mode::Approve);
         twin.map(|plan| plan.id)
     }
 

@@ -27,7 +27,7 @@ impl Engine {
         for finding in self.findings_of(&plan) {
             self.count_time(&finding, &plan);
         }
-        self.runs.insert(id, Run::new(plan).into());
+        self.runs.insert(Run::new(plan));
         self.go_on(id, out);
     }
 
@@ -48,7 +48,7 @@ impl Engine {
 
     /// A plan is over.
     fn finish(&mut self, id: PlanId, result: PlanResult, out: &mut Vec<Output>) {
-        let Some(run) = self.runs.remove(&id) else { return };
+        let Some(run) = self.runs.remove(id) else { return };
         // What may or may not have been done must not be done again by anybody before a person has looked.
         let in_doubt = run.in_doubt();
         self.guard.release(id, &in_doubt);
@@ -69,7 +69,7 @@ impl Engine {
                 self.plan_in_doubt(finding, id, out);
             }
         }
-        self.keep_recent(*run, Some(result));
+        self.keep_recent(run, Some(result));
         // What was held back because this plan owned something may go now.
         self.reconsider_after(&findings, out);
     }
@@ -111,7 +111,7 @@ impl Engine {
 
     fn refuse(&mut self, plan: PlanId, step: StepId, reason: String, out: &mut Vec<Output>) -> bool {
         let now = self.now;
-        let refused = self.runs.get_mut(&plan).is_some_and(|run| run.refuse(step, &reason, now).is_ok());
+        let refused = self.runs.get_mut(plan).is_some_and(|run| run.refuse(step, &reason, now).is_ok());
         if refused {
             self.record(out, Entry::StepFinished { plan, step, result: StepResult::Refused { reason } });
         }
@@ -119,7 +119,7 @@ impl Engine {
     }
 
     fn dispatch(&mut self, plan: PlanId, deed: Deed, out: &mut Vec<Output>) -> bool {
-        let begun = self.runs.get_mut(&plan).is_some_and(|run| run.begin(deed.step.id).is_ok());
+        let begun = self.runs.get_mut(plan).is_some_and(|run| run.begin(deed.step.id).is_ok());
         if begun {
             let command = self.command_of(plan, deed, self.now);
             self.await_report(&command);
@@ -157,7 +157,7 @@ impl Engine {
         }
         let now = self.now;
         let truth = self.decider.verified(now, &finding, rung, &wanted.that, done);
-        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some(run) = self.runs.get_mut(id) else { return };
         match truth {
             Some(truth) => run.verify(truth, now),
             None => run.give_up_verifying("its policy was changed before it was known whether it helped"),
@@ -176,7 +176,7 @@ impl Engine {
         let refusal = if *generation != self.generation {
             Some(format!("it is of generation {}, this is {}", generation.0, self.generation.0))
         } else {
-            match self.runs.get_mut(plan) {
+            match self.runs.get_mut(*plan) {
                 None => Some("the plan is not in flight".to_owned()),
                 Some(run) if run.running_key(*step).is_some_and(|running| running != *key) => {
                     Some(format!("the key is not that of what is being done in step {step} of plan {plan}"))
@@ -201,7 +201,7 @@ impl Engine {
 
     /// The time of a plan is over: what is being done of it is let end, nothing more is begun, and what was done is undone.
     pub(crate) fn stop_early(&mut self, id: PlanId, reason: &str, out: &mut Vec<Output>) {
-        let Some(run) = self.runs.get_mut(&id) else { return self.drop_plan(id, reason, out) };
+        let Some(run) = self.runs.get_mut(id) else { return self.drop_plan(id, reason, out) };
         let turns = run.run_out_of_time(reason, self.now);
         if turns && run.result().is_none() {
             self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned(), out_of_time: true });
@@ -214,8 +214,8 @@ impl Engine {
         if let Some(plan) = self.wait_no_more(id, out) {
             let mut run = Run::new(plan);
             run.call_off(reason, self.now);
-            self.runs.insert(id, run.into());
-        } else if let Some(run) = self.runs.get_mut(&id) {
+            self.runs.insert(run);
+        } else if let Some(run) = self.runs.get_mut(id) {
             run.call_off(reason, self.now);
             let key = |deed: Deed| Output::Cancel(IdempotencyKey::of(id, deed.step.id, deed.attempt));
             out.extend(run.running().map(key));

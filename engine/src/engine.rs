@@ -13,7 +13,7 @@ use homeostat_model::{
     InventoryChange, Notices, Observation, Plan, PlanId, PolicyName, Record, Resource, ResourceId, Sample, Severity,
     Timestamp, Topology,
 };
-use homeostat_plan::{Lanes, Run};
+use homeostat_plan::Lanes;
 use homeostat_policy::{Policy, Safeguard};
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     approval::Shown,
     asked::Asked,
     case::{Case, Climbed},
+    flight::Flight,
     quarantine::Quarantined,
     recent::Recent,
     told::Told,
@@ -85,7 +86,7 @@ pub struct Engine {
     /// Ladders of event findings that have closed not long ago.
     pub(crate) climbed: BTreeMap<FindingRef, Climbed>,
     /// Plans in flight.
-    pub(crate) runs: BTreeMap<PlanId, Box<Run>>,
+    pub(crate) runs: Flight,
     /// What may have been done of plans that have ended, until a person has looked: it counts as done.
     pub(crate) doubtful: BTreeMap<PlanId, Plan>,
     pub(crate) lanes: Lanes,
@@ -149,7 +150,7 @@ impl Engine {
             capabilities: BTreeMap::new(),
             cases: BTreeMap::new(),
             climbed: BTreeMap::new(),
-            runs: BTreeMap::new(),
+            runs: Flight::default(),
             doubtful: BTreeMap::new(),
             lanes: Lanes::default(),
             inquiries: BTreeMap::new(),
@@ -297,9 +298,9 @@ impl Engine {
         self.runs.values().map(|run| run.plan())
     }
 
-    /// The plans of which what they do counts as done: those in flight, and what is not known of others.
+    /// The plans of which what they do counts as done, as far as it matters to others: those in flight, and what is not known of others.
     pub(crate) fn projected(&self) -> impl Iterator<Item = &Plan> {
-        self.in_flight().chain(self.doubtful.values())
+        self.runs.projected().chain(self.doubtful.values())
     }
 
     /// The open findings, in order.

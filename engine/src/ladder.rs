@@ -307,7 +307,7 @@ impl Engine {
             effect: draft.effect,
             reach: Default::default(),
             steps: draft.steps,
-            verification: policy.then.get(rung).and_then(|rung| rung.verification()),
+            verification: policy.then.get(rung).and_then(|rung| rung.verification()).map(Box::new),
         };
         plan.reach = Arc::new(self.reach(&plan, response));
         if mode >= Mode::Approve
@@ -391,8 +391,8 @@ impl Engine {
     fn keep_climbed(&mut self, finding: &FindingRef, failed: bool) {
         // Once a person has taken over, it counts until it has been quiet for long enough, however often it opened meanwhile.
         let handed_over = |case: &Case| case.known_to_people || case.settled == Some(Settled::HandedOver);
-        let counts = |case: &&Box<Case>| failed || case.policy.answers_events() || case.disrupted || handed_over(case);
-        let Some(case) = self.cases.get(finding).filter(counts) else { return };
+        let counts = |case: &&Case| failed || case.policy.answers_events() || case.disrupted || handed_over(case);
+        let Some(case) = self.cases.get(finding).map(AsRef::as_ref).filter(counts) else { return };
         let within = case.policy.recurs_within().max(RECURS_WITHIN);
         let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));
         let climbed = Climbed {

@@ -58,6 +58,7 @@ mod drafting;
 mod ending;
 mod engine;
 mod explain;
+mod flight;
 mod input;
 mod ladder;
 mod mark;

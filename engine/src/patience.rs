@@ -60,8 +60,8 @@ impl Engine {
 
     /// The time of a rung is over, if the ladder is still there.
     pub(crate) fn rung_over(&mut self, finding: &FindingRef, rung: usize, since: Timestamp, out: &mut Vec<Output>) {
-        let there = |case: &&Box<Case>| case.rung == rung && case.began.rung == Some(since);
-        let Some(case) = self.cases.get(finding).filter(there) else { return };
+        let there = |case: &&Case| case.rung == rung && case.began.rung == Some(since);
+        let Some(case) = self.cases.get(finding).map(AsRef::as_ref).filter(there) else { return };
         let within = case.policy.then.get(rung).and_then(|rung| rung.within).unwrap_or_default();
         if self.leave_rung(finding, rung + 1, within, out) {
             self.consider(finding, out);

@@ -222,7 +222,7 @@ impl Engine {
             }
             Entry::Delivered(delivery) => self.note_delivered(delivery),
             Entry::Notified(notification) if let Some(question) = &notification.asks => {
-                self.asked.insert(question.plan, Asked::new(notification.clone()));
+                self.asked.insert(question.plan, Asked::new(notification.as_ref().clone()));
             }
             Entry::Notified(notification) => {
                 self.note_told(notification, memory.ladder(&notification.finding).is_some());

@@ -61,7 +61,7 @@ impl Engine {
         let adapters = run.plan().steps.iter().map(|step| step.adapter.clone()).collect();
         self.recovered.insert(id, adapters);
         let running: Vec<Deed> = run.running().collect();
-        self.runs.insert(id, run.into());
+        self.runs.insert(run);
         for deed in running {
             let key = IdempotencyKey::of(id, deed.step.id, deed.attempt);
             self.lanes.take(&self.topology, &key, &deed);
@@ -94,7 +94,7 @@ impl Engine {
     /// All that a plan of an earlier generation acts on is described by now: what runs of it takes its places, and what it was for is looked
     /// at as long as its policy says.
     fn settle_in(&mut self, id: PlanId) {
-        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some(run) = self.runs.get_mut(id) else { return };
         run.look_anew(self.now);
         for deed in run.running() {
             let key = IdempotencyKey::of(id, deed.step.id, deed.attempt);

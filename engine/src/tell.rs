@@ -74,7 +74,7 @@ impl Engine {
 
     /// Records a notification, and hands it to its channels.
     pub(crate) fn send(&mut self, notification: Notification, out: &mut Vec<Output>) {
-        self.record(out, Entry::Notified(notification.clone()));
+        self.record(out, Entry::Notified(notification.clone().into()));
         self.hand(notification, out);
     }
 

@@ -118,7 +118,7 @@ fn people_are_asked_once_with_all_that_they_need_to_answer() {
         .records()
         .into_iter()
         .filter_map(|record| match record.entry {
-            Entry::Notified(notice) => Some(notice),
+            Entry::Notified(notice) => Some(*notice),
             _ => None,
         })
         .collect();

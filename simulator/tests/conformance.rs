@@ -87,7 +87,7 @@ impl Harness for DataCentreHarness {
             Verb::Stop => (self.next(rows.0, &format!("{kind}/run")), Action::Stop),
             Verb::Resize => {
                 let amount = Amount { vcpus: Some(2.0), memory_bytes: Some(2 << 30), ..Amount::default() };
-                (self.next(rows.0, &format!("{kind}/run")), Action::Resize(amount))
+                (self.next(rows.0, &format!("{kind}/run")), Action::Resize(amount.into()))
             }
             Verb::Pause => (self.next(rows.0, &format!("{kind}/run")), Action::Pause { on: true }),
             Verb::Kill => (self.next(rows.0, &format!("{kind}/run")), Action::Kill),
@@ -114,7 +114,7 @@ impl Harness for DataCentreHarness {
 
     async fn impossible_subject(&self) -> Option<Subject> {
         let amount = Amount { vcpus: None, memory_bytes: Some(4 << 40), ..Amount::default() };
-        Some(Subject { resource: self.next(0, "vm/run"), action: Action::Resize(amount) })
+        Some(Subject { resource: self.next(0, "vm/run"), action: Action::Resize(amount.into()) })
     }
 
     async fn effects(&self, subject: &Subject) -> u64 {

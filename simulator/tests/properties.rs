@@ -59,11 +59,10 @@ fn action() -> impl Strategy<Value = Action> {
         Just(Action::Kill),
         Just(Action::Recreate { image: None }),
         amount.prop_map(|(vcpus, gib)| {
-            Action::Resize(Amount {
-                vcpus: vcpus.map(f64::round),
-                memory_bytes: gib.map(|gib| gib << 30),
-                ..Amount::default()
-            })
+            Action::Resize(
+                Amount { vcpus: vcpus.map(f64::round), memory_bytes: gib.map(|gib| gib << 30), ..Amount::default() }
+                    .into(),
+            )
         }),
         (host(), any::<bool>()).prop_map(move |(to, live)| Action::Migrate { to: id(to), live }),
         Just(Action::Fence),

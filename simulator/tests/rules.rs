@@ -110,12 +110,13 @@ impl Play {
             ["unpause", id] => (id, Action::Pause { on: false }),
             ["end", id] => (id, Action::Kill),
             ["recreate", id] => (id, Action::Recreate { image: None }),
-            ["resize", id, vcpus] => {
-                (id, Action::Resize(Amount { vcpus: Some(number(vcpus)), memory_bytes: None, ..Amount::default() }))
-            }
+            ["resize", id, vcpus] => (
+                id,
+                Action::Resize(Amount { vcpus: Some(number(vcpus)), memory_bytes: None, ..Amount::default() }.into()),
+            ),
             ["resize", id, "memory", gib] => {
                 let bytes = gib.parse::<u64>().unwrap() << 30;
-                (id, Action::Resize(Amount { vcpus: None, memory_bytes: Some(bytes), ..Amount::default() }))
+                (id, Action::Resize(Amount { vcpus: None, memory_bytes: Some(bytes), ..Amount::default() }.into()))
             }
             ["migrate", id, "to", host] => (id, Action::Migrate { to: host.parse().unwrap(), live: true }),
             ["move", id, "to", host] => (id, Action::Migrate { to: host.parse().unwrap(), live: false }),

@@ -90,7 +90,7 @@ impl Play {
 }
 
 fn vcpus(count: f64) -> Action {
-    Action::Resize(Amount { vcpus: Some(count), memory_bytes: None, ..Amount::default() })
+    Action::Resize(Amount { vcpus: Some(count), memory_bytes: None, ..Amount::default() }.into())
 }
 
 fn to(host: &str) -> Action {

@@ -5,22 +5,27 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use homeostat_engine::Input;
 use homeostat_model::{AdapterName, IdempotencyKey, StepCommand, StepReport, StepResult};
 use homeostat_port::{Adapter, Clock, ProgressSink, ascertain, execute};
-use tokio::{
-    sync::mpsc,
-    task::{AbortHandle, JoinSet},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Message;
 
 /// How long the end of the program waits for steps in flight. What is not done by then the journal knows as unfinished.
 const FAREWELL: Duration = Duration::from_secs(10);
 
+/// Below so many steps in flight it is not looked for tasks that ended without a report.
+const FEW: usize = 64;
+
+/// What is asked for how far a step is takes no memory for each of them.
+static UNHEARD: ProgressSink = ProgressSink::unheard();
+
 /// Carries out steps.
 pub(crate) struct Dispatcher {
     desk: Arc<Desk>,
     in_flight: BTreeMap<IdempotencyKey, InFlight>,
-    tasks: JoinSet<IdempotencyKey>,
+    tasks: TaskTracker,
+    /// How many may be in flight before it is looked for tasks that ended without a report.
+    swept_at: usize,
 }
 
 /// What the tasks of all steps have in common.
@@ -33,23 +38,28 @@ struct Desk {
 /// A step that is being carried out, or asked about, also after it was called off.
 struct InFlight {
     cancel: CancellationToken,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Dispatcher {
     pub(crate) fn new(adapters: Vec<Arc<dyn Adapter>>, clock: Clock, reports: mpsc::Sender<Message>) -> Self {
         let adapters = adapters.into_iter().map(|adapter| (adapter.name().clone(), adapter)).collect();
         let desk = Arc::new(Desk { adapters, clock, reports });
-        Self { desk, in_flight: BTreeMap::new(), tasks: JoinSet::new() }
+        Self { desk, in_flight: BTreeMap::new(), tasks: TaskTracker::new(), swept_at: FEW }
     }
 
     /// Begins a step; its report comes as a message.
     pub(crate) fn dispatch(&mut self, command: StepCommand) {
         tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step begins");
-        let (key, desk, cancel) = self.take_up(&command);
+        let (key, desk, cancel) = (command.key.clone(), self.desk.clone(), CancellationToken::new());
         let called_off = cancel.clone();
-        let task = async move { desk.report(&command, desk.carry_out(&command, &called_off).await).await };
-        self.in_flight.insert(key, InFlight { cancel, task: self.tasks.spawn(task) });
+        let task = async move {
+            let result = desk.carry_out(&command, &called_off).await;
+            // Apart: all the time before it only the command and its system's answer are waited for, in thousands of tasks.
+            Box::pin(desk.report(&command, result)).await;
+        };
+        let task = self.tasks.spawn(task);
+        self.take_up(key, InFlight { cancel, task });
     }
 
     /// Finds out what became of a step of which nothing was heard: it was begun before the program was, or its report is overdue. The report
@@ -62,30 +72,27 @@ impl Dispatcher {
             return;
         }
         tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step is probed");
-        let (key, desk, cancel) = self.take_up(&command);
+        let (key, desk, cancel) = (command.key.clone(), self.desk.clone(), CancellationToken::new());
         let called_off = cancel.clone();
         let task = async move { desk.report(&command, desk.find_out(&command, &called_off).await).await };
-        self.in_flight.insert(key, InFlight { cancel, task: self.tasks.spawn(task) });
+        let task = self.tasks.spawn(task);
+        self.take_up(key, InFlight { cancel, task });
     }
 
-    /// What a task needs besides its command.
-    fn take_up(&mut self, command: &StepCommand) -> (IdempotencyKey, Arc<Desk>, CancellationToken) {
-        // Steps that have ended are forgotten here: their number is bounded by the plans in flight.
-        while let Some(ended) = self.tasks.try_join_next() {
-            let in_flight = &mut self.in_flight;
-            match ended {
-                // Under the same key it may be asked about by now.
-                Ok(key) if in_flight.get(&key).is_some_and(|one| one.task.is_finished()) => {
-                    drop(in_flight.remove(&key))
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(%error, "a step's task has panicked; its system is asked when its report is overdue");
-                    in_flight.retain(|_, one| !one.task.is_finished());
-                }
-            }
+    fn take_up(&mut self, key: IdempotencyKey, one: InFlight) {
+        self.in_flight.insert(key, one);
+        if self.in_flight.len() >= self.swept_at {
+            self.in_flight.retain(|_, one| !one.task.is_finished());
+            self.swept_at = FEW.max(self.in_flight.len() * 2);
         }
-        (command.key.clone(), self.desk.clone(), CancellationToken::new())
+    }
+
+    /// The report of a step has come.
+    pub(crate) fn reported(&mut self, key: &IdempotencyKey) {
+        // Under the same key its system may be asked by now.
+        if self.in_flight.get(key).is_some_and(|one| one.task.is_finished()) {
+            self.in_flight.remove(key);
+        }
     }
 
     /// Calls a step off.
@@ -97,23 +104,30 @@ impl Dispatcher {
 
     /// Waits a while for the steps in flight, whose reports still come as messages; what takes longer is left to itself.
     pub(crate) fn close(&mut self) -> impl Future<Output = ()> + use<> {
-        let mut tasks = std::mem::take(&mut self.tasks);
+        let (tasks, in_flight) = (self.tasks.clone(), std::mem::take(&mut self.in_flight));
+        tasks.close();
         async move {
-            let all = async { while tasks.join_next().await.is_some() {} };
-            if tokio::time::timeout(FAREWELL, all).await.is_err() {
+            if tokio::time::timeout(FAREWELL, tasks.wait()).await.is_err() {
                 tracing::warn!(steps = tasks.len(), "steps are still in flight; they go on at their systems");
-                tasks.abort_all();
+                in_flight.values().for_each(|one| one.task.abort());
             }
         }
     }
 }
 
 impl Desk {
-    async fn carry_out(&self, command: &StepCommand, cancel: &CancellationToken) -> StepResult {
-        let Some(adapter) = self.adapters.get(&command.adapter) else {
-            return StepResult::Refused { reason: format!("no adapter is called {}", command.adapter) };
-        };
-        execute(adapter.as_ref(), command, &self.clock, &ProgressSink::unheard(), cancel).await
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
+    fn carry_out<'a>(
+        &'a self,
+        command: &'a StepCommand,
+        cancel: &'a CancellationToken,
+    ) -> impl Future<Output = StepResult> + Send + 'a {
+        async move {
+            let Some(adapter) = self.adapters.get(&command.adapter) else {
+                return StepResult::Refused { reason: format!("no adapter is called {}", command.adapter) };
+            };
+            execute(adapter.as_ref(), command, &self.clock, &UNHEARD, cancel).await
+        }
     }
 
     async fn find_out(&self, command: &StepCommand, cancel: &CancellationToken) -> StepResult {
@@ -127,13 +141,12 @@ impl Desk {
         }
     }
 
-    /// Says what became of a step; gives its key.
-    async fn report(&self, command: &StepCommand, result: StepResult) -> IdempotencyKey {
+    /// Says what became of a step.
+    async fn report(&self, command: &StepCommand, result: StepResult) {
         tracing::info!(key = %command.key, ?result, "step ended");
         let StepCommand { plan, step, key, generation, .. } = command.clone();
-        let report = Input::Report(StepReport { plan, step, key: key.clone(), generation, result });
+        let report = Input::Report(StepReport { plan, step, key, generation, result });
         // Nobody listens any more only when the program ends; then the journal knows the step as unfinished.
         let _ = self.reports.send(Message::Input(Box::new(report))).await;
-        key
     }
 }

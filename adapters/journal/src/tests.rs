@@ -28,7 +28,7 @@ fn note(message: &str) -> Record {
     let (at, id) = (Timestamp::from_millis(1_700_000_000_000), NoticeId { generation: Generation(1), number: 1 });
     let to = BTreeSet::new();
     let notification = Notification { id, at, finding, rung: None, asks: None, severity: Severity::Info, message, to };
-    Record { at, entry: Entry::Notified(notification) }
+    Record { at, entry: Entry::Notified(notification.into()) }
 }
 
 fn at(millis: i64, entry: Entry) -> Record {

@@ -76,6 +76,7 @@ async fn ascertain_within(limits: &Limits, adapter: &dyn Adapter, command: &Step
 
 /// There are as many of these in memory as steps in flight, nearly all of them waiting for `apply`: they keep what they are given once,
 /// and what comes after that in a box of its own.
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
 fn execute_within<'a>(
     limits: &'a Limits,
     adapter: &'a dyn Adapter,

@@ -93,7 +93,7 @@ impl ProgressSink {
 
     /// One to which nobody listens: it takes no memory.
     #[must_use]
-    pub fn unheard() -> Self {
+    pub const fn unheard() -> Self {
         Self(None)
     }
 

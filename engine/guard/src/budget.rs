@@ -83,9 +83,9 @@ struct Deed {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ledger {
     /// In the order of their times.
-    begun: VecDeque<Deed>,
+    begun: VecDeque<Arc<Deed>>,
     #[serde(with = "crate::pairs")]
-    in_flight: BTreeMap<PlanId, Deed>,
+    in_flight: BTreeMap<PlanId, Arc<Deed>>,
     /// When the newest of the deeds began that had to be forgotten for want of room.
     forgotten: Option<Timestamp>,
 }
@@ -96,7 +96,7 @@ impl Ledger {
         if plan.reach.impact == Impact::Restoring {
             return;
         }
-        let deed = Deed { at, plan: plan.id, policy: plan.policy.clone(), reach: plan.reach.clone() };
+        let deed = Arc::new(Deed { at, plan: plan.id, policy: plan.policy.clone(), reach: plan.reach.clone() });
         self.in_flight.insert(plan.id, deed.clone());
         self.begun.push_back(deed);
         if self.begun.len() > MAX_DEEDS {
@@ -159,12 +159,12 @@ impl Ledger {
         let Budget { scope, max, per, .. } = limit.budget;
         let max = max.up((limit.all)(group));
         let owner = limit.owner.group();
-        let counts = |deed: &&Deed| {
+        let counts = |deed: &&Arc<Deed>| {
             (*scope != Scope::Policy || deed.policy == plan.policy)
                 && group.is_none_or(|group| deed.reach.groups.contains(group))
                 && (matches!(limit.owner, Owner::Policy(_)) || deed.reach.groups.contains(&owner))
         };
-        let weight = |deed: &Deed| usize_of(deed.reach.weight(&owner, group));
+        let weight = |deed: &Arc<Deed>| usize_of(deed.reach.weight(&owner, group));
         let takes = plan.reach.weight(&owner, group);
         let held = |used: usize, until: Option<Timestamp>, by: Option<PlanId>| Hold::Budget {
             of: limit.owner.to_string(),

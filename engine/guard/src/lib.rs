@@ -81,12 +81,18 @@ impl Guard {
         }
     }
 
+    /// The plan that acts on `resource`, or may still do so.
+    #[must_use]
+    pub fn owner(&self, resource: &ResourceId) -> Option<PlanId> {
+        self.owners.get(resource).copied()
+    }
+
     /// Whether everything that `plan` acts on or moves something to is free for that.
     ///
     /// # Errors
     /// [`Hold::Owned`] with the first contested resource.
     pub fn free(&self, plan: &Plan) -> Result<(), Hold> {
-        let owned = |id: &ResourceId| self.owners.get(id).copied();
+        let owned = |id: &ResourceId| self.owner(id);
         let used = |id: &ResourceId| self.users.get(id).and_then(|plans| plans.first()).copied();
         let acted_on = plan.touches().into_iter().map(|id| (owned(&id).or_else(|| used(&id)), id));
         let moved_to = plan.uses().into_iter().map(|id| (owned(&id), id));

@@ -102,7 +102,7 @@ pub enum Action {
     /// Stop it.
     Stop,
     /// Give it this much.
-    Resize(Amount),
+    Resize(Box<Amount>),
     /// Let it stand still, or go on.
     Pause {
         /// Still, or on again.

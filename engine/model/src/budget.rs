@@ -305,7 +305,7 @@ mod tests {
             [Action::Start, Action::Pause { on: false }, Action::Power { on: true }, Action::Cordon { on: false }];
         assert!(restoring.iter().all(|action| Impact::of(action) == Impact::Restoring));
         for (action, impact) in [
-            (Action::Resize(crate::Amount::default()), Impact::Live),
+            (Action::Resize(Box::default()), Impact::Live),
             (Action::Migrate { to: "host/a".parse().unwrap(), live: true }, Impact::Live),
             (Action::Migrate { to: "host/a".parse().unwrap(), live: false }, Impact::Restart),
             (Action::Stop, Impact::Restart),

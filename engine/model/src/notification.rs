@@ -182,7 +182,7 @@ impl Notices {
     /// Takes in the next record.
     pub fn apply(&mut self, record: &Record) {
         match &record.entry {
-            Entry::Notified(notification) => self.await_delivery(notification.clone()),
+            Entry::Notified(notification) => self.await_delivery(notification.as_ref().clone()),
             Entry::Delivered(delivery) => {
                 self.settle(delivery);
             }
@@ -279,9 +279,9 @@ mod tests {
             notices.iter().map(told).collect()
         };
         for (entry, expected) in [
-            (Entry::Notified(notification(1, &[])), vec![]),
-            (Entry::Notified(notification(2, &["pager", "chat"])), vec!["n2-2 chat+pager"]),
-            (Entry::Notified(notification(10, &["chat"])), vec!["n2-2 chat+pager", "n2-10 chat"]),
+            (Entry::Notified(notification(1, &[]).into()), vec![]),
+            (Entry::Notified(notification(2, &["pager", "chat"]).into()), vec!["n2-2 chat+pager"]),
+            (Entry::Notified(notification(10, &["chat"]).into()), vec!["n2-2 chat+pager", "n2-10 chat"]),
             (Entry::Delivered(delivery(2, "chat", None)), vec!["n2-2 pager", "n2-10 chat"]),
             (Entry::Delivered(delivery(2, "chat", None)), vec!["n2-2 pager", "n2-10 chat"]),
             (Entry::Delivered(delivery(10, "chat", Some("a day is over"))), vec!["n2-2 pager"]),

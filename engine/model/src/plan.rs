@@ -237,7 +237,7 @@ pub struct Plan {
     pub cost: Cost,
     /// What has to come about besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verification: Option<Verification>,
+    pub verification: Option<Box<Verification>>,
 }
 
 impl Plan {

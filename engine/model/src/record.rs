@@ -141,7 +141,7 @@ pub enum Entry {
         result: PlanResult,
     },
     /// People are told.
-    Notified(Notification),
+    Notified(Box<Notification>),
     /// A channel has delivered a notification, or has given up.
     Delivered(Delivery),
     /// Nothing is left to try; a person has to.

@@ -8,7 +8,7 @@ use homeostat_model::{Action, Amount, CpuSet, Precondition, Resource, Value};
 /// changes nothing.
 pub(crate) fn inverse(resource: &Resource, action: &Action) -> Option<Action> {
     match action {
-        Action::Resize(amount) => previous(resource, amount).map(Action::Resize),
+        Action::Resize(amount) => previous(resource, amount).map(|before| Action::Resize(before.into())),
         Action::Migrate { to, live } => {
             let from = resource.on.clone().filter(|from| from != to)?;
             Some(Action::Migrate { to: from, live: *live })
@@ -35,7 +35,7 @@ pub(crate) fn before_undoing(inverse: &Action) -> Vec<Precondition> {
         Action::Migrate { to, .. } => {
             vec![Precondition::Open(to.clone()), Precondition::Room { on: Some(to.clone()), amount: Amount::default() }]
         }
-        Action::Resize(amount) => vec![Precondition::Room { on: None, amount: amount.clone() }],
+        Action::Resize(amount) => vec![Precondition::Room { on: None, amount: amount.as_ref().clone() }],
         _ => Vec::new(),
     }
 }
@@ -73,14 +73,15 @@ mod tests {
         one.on = Some("host/a".parse().unwrap());
         one.capacity.vcpus = Some(2.0);
         one.attributes.insert("state".into(), "off".into());
-        let cpus = |text: &str| Action::Resize(Amount { cpus: Some(text.parse().unwrap()), ..Amount::default() });
-        let vcpus = |vcpus| Action::Resize(Amount { vcpus: Some(vcpus), ..Amount::default() });
+        let cpus =
+            |text: &str| Action::Resize(Amount { cpus: Some(text.parse().unwrap()), ..Amount::default() }.into());
+        let vcpus = |vcpus| Action::Resize(Amount { vcpus: Some(vcpus), ..Amount::default() }.into());
         let memory = Amount { memory_bytes: Some(1 << 30), ..Amount::default() };
         let to = |host: &str| Action::Migrate { to: host.parse().unwrap(), live: true };
         for (action, wanted) in [
             (vcpus(4.0), Some(vcpus(2.0))),
             (vcpus(2.0), None),
-            (Action::Resize(memory), None),
+            (Action::Resize(memory.into()), None),
             (cpus("1-2"), Some(cpus("all"))),
             (to("host/b"), Some(to("host/a"))),
             (to("host/a"), None),

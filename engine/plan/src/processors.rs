@@ -125,7 +125,7 @@ impl<'a> Host<'a> {
 }
 
 fn pin(cpus: CpuSet) -> Action {
-    Action::Resize(Amount { cpus: Some(cpus), ..Amount::default() })
+    Action::Resize(Amount { cpus: Some(cpus), ..Amount::default() }.into())
 }
 
 /// Where `resource` may run, by its attribute `cpus`.

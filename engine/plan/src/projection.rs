@@ -26,6 +26,12 @@ impl Projection {
         self.amounts.get(resource).cloned().unwrap_or_default()
     }
 
+    /// Whether `plan` is part of it: of one that changes nothing of this kind, it is the same without.
+    #[must_use]
+    pub fn concerns(plan: &Plan) -> bool {
+        Self::of([plan]) != Self::default()
+    }
+
     /// Of these plans.
     pub fn of<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
         let mut projection = Self::default();
@@ -35,7 +41,7 @@ impl Projection {
                     projection.returning.entry(to.clone()).or_default().insert(step.resource.clone());
                 }
                 Some(Action::Resize(amount)) => {
-                    projection.had.insert(step.resource.clone(), amount.clone());
+                    projection.had.insert(step.resource.clone(), amount.as_ref().clone());
                 }
                 _ => {}
             }
@@ -45,7 +51,7 @@ impl Projection {
                     projection.departing.insert(step.resource.clone());
                 }
                 Action::Resize(amount) => {
-                    projection.amounts.insert(step.resource.clone(), amount.clone());
+                    projection.amounts.insert(step.resource.clone(), amount.as_ref().clone());
                 }
                 // Nothing new may come to a host that is being emptied or switched off.
                 Action::Fence | Action::Power { on: false } | Action::Cordon { on: true } => {

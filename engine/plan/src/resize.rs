@@ -45,7 +45,7 @@ pub(crate) fn draft(
     let mut steps = Steps::default();
     let reason = format!("from {} vcpus, {} MiB", now.vcpus, now.memory_bytes >> 20);
     let effect = format!("{} has {amount}", subject.id);
-    steps.add(around, subject, Action::Resize(amount), &[], reason)?;
+    steps.add(around, subject, Action::Resize(amount.into()), &[], reason)?;
     Ok(Draft { steps: steps.done(), effect })
 }
 

@@ -101,7 +101,7 @@ fn on(host: &str) -> Action {
 }
 
 fn vcpus(vcpus: f64) -> Action {
-    Action::Resize(Amount { vcpus: Some(vcpus), ..Amount::default() })
+    Action::Resize(Amount { vcpus: Some(vcpus), ..Amount::default() }.into())
 }
 
 #[test]

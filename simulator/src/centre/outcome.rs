@@ -41,7 +41,7 @@ impl DataCentre {
             (Action::Resize(amount), Some(workload), _) => {
                 let has = Needs { vcpus: workload.vcpus, memory_bytes: workload.memory_bytes };
                 let modelled = amount.cpus.is_none() && amount.cpu_shares.is_none();
-                modelled && Needs::given(workload, amount) == has && *amount != homeostat_model::Amount::default()
+                modelled && Needs::given(workload, amount) == has && **amount != homeostat_model::Amount::default()
             }
             (Action::Migrate { to, .. }, Some(workload), _) => workload.host == *to && self.is_known(id),
             (Action::Fence, _, Some(host)) => host.fenced && host.life == Life::Off,

@@ -97,7 +97,7 @@ fn load(scene: &Scene, host: &ResourceId, beginning: Option<&Flight>, without: &
     for step in scene.in_flight().chain(beginning).flat_map(|flight| &flight.plan.steps).chain(doubtful) {
         for action in [&step.action].into_iter().chain(step.compensation.as_deref()) {
             if let Action::Resize(amount) = action {
-                amounts.entry(&step.resource).or_default().push(amount.clone());
+                amounts.entry(&step.resource).or_default().push(amount.as_ref().clone());
             }
             if target(action) == Some(host) {
                 here.insert(&step.resource);

@@ -141,7 +141,7 @@ fn plan_fits(expected: &ExpectedPlan, plan: &Plan) -> bool {
 
 fn step_fits(expected: &ExpectedStep, step: &Step) -> bool {
     let amount = match &step.action {
-        Action::Resize(amount) => Some(amount.clone()),
+        Action::Resize(amount) => Some(amount.as_ref().clone()),
         _ => None,
     };
     let host = match &step.action {

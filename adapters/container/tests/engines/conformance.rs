@@ -68,7 +68,9 @@ impl Harness for Engine {
             Verb::Stop => Subject { resource: self.bench.start(OBEDIENT, limits()).await, action: Action::Stop },
             Verb::Resize => Subject {
                 resource: self.bench.start(OBEDIENT, limits()).await,
-                action: Action::Resize(Amount { vcpus: Some(0.5), memory_bytes: Some(96 << 20), ..Amount::default() }),
+                action: Action::Resize(
+                    Amount { vcpus: Some(0.5), memory_bytes: Some(96 << 20), ..Amount::default() }.into(),
+                ),
             },
             Verb::Pause => {
                 Subject { resource: self.bench.start(OBEDIENT, limits()).await, action: Action::Pause { on: true } }
@@ -101,7 +103,7 @@ impl Harness for Engine {
         }
         Some(Subject {
             resource,
-            action: Action::Resize(Amount { vcpus: None, memory_bytes: Some(1 << 50), ..Amount::default() }),
+            action: Action::Resize(Amount { vcpus: None, memory_bytes: Some(1 << 50), ..Amount::default() }.into()),
         })
     }
 

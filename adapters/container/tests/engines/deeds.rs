@@ -44,7 +44,7 @@ async fn docker_raises_limits_while_the_container_runs() {
         let resource = bench.start(OBEDIENT, limits).await;
         let before = bench.inspect(&resource).await.state.unwrap();
         let amount = Amount { vcpus: Some(1.0), memory_bytes: Some(128 << 20), ..Amount::default() };
-        let result = done(&*adapter, &resource, Action::Resize(amount)).await;
+        let result = done(&*adapter, &resource, Action::Resize(amount.into())).await;
         assert_eq!(result, StepResult::Done { observed: "memory limit 128 MiB, 1 vcpus".into() }, "{what}");
         let after = bench.inspect(&resource).await;
         let (state, host) = (after.state.unwrap(), after.host_config.unwrap());
@@ -70,12 +70,12 @@ async fn docker_changes_weight_and_processors_while_the_container_runs() {
     };
     let every = allowed();
     let amount = Amount { cpu_shares: Some(512), cpus: Some(CpuSet::range(0, 1)), ..Amount::default() };
-    let result = done(&*adapter, &resource, Action::Resize(amount)).await;
+    let result = done(&*adapter, &resource, Action::Resize(amount.into())).await;
     let observed = "no memory limit, no cpu limit, 512 cpu shares, cpus 0".into();
     assert_eq!(result, StepResult::Done { observed });
     assert_eq!(allowed(), CpuSet::range(0, 1), "the kernel keeps it there");
     let back = Amount { cpu_shares: Some(1024), cpus: Some(CpuSet::ALL), ..Amount::default() };
-    let result = done(&*adapter, &resource, Action::Resize(back)).await;
+    let result = done(&*adapter, &resource, Action::Resize(back.into())).await;
     assert!(matches!(&result, StepResult::Done { .. }), "{result:?}");
     assert_eq!(allowed(), every, "and lets it go everywhere again");
     bench.remove(&resource).await;
@@ -122,7 +122,7 @@ async fn docker_is_not_asked_for_what_would_do_harm() {
         (Amount { cpus: Some("900".parse().unwrap()), ..Amount::default() }, "there is no processor 900"),
         (Amount::default(), "nothing to change is given"),
     ] {
-        let refused = adapter.check(&step(&resource, Action::Resize(amount.clone()))).await.unwrap_err();
+        let refused = adapter.check(&step(&resource, Action::Resize(amount.clone().into()))).await.unwrap_err();
         assert!(refused.reason.contains(reason), "{amount:?}: {}", refused.reason);
     }
     assert_eq!(bench.inspect(&resource).await.host_config.unwrap().memory, Some(256 << 20));

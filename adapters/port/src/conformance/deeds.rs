@@ -48,9 +48,9 @@ pub(super) async fn undeclared_verb(suite: &Suite<'_>) -> Verdict {
                 Verb::Restart => Action::Restart { on: None },
                 Verb::Start => Action::Start,
                 Verb::Stop => Action::Stop,
-                Verb::Resize => {
-                    Action::Resize(homeostat_model::Amount { vcpus: Some(1.0), ..homeostat_model::Amount::default() })
-                }
+                Verb::Resize => Action::Resize(
+                    homeostat_model::Amount { vcpus: Some(1.0), ..homeostat_model::Amount::default() }.into(),
+                ),
                 Verb::Pause => Action::Pause { on: true },
                 Verb::Kill => Action::Kill,
                 Verb::Recreate => Action::Recreate { image: None },

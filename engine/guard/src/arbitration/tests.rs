@@ -20,7 +20,7 @@ fn wish(text: &str) -> Wish {
     let (verb, what) = text.split_once(' ').unwrap_or((text, ""));
     let (first, second) = what.split_once(' ').unwrap_or((what, ""));
     let number = || first.parse::<f64>().unwrap();
-    let sized = |amount| Action::Resize(amount);
+    let sized = |amount: Amount| Action::Resize(amount.into());
     let action = match verb {
         "vcpus" => {
             before.amount.vcpus = second.parse().ok().or(before.amount.vcpus);

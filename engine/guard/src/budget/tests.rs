@@ -24,7 +24,7 @@ fn plan(number: u64, policy: &str, groups: &[Group]) -> Plan {
         mode: Mode::Auto,
         priority: 0,
         effect: String::new(),
-        reach: Reach { impact: Impact::Live, groups: groups.iter().cloned().collect(), ..Reach::default() }.into(),
+        reach: Reach { impact: Impact::Live, groups: groups.to_vec(), ..Reach::default() }.into(),
         steps: Vec::new(),
         cost: Default::default(),
         verification: None,

@@ -21,7 +21,7 @@ pub(super) fn check(around: &Surroundings<'_>, steps: &Steps<'_>) -> Vec<(Option
         if let Action::Resize(amount) = &step.action
             && let Some(resource) = around.topology.get(&step.resource)
         {
-            grown.insert(&step.resource, amount.clone());
+            grown.insert(&step.resource, amount.as_ref().clone());
             if let Some(host) = resource.on.as_ref().filter(|_| grows(around, resource, amount)) {
                 burdened.entry(host).or_insert(step.id);
             }

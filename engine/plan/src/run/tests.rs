@@ -145,7 +145,7 @@ fn a_plan_that_is_called_off_begins_nothing_and_undoes_nothing() {
 fn verified(truths: &str) -> (Option<PlanResult>, usize) {
     let mut plan = plan("1");
     let (within, stable_for) = (Duration::from_secs(10), Duration::from_secs(3));
-    plan.verification = Some(Verification { that: "x".into(), within, stable_for });
+    plan.verification = Some(Verification { that: "x".into(), within, stable_for }.into());
     let mut run = Run::new(plan);
     run.begin(StepId(1)).unwrap();
     run.report(StepId(1), &StepResult::Done { observed: String::new() }, at(0)).unwrap();
@@ -182,7 +182,7 @@ fn a_plan_has_succeeded_when_what_it_was_for_held_without_a_break() {
 fn what_did_not_help_is_undone() {
     let mut plan = plan("1");
     let within = Duration::from_secs(10);
-    plan.verification = Some(Verification { that: "x < 1".into(), within, stable_for: Duration::ZERO });
+    plan.verification = Some(Verification { that: "x < 1".into(), within, stable_for: Duration::ZERO }.into());
     let mut run = Run::new(plan);
     let done = StepResult::Done { observed: String::new() };
     run.begin(StepId(1)).unwrap();
