@@ -34,11 +34,11 @@ pub(crate) enum Alarm {
     /// An open breaker of this guard may have been open for long enough. Before what it holds back is considered.
     Breaker(PolicyName),
     /// The time of this rung of a ladder is over, counted from this moment. Before anything more of it begins.
-    RungOver(FindingRef, usize, Timestamp),
+    RungOver(Box<FindingRef>, usize, Timestamp),
     /// The time of a whole ladder is over, counted from this moment.
-    LadderOver(FindingRef, Timestamp),
+    LadderOver(Box<FindingRef>, Timestamp),
     /// A finding that was held back is to be considered again.
-    Reconsider(FindingRef),
+    Reconsider(Box<FindingRef>),
     /// The time of a plan that waits for people is over.
     Ballot(PlanId),
     /// What was begun under this key, at this moment, should have been reported by now.
@@ -50,7 +50,7 @@ pub(crate) enum Alarm {
     /// It is looked whether a plan has helped.
     Look(PlanId),
     /// A finding that people were told of, and that was open when homeostat last ended, may be over.
-    Told(FindingRef),
+    Told(Box<FindingRef>),
     /// A resource may have been in quarantine for long enough.
     Release(ResourceId),
     /// Resources that only samples and events speak of may have fallen silent.

@@ -381,9 +381,9 @@ impl Engine {
     pub(crate) fn wake(&mut self, finding: &FindingRef, at: Timestamp) {
         let Some(case) = self.cases.get_mut(finding) else { return };
         if let Some(old) = case.alarm.replace(at) {
-            self.alarms.remove(&(old, Alarm::Reconsider(finding.clone())));
+            self.alarms.remove(&(old, Alarm::Reconsider(finding.clone().into())));
         }
-        self.alarms.insert((at, Alarm::Reconsider(finding.clone())));
+        self.alarms.insert((at, Alarm::Reconsider(finding.clone().into())));
     }
 
     /// Keeps how far a ladder was climbed, before its case ends; `failed`: with a plan that failed, which closed the finding while it was

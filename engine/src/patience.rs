@@ -32,8 +32,9 @@ impl Engine {
         let Some(case) = self.cases.get(finding) else { return };
         let rung = case.began.rung.zip(case.policy.then.get(case.rung).and_then(|rung| rung.within));
         let ladder = case.began.ladder.zip(case.policy.limits.hand_over.after);
-        let rung = rung.map(|(since, within)| (since + within, Alarm::RungOver(finding.clone(), case.rung, since)));
-        let ladder = ladder.map(|(since, after)| (since + after, Alarm::LadderOver(finding.clone(), since)));
+        let rung =
+            rung.map(|(since, within)| (since + within, Alarm::RungOver(finding.clone().into(), case.rung, since)));
+        let ladder = ladder.map(|(since, after)| (since + after, Alarm::LadderOver(finding.clone().into(), since)));
         self.alarms.extend(rung.into_iter().chain(ladder).filter(|(at, _)| *at > self.now));
     }
 

@@ -78,7 +78,7 @@ impl Engine {
     /// What people were told still stands, as far as is known.
     pub(crate) fn go_on_telling(&mut self, out: &mut Vec<Output>) {
         let awaited = self.told.iter().filter(|(_, told)| told.until.is_some());
-        self.alarms.extend(awaited.map(|(finding, _)| (self.now + LOOK_EVERY, Alarm::Told(finding.clone()))));
+        self.alarms.extend(awaited.map(|(finding, _)| (self.now + LOOK_EVERY, Alarm::Told(finding.clone().into()))));
         self.what_stands(out);
     }
 
@@ -86,7 +86,7 @@ impl Engine {
     pub(crate) fn look_at_told(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
         let Some(until) = self.told.get(finding).and_then(|told| told.until) else { return };
         match self.why_over(finding, until) {
-            None => drop(self.alarms.insert((self.now + LOOK_EVERY, Alarm::Told(finding.clone())))),
+            None => drop(self.alarms.insert((self.now + LOOK_EVERY, Alarm::Told(finding.clone().into())))),
             Some(reason) => {
                 self.record(out, Entry::FindingClosed { finding: finding.clone(), reason });
                 self.told_is_over(finding, out);

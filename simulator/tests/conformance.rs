@@ -12,7 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use homeostat_model::{
-    Action, AdapterName, Amount, Capabilities, EventType, Kind, Resource, ResourceId, StepCommand, Verb,
+    Action, AdapterName, Amount, Attempt, Capabilities, EventType, IdempotencyKey, Kind, Resource, ResourceId,
+    StepCommand, Verb,
 };
 use homeostat_port::{
     Adapter, AdapterError, ApplyError, Clock, ObservationSink, Probe, ProgressSink, Refusal,
@@ -252,7 +253,8 @@ impl Adapter for Flawed {
             Flaw::Lies => return Ok(()),
             Flaw::ForgetsKeys => {
                 let call = self.calls.fetch_add(1, Ordering::SeqCst);
-                command.key = serde_json::from_value(format!("call-{call}").into()).unwrap();
+                let number = u16::try_from(call).unwrap() + 1000;
+                command.key = IdempotencyKey::of(command.plan, command.step, Attempt { undo: false, number });
             }
             Flaw::ObeysTheOld => command.generation.0 += 1_000,
             _ => {}

@@ -296,6 +296,7 @@ fn recommend_and_approve_do_not_act_by_themselves() {
             1s opened recommend on vm/one: event vm.crashed is true
             1s plan p1-1 restart for approve: vm/one restart
             1s held approve on vm/one: mode approve: the plan waits for a person
+            1s told: plan p1-1 waits for approval: restart vm/one, 1 step; then vm/one runs again; its hash is 9a7cc6b190bc76ed
             1s held observe on vm/one: mode observe: findings only
             1s plan p1-2 restart for recommend: vm/one restart
             1s held recommend on vm/one: mode recommend: the plan is shown, not run

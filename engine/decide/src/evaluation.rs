@@ -317,9 +317,10 @@ impl Decider {
             self.keep_instance(number, cell, rule, instance);
             return self.evaluate(at, number, cell, out);
         }
-        instance.queue.push_back(event);
-        if instance.queue.len() > MAX_QUEUE
-            && let Some(oldest) = instance.queue.pop_front()
+        let queue = instance.queue.get_or_insert_default();
+        queue.push_back(event);
+        if queue.len() > MAX_QUEUE
+            && let Some(oldest) = queue.pop_front()
             && let Some(finding) = self.finding(number, rule)
         {
             let reason =
@@ -332,7 +333,8 @@ impl Decider {
     /// Looks at the events that came meanwhile, until one of them is taken up. Those that are too old are given up, and said.
     pub(crate) fn next_event(&mut self, at: Timestamp, number: usize, cell: usize, out: &mut Vec<Change>) {
         while let Some((rule, mut instance)) = self.take_instance(at, number, cell) {
-            let next = if instance.phase == Phase::Idle { instance.queue.pop_front() } else { None };
+            let next =
+                instance.queue.as_mut().filter(|_| instance.phase == Phase::Idle).and_then(|queue| queue.pop_front());
             self.keep_instance(number, cell, rule, instance);
             let Some(event) = next else { return };
             if event.time + EVENT_PATIENCE > at {

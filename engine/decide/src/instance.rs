@@ -18,7 +18,7 @@ pub(crate) struct Instance {
     /// The event that is being looked at. Apart, as the pattern is: conditions, which are most, have none.
     pub(crate) event: Option<Box<Event>>,
     /// Those that came while another was being looked at or answered, oldest first; at most [`MAX_QUEUE`].
-    pub(crate) queue: VecDeque<Event>,
+    pub(crate) queue: Option<Box<VecDeque<Event>>>,
     /// How far its pattern of events has come.
     pub(crate) pattern: Option<Box<Pattern>>,
     /// The truth at the last evaluation.
@@ -38,7 +38,7 @@ impl Default for Instance {
         Self {
             phase: Phase::Idle,
             event: None,
-            queue: VecDeque::new(),
+            queue: None,
             pattern: None,
             truth: Truth::Unknown,
             unknown_since: None,
@@ -65,7 +65,7 @@ impl Instance {
     pub(crate) fn is_blank(&self) -> bool {
         self.phase == Phase::Idle
             && self.event.is_none()
-            && self.queue.is_empty()
+            && self.queue.as_ref().is_none_or(|queue| queue.is_empty())
             && self.pattern.as_deref().is_none_or(Pattern::is_blank)
             && self.unknown_since.is_none()
             && self.wake.is_none()

@@ -308,7 +308,8 @@ impl Decider {
         let Some(instance) = self.instances.remove(&(number, rule)) else { return };
         let Some(finding) = self.finding(number, rule) else { return };
         let waiting = instance.event.filter(|_| matches!(instance.phase, Phase::Waiting { .. }));
-        for event in waiting.into_iter().map(|event| *event).chain(instance.queue) {
+        for event in waiting.into_iter().map(|event| *event).chain(instance.queue.into_iter().flat_map(|queue| *queue))
+        {
             let reason = format!("event {}: {reason}", event.event_type);
             out.push(Change::Lost { finding: finding.clone(), reason });
         }
