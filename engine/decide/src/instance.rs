@@ -18,6 +18,7 @@ pub(crate) struct Instance {
     /// The event that is being looked at. Apart, as the pattern is: conditions, which are most, have none.
     pub(crate) event: Option<Box<Event>>,
     /// Those that came while another was being looked at or answered, oldest first; at most [`MAX_QUEUE`].
+    #[expect(clippy::box_collection, reason = "almost all instances have none, and there may be a great many")]
     pub(crate) queue: Option<Box<VecDeque<Event>>>,
     /// How far its pattern of events has come.
     pub(crate) pattern: Option<Box<Pattern>>,
