@@ -190,7 +190,7 @@ impl Case {
     }
 
     /// Whether nothing of the ladder was done, and nothing found to be impossible.
-    fn is_untried(&self) -> bool {
+    pub(crate) fn is_untried(&self) -> bool {
         self.rung == self.unmeant && self.attempts == 0
     }
 

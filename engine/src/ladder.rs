@@ -180,7 +180,7 @@ impl Engine {
         let barred = self.cases.get(finding).map(|case| self.barred(&case.policy, &finding.resource));
         let barred = barred.unwrap_or_default();
         // Whether all of the ladder is not meant now, as its guards say: then it waits for them instead of ending.
-        let mut nothing_meant = self.cases.get(finding).is_some_and(|case| case.rung == 0 && case.attempts == 0);
+        let mut nothing_meant = self.cases.get(finding).is_some_and(|case| case.is_untried());
         let mut told = self.cases.get(finding).is_some_and(|case| case.known_to_people);
         loop {
             let Some(case) = self.cases.get(finding) else { return Verdict::Nothing };
@@ -253,7 +253,8 @@ impl Engine {
         if driven { None } else { self.wait(finding, policy, "no adapter drives the resource yet") }
     }
 
-    /// Records that a rung was passed over, once for each reason; `unmet`: since its `if` is not met.
+    /// Records that a rung was passed over; `unmet`: since its `if` is not met. Once for each reason, but always where the ladder has begun
+    /// and goes on by it: its place outlasts the program by that record.
     pub(crate) fn skip(
         &mut self,
         finding: &FindingRef,
@@ -264,7 +265,8 @@ impl Engine {
     ) {
         let Some(case) = self.cases.get_mut(finding) else { return };
         let Some(response) = case.policy.then.get(rung).map(|rung| rung.response.to_string()) else { return };
-        if passes(&mut case.passed, rung, &reason) {
+        let goes_on = !(unmet && case.is_untried());
+        if passes(&mut case.passed, rung, &reason) || goes_on {
             let (finding, rung) = (finding.clone(), Some(number(rung)));
             self.record(out, Entry::Skipped { finding, response, reason, rung, unmet, next: None });
         }

@@ -388,6 +388,28 @@ fn a_rung_whose_if_was_not_met_is_asked_again_after_a_restart() {
     .assert_eq(&told_of(&out));
 }
 
+/// Nothing was done yet: what was not meant at first may be meant by the time at which what comes after it is let through.
+#[test]
+fn a_ladder_of_which_nothing_was_tried_begins_anew_where_the_rest_of_it_is_not_meant() {
+    let site = [
+        guard("site", "select: {kind: vm}\nbudgets: [{max: 1, per: 1h}]"),
+        policy("crash", &format!("{CRASH}then: [restart]")),
+        policy(
+            "hot",
+            "select: {kind: vm}\nwhen: last(\"cpu\") > 80%\nstaleAfter: 3h\nthen:\n  - {resize: {vcpus: +1}, if: last(\"swap\") > 50%}\n  - {restart: , if: last(\"lag\") > 50%}",
+        ),
+    ]
+    .concat();
+    let mut bench = Bench::new(&site, centre(2), vec![]);
+    bench.event(1, "vm/b0", "vm.crashed", &[]);
+    bench.driver.run_until(at(2));
+    let before = bench.driver.records().len();
+    bench.sample(9, "vm/a0", "swap", 0.1).sample(9, "vm/a0", "lag", 0.9).sample(10, "vm/a0", "cpu", 0.9);
+    bench.sample(20, "vm/a0", "swap", 0.9).sample(20, "vm/a0", "lag", 0.1).sample(4000, "vm/a0", "cpu", 0.9);
+    bench.driver.run_until(at(4_100));
+    expect![[r#""#]].assert_eq(&told(&bench.driver.records()[before..]));
+}
+
 fn sample(second: u64, metric: &str, value: f64) -> Input {
     let metric = MetricName::new(metric).unwrap();
     Input::Observed(Observation::Sample(Sample { resource: id("vm/a0"), metric, time: at(second), value }))

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use homeostat_engine::Input;
 use homeostat_model::{AdapterName, IdempotencyKey, StepCommand, StepReport, StepResult};
 use homeostat_port::{Adapter, Clock, ProgressSink, ascertain, execute};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinHandle},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Message;
@@ -104,12 +107,13 @@ impl Dispatcher {
 
     /// Waits a while for the steps in flight, whose reports still come as messages; what takes longer is left to itself.
     pub(crate) fn close(&mut self) -> impl Future<Output = ()> + use<> {
-        let (tasks, in_flight) = (self.tasks.clone(), std::mem::take(&mut self.in_flight));
+        let (tasks, steps) = (self.tasks.clone(), self.in_flight.values());
+        let handles: Vec<AbortHandle> = steps.map(|one| one.task.abort_handle()).collect();
         tasks.close();
         async move {
             if tokio::time::timeout(FAREWELL, tasks.wait()).await.is_err() {
                 tracing::warn!(steps = tasks.len(), "steps are still in flight; they go on at their systems");
-                in_flight.values().for_each(|one| one.task.abort());
+                handles.iter().for_each(AbortHandle::abort);
             }
         }
     }

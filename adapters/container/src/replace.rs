@@ -31,9 +31,9 @@ use crate::{
 /// How long a new container has to run to count as running: one that cannot even begin its work ends within this.
 const PROVEN: Duration = Duration::from_secs(1);
 
-/// By how much the clocks of two engines' machines, and ours, may differ while a step is done: what is taken for older than its step is made
-/// a second time, while what bears its key and is older than this is of another life of homeostat.
-const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+/// By how much the clocks of two engines' machines, and ours, may differ while a step is done, also where one of them is set: what is taken for
+/// older than its step is made a second time, while what bears its key and is older than this is of another life of homeostat.
+const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// Files that are copied one by one at most. What changes more of them keeps its data outside of a volume.
 const MAX_CHANGES: usize = 1000;
@@ -332,9 +332,9 @@ mod tests {
         for (created, wanted) in [
             ("2026-01-01T12:00:01.5Z", true),
             ("2026-01-01T13:00:01.5+01:00", true),
-            // Its engine's clock is a little behind.
-            ("2026-01-01T11:59:00Z", true),
-            ("2026-01-01T11:58:59.999999999Z", false),
+            // Its engine's clock is behind, or was set back.
+            ("2025-12-31T12:00:00Z", true),
+            ("2025-12-31T11:59:59.999999999Z", false),
             ("2025-06-01T12:00:01Z", false),
         ] {
             assert_eq!(is_since(begun, created.parse().unwrap()), wanted, "{created}");

@@ -238,7 +238,10 @@ impl Guard {
     }
 
     fn take(&mut self, plan: &Plan) {
-        self.owners.extend(plan.touches().into_iter().map(|resource| (resource, plan.id)));
+        for resource in plan.touches() {
+            // Of several that are recovered, one that has ended takes nothing from one that is in flight.
+            self.owners.entry(resource).or_insert(plan.id);
+        }
         for host in plan.uses() {
             self.users.entry(host).or_default().insert(plan.id);
         }

@@ -98,6 +98,16 @@ fn what_is_excepted_stays_owned() {
 }
 
 #[test]
+fn of_what_is_recovered_what_has_ended_takes_nothing_from_what_is_in_flight() {
+    let mut guard = Guard::default();
+    let (in_flight, ended) = (plan(5, "vm/one", None), plan(6, "vm/one", Some("host/h")));
+    guard.own_again(Timestamp::MIN, &in_flight);
+    guard.own_again(Timestamp::MIN, &ended);
+    guard.release(ended.id, &BTreeSet::from(["host/h".parse().unwrap()]));
+    assert_eq!(contested(&guard, &plan(7, "vm/one", None)).unwrap(), "vm/one by p1-5");
+}
+
+#[test]
 fn all_that_is_remembered_is_read_as_it_was_written() {
     let at = Timestamp::from_millis;
     let mut guard = Guard::default();
