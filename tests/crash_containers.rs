@@ -39,8 +39,16 @@ mod tests {
     /// Longer than homeostat lets a response rest that has failed, which is ten seconds: what is wrong after that stays wrong.
     const QUIET: Duration = Duration::from_secs(16);
 
-    /// What is stopped is restarted, what stands still is restarted, what is too small is made larger.
+    /// What is stopped is restarted, what stands still is restarted, what is too small is made larger. All at once: what a crash has cut off is
+    /// under way for seconds more, and nothing takes its place on its host meanwhile.
     const POLICIES: &str = r#"
+apiVersion: homeostat.dev/v1alpha1
+kind: Guard
+metadata: {name: wide}
+spec:
+  select: {kind: container}
+  parallel: {host: 32}
+---
 apiVersion: homeostat.dev/v1alpha1
 kind: Policy
 metadata: {name: restart}
@@ -119,7 +127,7 @@ spec:
         };
         let mut shrunk: BTreeMap<String, Vec<Span>> = BTreeMap::new();
         while !calm.load(Ordering::Relaxed) {
-            std::thread::sleep(dice.millis(1, 40));
+            std::thread::sleep(dice.millis(1, 15));
             let last = u64::try_from(names.len() - 1).unwrap();
             let name = &names[usize::try_from(dice.between(0, last)).unwrap()];
             match dice.between(0, 9) {
@@ -143,7 +151,7 @@ spec:
         let (folder, engine) = (scratch(), Engine::private("docker"));
         let mut dice = Dice::thrown("crash test on containers");
         let options = ["--memory", "80m", "--memory-swap", "80m", "--stop-timeout", "2", "--label", "crash-test=yes"];
-        let containers: Vec<Container<'_>> = (0..20).map(|_| engine.container(SLOW, &options)).collect();
+        let containers: Vec<Container<'_>> = (0..32).map(|_| engine.container(SLOW, &options)).collect();
         let names: Vec<String> = containers.iter().map(|container| container.name.clone()).collect();
         let events = Events::record(&engine, folder.path());
         let policies = folder.path().join("policies");

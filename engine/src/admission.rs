@@ -16,7 +16,7 @@ use homeostat_guard::{Limit, Owner, calendar, health};
 use homeostat_model::{FindingRef, Group, Hold, Impact, Plan, ResourceId, Timestamp, Window};
 use homeostat_policy::{Policy, Safeguard};
 
-use crate::{Engine, Output, case::Case, mark::marked, reach::selected};
+use crate::{Engine, Output, mark::marked, reach::selected};
 
 impl Engine {
     /// Whether `plan` of `policy` may begin now.
@@ -158,10 +158,10 @@ impl Engine {
     /// first.
     pub(crate) fn woken(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
         let now = self.now;
-        let held = |case: &Case| case.hold.as_deref().is_some_and(Hold::is_a_guards);
-        if self.cases.get(finding).is_some_and(|case| held(case)) {
-            let due = |case: &Case| case.hold.as_deref().and_then(Hold::until).is_some_and(|until| until <= now);
-            self.reconsider(|one, case| one == finding || (held(case) && due(case)), out);
+        if self.cases.get(finding).and_then(|case| case.hold()).is_some_and(Hold::is_a_guards) {
+            let mut due = self.held_by(|hold| hold.is_a_guards() && hold.until().is_some_and(|until| until <= now));
+            due.insert(finding.clone());
+            self.reconsider(due, out);
         } else {
             self.consider(finding, out);
         }
@@ -179,22 +179,19 @@ impl Engine {
             )
         };
         // What is left alone itself still is. Of another one it may be rid by now, or have another way.
-        let eased: BTreeSet<FindingRef> = self
-            .cases
-            .iter()
-            .filter(|(finding, case)| {
-                case.hold.as_deref().is_some_and(elsewhere) && self.left_alone(&finding.resource).is_ok()
-            })
-            .map(|(finding, _)| finding.clone())
-            .collect();
-        if !eased.is_empty() {
-            self.reconsider(|finding, _| eased.contains(finding), out);
-        }
+        let mut eased = self.held_by(elsewhere);
+        eased.retain(|finding| self.left_alone(&finding.resource).is_ok());
+        self.reconsider(eased, out);
     }
 
     /// Looks again at what is held back for a reason that `which` knows.
     pub(crate) fn reconsider_held(&mut self, which: impl Fn(&Hold) -> bool, out: &mut Vec<Output>) {
-        self.reconsider(|_, case| case.hold.as_deref().is_some_and(&which), out);
+        self.reconsider(self.held_by(which), out);
+    }
+
+    /// The findings that are held back for a reason that `which` knows.
+    pub(crate) fn held_by(&self, which: impl Fn(&Hold) -> bool) -> BTreeSet<FindingRef> {
+        self.cases.held().filter(|(_, hold)| which(hold)).map(|(finding, _)| finding.clone()).collect()
     }
 }
 

@@ -188,8 +188,8 @@ impl Engine {
             .proposals
             .get(&id)
             .map(|plan| FindingRef { policy: plan.policy.clone(), resource: plan.subject.clone() });
-        if let Some(case) = finding.and_then(|finding| self.cases.get_mut(&finding)) {
-            case.hold = Some(hold.into());
+        if let Some(finding) = finding {
+            self.cases.hold(&finding, Some(hold));
         }
     }
 

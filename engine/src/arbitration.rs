@@ -53,11 +53,12 @@ impl Engine {
     pub(crate) fn join(&mut self, finding: &FindingRef, id: PlanId, out: &mut Vec<Output>) {
         let plan = self.runs.get(&id).map(|run| run.plan()).or_else(|| self.proposals.get(&id).map(AsRef::as_ref));
         let Some(plan) = plan.cloned() else { return };
-        let waits = self.cases.get(&plan.finding()).and_then(|case| case.hold.clone());
+        let waits = self.cases.get(&plan.finding()).filter(|_| self.proposals.contains_key(&id));
+        let hold = waits.and_then(|case| case.hold().cloned());
+        self.cases.hold(finding, hold);
         let done = self.wishes_of(&plan.steps);
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = Some(id);
-        case.hold = waits.filter(|_| self.proposals.contains_key(&id));
         case.answering = true;
         case.unmeant = 0;
         case.pursue(done);
@@ -116,9 +117,9 @@ impl Engine {
     pub(crate) fn share(&mut self, plan: &Plan, out: &mut Vec<Output>) {
         let done = self.wishes_of(&plan.steps);
         for finding in &plan.findings {
+            self.cases.hold(finding, None);
             let Some(case) = self.cases.get_mut(finding) else { continue };
             case.plan = Some(plan.id);
-            case.hold = None;
             case.answering = true;
             case.unmeant = 0;
             case.pursue(done.clone());
@@ -150,13 +151,13 @@ impl Engine {
         self.record(out, Entry::PlanFinished { plan: waiting, result });
         let done = self.wishes_of(&plan.steps);
         for finding in self.findings_of(&old) {
+            self.cases.hold(&finding, None);
             let Some(case) = self.cases.get_mut(&finding) else { continue };
             if case.closed {
                 self.cases.remove(&finding);
                 continue;
             }
             case.plan = Some(plan.id);
-            case.hold = None;
             case.pursue(done.clone());
             let rung = Some(number(case.rung));
             self.joined.entry(plan.id).or_default().insert(finding.clone());
@@ -195,7 +196,7 @@ impl Engine {
     pub(crate) fn tell_contradiction(&mut self, finding: &FindingRef, hold: &Hold, out: &mut Vec<Output>) {
         let Hold::Contradicted { by, wanted } = hold else { return };
         let known = |one: &FindingRef, other: &FindingRef| {
-            let hold = self.cases.get(one).and_then(|case| case.hold.as_deref());
+            let hold = self.cases.get(one).and_then(|case| case.hold());
             matches!(hold, Some(Hold::Contradicted { by, .. }) if by == other)
         };
         if !known(finding, by) && !known(by, finding) {

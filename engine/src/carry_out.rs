@@ -51,7 +51,7 @@ impl Engine {
         let Some(run) = self.runs.remove(id) else { return };
         // What may or may not have been done must not be done again by anybody before a person has looked.
         let in_doubt = run.in_doubt();
-        self.guard.release(id, &in_doubt);
+        self.guard.release(run.plan(), &in_doubt);
         self.doubtful.extend(run.doubtful().map(|plan| (id, plan)));
         self.verifying.remove(&id);
         self.recovered.remove(&id);
@@ -222,10 +222,9 @@ impl Engine {
             if run.result().is_none() {
                 self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned(), out_of_time: false });
             }
-        } else if self.guard.has_any(id) {
+        } else if let Some(doubtful) = self.doubtful.remove(&id) {
             // It has ended in doubt; a person has looked.
-            self.doubtful.remove(&id);
-            self.guard.release(id, &BTreeSet::new());
+            self.guard.release(&doubtful, &BTreeSet::new());
             let result = PlanResult::Cancelled { reason: reason.to_owned() };
             self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
             self.recent.ends(id, result, self.now);

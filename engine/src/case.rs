@@ -1,11 +1,15 @@
 //! A case: an open finding and what has been done about it.
 
+mod cases;
+
 use std::sync::Arc;
 
 use homeostat_guard::arbitration::Wish;
 use homeostat_model::{Hold, PlanId, Timestamp};
 use homeostat_policy::Policy;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use cases::Cases;
 
 /// What is being done about an open finding.
 #[derive(Debug)]
@@ -20,7 +24,7 @@ pub(crate) struct Case {
     /// What its plans have brought about since it opened: for each resource and verb the last. No other policy takes it back meanwhile.
     pub(crate) pursued: Vec<Wish>,
     /// Why nothing is done at the moment, as it was last recorded.
-    pub(crate) hold: Option<Box<Hold>>,
+    hold: Option<Box<Hold>>,
     /// Nothing more is done by itself until the finding closes.
     pub(crate) settled: Option<Settled>,
     /// Not to be tried again before this moment.
@@ -121,9 +125,9 @@ impl Case {
     }
 
     /// Takes over a changed policy: its ladder begins anew.
-    pub(crate) fn adopt(&mut self, policy: Arc<Policy>) {
-        if self.policy != policy {
-            self.policy = policy;
+    fn adopt(&mut self, policy: &Arc<Policy>) {
+        if self.policy != *policy {
+            self.policy = policy.clone();
             self.rung = 0;
             self.attempts = 0;
             self.settled = None;
@@ -135,6 +139,11 @@ impl Case {
             self.began = Began::default();
             self.out_of_time = self.out_of_time.map(|_| 0);
         }
+    }
+
+    /// Why nothing is done at the moment.
+    pub(crate) fn hold(&self) -> Option<&Hold> {
+        self.hold.as_deref()
     }
 
     /// Goes on where the ladder was.

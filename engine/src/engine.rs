@@ -20,7 +20,7 @@ use crate::{
     CommandRefused, Input, OperatorCommand, Output,
     approval::Shown,
     asked::Asked,
-    case::{Case, Climbed},
+    case::{Cases, Climbed},
     flight::Flight,
     quarantine::Quarantined,
     recent::Recent,
@@ -82,7 +82,7 @@ pub struct Engine {
     pub(crate) listening: Option<Duration>,
     pub(crate) topology: Topology,
     pub(crate) capabilities: BTreeMap<AdapterName, Capabilities>,
-    pub(crate) cases: BTreeMap<FindingRef, Box<Case>>,
+    pub(crate) cases: Cases,
     /// Ladders of event findings that have closed not long ago.
     pub(crate) climbed: BTreeMap<FindingRef, Climbed>,
     /// Plans in flight.
@@ -148,7 +148,7 @@ impl Engine {
             listening: None,
             topology: Topology::default(),
             capabilities: BTreeMap::new(),
-            cases: BTreeMap::new(),
+            cases: Cases::default(),
             climbed: BTreeMap::new(),
             runs: Flight::default(),
             doubtful: BTreeMap::new(),
@@ -506,11 +506,7 @@ impl Engine {
             match change {
                 Change::Opened { finding, policy, evidence, resumed } => {
                     self.record(out, Entry::FindingOpened { finding: finding.clone(), evidence });
-                    // A case may be left whose plan is still in flight: it goes on, and the finding is open again.
-                    let fresh = || Case::new(policy.clone()).into();
-                    let case = self.cases.entry(finding.clone()).or_insert_with(fresh);
-                    case.adopt(policy.clone());
-                    (case.closed, case.answering) = (false, false);
+                    self.cases.open(&finding, &policy);
                     self.told_of_open(&finding);
                     if let Some(flap) = policy.limits.flap.filter(|_| !resumed) {
                         self.guard.opened(self.now, &finding, &flap);

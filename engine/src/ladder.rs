@@ -1,6 +1,6 @@
 //! Climbs a policy's ladder: which response is tried, what holds it back, when a person has to take over.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
 use homeostat_decide::{Change, Prescribed};
 use homeostat_model::{
@@ -85,24 +85,19 @@ impl Engine {
 
     /// Looks at every open finding, in order of priority.
     pub(crate) fn reconsider_all(&mut self, out: &mut Vec<Output>) {
-        self.reconsider(|_, _| true, out);
+        self.reconsider(self.cases.keys().cloned().collect(), out);
     }
 
     /// Looks at the findings whose plan has ended and at those that plans have held back, in order of priority.
     pub(crate) fn reconsider_after(&mut self, ended: &[FindingRef], out: &mut Vec<Output>) {
-        self.reconsider(
-            |finding, case| ended.contains(finding) || case.hold.as_deref().is_some_and(Hold::waits_for_a_plan),
-            out,
-        );
+        let waiting = self.held_by(Hold::waits_for_a_plan);
+        self.reconsider(ended.iter().cloned().chain(waiting).collect(), out);
     }
 
-    pub(crate) fn reconsider(&mut self, which: impl Fn(&FindingRef, &Case) -> bool, out: &mut Vec<Output>) {
-        let mut findings: Vec<(std::cmp::Reverse<i32>, FindingRef)> = self
-            .cases
-            .iter()
-            .filter(|(finding, case)| which(finding, case))
-            .map(|(finding, case)| (std::cmp::Reverse(case.policy.priority), finding.clone()))
-            .collect();
+    /// Looks at these open findings, in order of priority.
+    pub(crate) fn reconsider(&mut self, findings: BTreeSet<FindingRef>, out: &mut Vec<Output>) {
+        let priority = |finding: &FindingRef| self.cases.get(finding).map(|case| Reverse(case.policy.priority));
+        let mut findings: Vec<_> = findings.into_iter().filter_map(|one| Some((priority(&one)?, one))).collect();
         findings.sort();
         for (_, finding) in findings {
             self.consider(&finding, out);
@@ -371,9 +366,9 @@ impl Engine {
         if let Some(until) = hold.until().filter(|until| *until > self.now) {
             self.wake(finding, until);
         }
-        let Some(case) = self.cases.get_mut(finding) else { return };
-        let told = case.hold.as_deref().is_some_and(|before| before.alike(&hold));
-        case.hold = Some(hold.clone().into());
+        let Some(case) = self.cases.get(finding) else { return };
+        let told = case.hold().is_some_and(|before| before.alike(&hold));
+        self.cases.hold(finding, Some(hold.clone()));
         if !told {
             self.record(out, Entry::Held { finding: finding.clone(), hold });
         }
@@ -465,9 +460,9 @@ impl Engine {
     /// A plan has ended: the ladder goes on, rests, or is done.
     pub(crate) fn plan_ended(&mut self, finding: &FindingRef, result: &PlanResult, out: &mut Vec<Output>) {
         let now = self.now;
+        self.cases.hold(finding, None);
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = None;
-        case.hold = None;
         if *result != PlanResult::Succeeded {
             case.pursued.clear();
         }

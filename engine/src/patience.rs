@@ -80,7 +80,7 @@ impl Engine {
 
     /// Goes on at the rung `next`: at once, which is said, or when what is being done has ended. At its end a ladder has nothing to leave.
     fn leave_rung(&mut self, finding: &FindingRef, next: usize, limit: Duration, out: &mut Vec<Output>) -> bool {
-        let climbs = |case: &&mut Box<Case>| {
+        let climbs = |case: &&mut Case| {
             case.settled.is_none() && !case.closed && case.out_of_time.is_none_or(|before| before < next)
         };
         let Some(case) = self.cases.get_mut(finding).filter(climbs) else { return false };

@@ -188,7 +188,7 @@ impl Engine {
     /// The engine at a glance.
     #[must_use]
     pub fn overview(&self) -> Overview {
-        let in_doubt = self.recent.iter().map(|ended| ended.run.plan().id).filter(|id| self.guard.has_any(*id));
+        let in_doubt = self.recent.iter().map(|ended| ended.run.plan().id).filter(|id| self.doubtful.contains_key(id));
         Overview {
             now: self.now,
             generation: self.generation,
@@ -262,14 +262,14 @@ impl Engine {
             });
         }
         let ended = self.recent.get(id)?;
-        let in_doubt = self.guard.has_any(id);
+        let in_doubt = self.doubtful.contains_key(&id);
         Some(if in_doubt { PlanState::InDoubt } else { PlanState::of_result(ended.result.as_ref()) })
     }
 
     /// A plan is over, or was only shown.
     pub(crate) fn keep_recent(&mut self, run: Run, result: Option<PlanResult>) {
-        let guard = &self.guard;
-        self.recent.keep(Ended { run, at: self.now, result }, |id| guard.has_any(id));
+        let doubtful = &self.doubtful;
+        self.recent.keep(Ended { run, at: self.now, result }, |id| doubtful.contains_key(&id));
     }
 }
 

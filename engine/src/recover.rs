@@ -11,7 +11,7 @@
 //! ```
 
 use homeostat_model::{
-    AdapterName, Entry, FindingRef, IdempotencyKey, Impact, Mode, OpenPlan, PlanId, PlanResult, Record, Timestamp,
+    AdapterName, Entry, FindingRef, IdempotencyKey, Impact, Mode, OpenPlan, Plan, PlanId, PlanResult, Record, Timestamp,
 };
 use homeostat_plan::{Deed, Run};
 
@@ -22,7 +22,7 @@ impl Engine {
     pub(crate) fn recover(&mut self, open: &OpenPlan, out: &mut Vec<Output>) {
         let id = open.made.id;
         let refuse = |reason| Entry::InputRefused { input: format!("recovery of plan {id}"), reason };
-        if id.generation >= self.generation || self.runs.contains_key(&id) || self.guard.has_any(id) {
+        if id.generation >= self.generation || self.runs.contains_key(&id) || self.doubtful.contains_key(&id) {
             return self.record(out, refuse("it is no plan of an earlier start, or is known already".into()));
         }
         if open.has_not_begun() && open.made.mode == Mode::Approve {
@@ -34,9 +34,12 @@ impl Engine {
         self.guard.own_again(self.now, &open.made);
         match Run::recovered(open, self.now) {
             // It may have done anything: all that it acts on stays its own until a person has looked.
-            Err(illegal) => self.record(out, refuse(format!("its records contradict each other: {illegal}"))),
+            Err(illegal) => {
+                self.doubtful.insert(id, Plan::clone(&open.made));
+                self.record(out, refuse(format!("its records contradict each other: {illegal}")));
+            }
             Ok(run) if open.has_ended() => {
-                self.guard.release(id, &run.in_doubt());
+                self.guard.release(run.plan(), &run.in_doubt());
                 self.doubtful.extend(run.doubtful().map(|plan| (id, plan)));
                 let ended = open.history.iter().rev().find_map(|record| match &record.entry {
                     Entry::PlanFinished { result, .. } => Some(result.clone()),
@@ -129,7 +132,7 @@ impl Engine {
             case.disrupted |= plan.reach.impact >= Impact::Restart;
         }
         (case.plan, case.closed) = (Some(plan.id), true);
-        self.cases.insert(finding, case.into());
+        self.cases.insert(finding, case);
     }
 
     /// A finding is open again whose plan goes on: what that brings about no other policy takes back.

@@ -55,11 +55,11 @@ impl Engine {
 
     /// Something is heard of a host again, or there are others: where few enough are silent by now, what waits for that is looked at again.
     pub(crate) fn heard_again(&mut self, out: &mut Vec<Output>) {
-        let of = |hold: Option<&Hold>| match hold {
-            Some(Hold::Silent { of, .. }) => Some(of.clone()),
+        let of = |hold: &Hold| match hold {
+            Hold::Silent { of, .. } => Some(of.clone()),
             _ => None,
         };
-        let mut waiting: BTreeSet<String> = self.cases.values().filter_map(|case| of(case.hold.as_deref())).collect();
+        let mut waiting: BTreeSet<String> = self.cases.held().filter_map(|(_, hold)| of(hold)).collect();
         if waiting.is_empty() {
             self.listening = None;
             return;
@@ -83,9 +83,9 @@ impl Engine {
     pub(crate) fn healthier(&mut self, out: &mut Vec<Output>) {
         let limits: BTreeSet<&String> = self
             .cases
-            .values()
-            .filter_map(|case| match case.hold.as_deref() {
-                Some(Hold::Unhealthy { of, .. }) => Some(of),
+            .held()
+            .filter_map(|(_, hold)| match hold {
+                Hold::Unhealthy { of, .. } => Some(of),
                 _ => None,
             })
             .collect();

@@ -90,9 +90,7 @@ impl Engine {
         self.wait_no_more(id, out);
         let by_time = self.agreed.remove(&id).is_some_and(|agreed| agreed.by_time());
         for finding in self.findings_of(&plan) {
-            if let Some(case) = self.cases.get_mut(&finding) {
-                case.hold = None;
-            }
+            self.cases.hold(&finding, None);
         }
         let policy = plan.policy.clone();
         self.begin(plan, out);
@@ -156,13 +154,13 @@ impl Engine {
         let result = PlanResult::Cancelled { reason: reason.into() };
         let findings = self.take_back(id, &result, out);
         for finding in &findings {
+            self.cases.hold(finding, None);
             match self.cases.get_mut(finding) {
                 Some(case) if case.closed => {
                     self.cases.remove(finding);
                 }
                 Some(case) => {
                     case.plan = None;
-                    case.hold = None;
                     case.pursued.clear();
                 }
                 None => {}

@@ -32,7 +32,7 @@ pub mod health;
 mod pairs;
 mod ways;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use homeostat_model::{
     BreakerState, Duration, FindingRef, Flap, Fuse, Group, Hold, Plan, PlanId, PolicyName, ResourceId, Timestamp,
@@ -247,24 +247,32 @@ impl Guard {
         }
     }
 
-    /// Takes back all that `plan` has, but for the resources in `except`, and its share of the hosts among them.
-    pub fn release(&mut self, plan: PlanId, except: &BTreeSet<ResourceId>) {
-        self.owners.retain(|resource, owner| *owner != plan || except.contains(resource));
-        self.users.retain(|host, plans| {
-            if !except.contains(host) {
-                plans.remove(&plan);
+    /// Takes back all that `plan` has, but for the resources in `except`, and its share of the hosts among them. As long as it has something
+    /// it counts as in flight.
+    pub fn release(&mut self, plan: &Plan, except: &BTreeSet<ResourceId>) {
+        let mut has_any = false;
+        for resource in plan.touches() {
+            if let Entry::Occupied(owner) = self.owners.entry(resource)
+                && *owner.get() == plan.id
+            {
+                if except.contains(owner.key()) {
+                    has_any = true;
+                } else {
+                    owner.remove();
+                }
             }
-            !plans.is_empty()
-        });
-        if !self.has_any(plan) {
-            self.ledger.end(plan);
         }
-    }
-
-    /// Whether `plan` still owns something.
-    #[must_use]
-    pub fn has_any(&self, plan: PlanId) -> bool {
-        self.owners.values().any(|owner| *owner == plan)
+        for host in plan.uses().iter().filter(|host| !except.contains(*host)) {
+            if let Some(plans) = self.users.get_mut(host) {
+                plans.remove(&plan.id);
+                if plans.is_empty() {
+                    self.users.remove(host);
+                }
+            }
+        }
+        if !has_any {
+            self.ledger.end(plan.id);
+        }
     }
 
     /// From `at` on, the policy of `finding` leaves its resource alone for `cooldown`.

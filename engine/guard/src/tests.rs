@@ -71,7 +71,7 @@ fn one_plan_at_a_time_acts_on_a_resource() {
     guard.own(Timestamp::MIN, &plan(1, "vm/one", None));
     assert_eq!(contested(&guard, &plan(2, "vm/one", None)).unwrap(), "vm/one by p1-1");
     assert_eq!(contested(&guard, &plan(2, "vm/two", None)), None);
-    guard.release(plan(1, "vm/one", None).id, &BTreeSet::new());
+    guard.release(&plan(1, "vm/one", None), &BTreeSet::new());
     assert_eq!(contested(&guard, &plan(2, "vm/one", None)), None);
 }
 
@@ -91,8 +91,8 @@ fn what_is_excepted_stays_owned() {
     let mut guard = Guard::default();
     let first = plan(1, "vm/one", Some("host/h"));
     guard.own(Timestamp::MIN, &first);
-    guard.release(first.id, &BTreeSet::from([first.subject.clone()]));
-    assert!(guard.has_any(first.id));
+    guard.release(&first, &BTreeSet::from([first.subject.clone()]));
+    assert_eq!(guard.owner(&first.subject), Some(first.id));
     assert!(contested(&guard, &plan(2, "vm/one", None)).is_some());
     assert_eq!(contested(&guard, &plan(3, "host/h", None)), None);
 }
@@ -103,7 +103,7 @@ fn of_what_is_recovered_what_has_ended_takes_nothing_from_what_is_in_flight() {
     let (in_flight, ended) = (plan(5, "vm/one", None), plan(6, "vm/one", Some("host/h")));
     guard.own_again(Timestamp::MIN, &in_flight);
     guard.own_again(Timestamp::MIN, &ended);
-    guard.release(ended.id, &BTreeSet::from(["host/h".parse().unwrap()]));
+    guard.release(&ended, &BTreeSet::from(["host/h".parse().unwrap()]));
     assert_eq!(contested(&guard, &plan(7, "vm/one", None)).unwrap(), "vm/one by p1-5");
 }
 
