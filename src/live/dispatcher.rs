@@ -54,15 +54,11 @@ impl Dispatcher {
     /// Begins a step; its report comes as a message.
     pub(crate) fn dispatch(&mut self, command: StepCommand) {
         tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step begins");
-        let (key, desk, cancel) = (command.key.clone(), self.desk.clone(), CancellationToken::new());
-        let called_off = cancel.clone();
-        let task = async move {
+        self.begin(command.key.clone(), |desk, called_off| async move {
             let result = desk.carry_out(&command, &called_off).await;
             // Apart: all the time before it only the command and its system's answer are waited for, in thousands of tasks.
             Box::pin(desk.report(&command, result)).await;
-        };
-        let task = self.tasks.spawn(task);
-        self.take_up(key, InFlight { cancel, task });
+        });
     }
 
     /// Finds out what became of a step of which nothing was heard: it was begun before the program was, or its report is overdue. The report
@@ -75,15 +71,19 @@ impl Dispatcher {
             return;
         }
         tracing::info!(key = %command.key, resource = %command.resource, action = %command.action, "step is probed");
-        let (key, desk, cancel) = (command.key.clone(), self.desk.clone(), CancellationToken::new());
-        let called_off = cancel.clone();
-        let task = async move { desk.report(&command, desk.find_out(&command, &called_off).await).await };
-        let task = self.tasks.spawn(task);
-        self.take_up(key, InFlight { cancel, task });
+        self.begin(command.key.clone(), |desk, called_off| async move {
+            desk.report(&command, desk.find_out(&command, &called_off).await).await;
+        });
     }
 
-    fn take_up(&mut self, key: IdempotencyKey, one: InFlight) {
-        self.in_flight.insert(key, one);
+    /// Begins a task that reports in the end.
+    fn begin<F>(&mut self, key: IdempotencyKey, work: impl FnOnce(Arc<Desk>, CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let cancel = CancellationToken::new();
+        let task = self.tasks.spawn(work(self.desk.clone(), cancel.clone()));
+        self.in_flight.insert(key, InFlight { cancel, task });
         if self.in_flight.len() >= self.swept_at {
             self.in_flight.retain(|_, one| !one.task.is_finished());
             self.swept_at = FEW.max(self.in_flight.len() * 2);
@@ -152,5 +152,102 @@ impl Desk {
         let report = Input::Report(StepReport { plan, step, key, generation, result });
         // Nobody listens any more only when the program ends; then the journal knows the step as unfinished.
         let _ = self.reports.send(Message::Input(Box::new(report))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use homeostat_model::{Action, Capabilities, Generation, PlanId, Resource, StepId, Timestamp};
+    use homeostat_port::{AdapterError, ApplyError, ObservationSink, Probe, Refusal};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// Does nothing until it is told to; says of all of it that it is not done.
+    struct Slow {
+        name: AdapterName,
+        applied: Notify,
+        done: Notify,
+        probed: Notify,
+    }
+
+    #[async_trait]
+    impl Adapter for Slow {
+        fn name(&self) -> &AdapterName {
+            &self.name
+        }
+
+        async fn capabilities(&self) -> Result<Capabilities, AdapterError> {
+            Ok(Capabilities { adapter: self.name.clone(), kinds: BTreeMap::new() })
+        }
+
+        async fn discover(&self) -> Result<Vec<Resource>, AdapterError> {
+            Ok(Vec::new())
+        }
+
+        async fn observe(&self, _: &ObservationSink, stop: &CancellationToken) -> Result<(), AdapterError> {
+            stop.cancelled().await;
+            Ok(())
+        }
+
+        async fn check(&self, _: &StepCommand) -> Result<(), Refusal> {
+            Ok(())
+        }
+
+        async fn apply(&self, _: &StepCommand, _: &ProgressSink, _: &CancellationToken) -> Result<(), ApplyError> {
+            self.applied.notify_one();
+            self.done.notified().await;
+            Ok(())
+        }
+
+        async fn probe(&self, _: &StepCommand) -> Result<Probe, AdapterError> {
+            self.probed.notify_one();
+            Ok(Probe::NotDone("as before".into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_being_carried_out_is_not_asked_for() {
+        let named = AdapterName::new("slow").unwrap();
+        let [applied, done, probed] = [(); 3].map(|()| Notify::new());
+        let slow = Arc::new(Slow { name: named.clone(), applied, done, probed });
+        let (reports, mut heard) = mpsc::channel(8);
+        let clock = Clock::starting(Timestamp::from_millis(0), 1);
+        let mut dispatcher = Dispatcher::new(vec![slow.clone()], clock, reports);
+        let (plan, step) = (PlanId { generation: Generation(1), number: 1 }, StepId(1));
+        let command = StepCommand {
+            plan,
+            step,
+            key: IdempotencyKey::new(plan, step),
+            generation: Generation(1),
+            adapter: named,
+            resource: "vm/one".parse().unwrap(),
+            action: Action::Restart { on: None },
+            timeout: homeostat_model::Duration::from_secs(60),
+            begun: Timestamp::from_millis(0),
+        };
+        let mut report = async || {
+            let Message::Input(input) = heard.recv().await.unwrap() else { panic!("no input") };
+            let Input::Report(report) = *input else { panic!("no report") };
+            report.result
+        };
+        dispatcher.dispatch(command.clone());
+        slow.applied.notified().await;
+        dispatcher.probe(command.clone());
+        slow.done.notify_one();
+        // Its own end is what is looked at, once; there is one report.
+        assert!(matches!(report().await, StepResult::Failed { .. }));
+        dispatcher.reported(&command.key);
+        dispatcher.tasks.close();
+        dispatcher.tasks.wait().await;
+        // Once it has reported, it is asked for.
+        dispatcher.tasks.reopen();
+        slow.probed.notified().await;
+        dispatcher.probe(command);
+        slow.probed.notified().await;
+        assert!(matches!(report().await, StepResult::Failed { .. }));
+        drop(dispatcher);
+        assert!(heard.recv().await.is_none());
     }
 }
