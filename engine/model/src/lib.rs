@@ -38,6 +38,7 @@ mod timestamp;
 mod topology;
 mod truth;
 mod value;
+mod written;
 
 pub use action::{Action, Amount, Verb};
 pub use attributes::Attributes;

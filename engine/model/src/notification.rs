@@ -3,12 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    str::FromStr,
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChannelName, Entry, FindingRef, Generation, InvalidName, Otherwise, PlanId, Record, Timestamp};
+use crate::{
+    ChannelName, Entry, FindingRef, Generation, Otherwise, PlanId, Record, Timestamp,
+    written::{numbered, written},
+};
 
 /// How urgent a notification is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -49,34 +51,9 @@ impl fmt::Display for NoticeId {
     }
 }
 
-impl FromStr for NoticeId {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let parse = || {
-            let (generation, number) = text.strip_prefix('n')?.split_once('-')?;
-            Some(Self { generation: Generation(generation.parse().ok()?), number: number.parse().ok()? })
-        };
-        parse().ok_or_else(|| InvalidName {
-            what: "notification id",
-            text: text.chars().take(64).collect(),
-            problem: "write it as it was printed, such as n1-7".into(),
-        })
-    }
-}
-
-impl TryFrom<String> for NoticeId {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<NoticeId> for String {
-    fn from(id: NoticeId) -> Self {
-        id.to_string()
-    }
-}
+written!(NoticeId, "notification id", "n1-7", |text| {
+    numbered('n', text).map(|(generation, number)| Self { generation, number })
+});
 
 /// Something to tell people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

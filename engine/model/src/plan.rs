@@ -1,12 +1,13 @@
 //! Plans: an immutable DAG of steps. A plan is executed or it is not, but never edited.
 
-use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, AdapterName, Attempt, Cost, Duration, Evidence, FindingRef, InvalidName, PolicyName, Precondition, Reach,
-    ResourceId, Retry, Timestamp, Verification,
+    Action, AdapterName, Attempt, Cost, Duration, Evidence, FindingRef, PolicyName, Precondition, Reach, ResourceId,
+    Retry, Timestamp, Verification,
+    written::{numbered, written},
 };
 
 /// Counts the engine's incarnations (one a start of the driver). A step of an older generation is refused.
@@ -30,34 +31,7 @@ impl fmt::Display for PlanId {
     }
 }
 
-impl FromStr for PlanId {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let parse = || {
-            let (generation, number) = text.strip_prefix('p')?.split_once('-')?;
-            Some(Self { generation: Generation(generation.parse().ok()?), number: number.parse().ok()? })
-        };
-        parse().ok_or_else(|| InvalidName {
-            what: "plan id",
-            text: text.chars().take(64).collect(),
-            problem: "write it as it was printed, such as p1-7".into(),
-        })
-    }
-}
-
-impl TryFrom<String> for PlanId {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<PlanId> for String {
-    fn from(id: PlanId) -> Self {
-        id.to_string()
-    }
-}
+written!(PlanId, "plan id", "p1-7", |text| numbered('p', text).map(|(generation, number)| Self { generation, number }));
 
 /// The number of a step within its plan, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,35 +89,11 @@ impl fmt::Display for IdempotencyKey {
     }
 }
 
-impl FromStr for IdempotencyKey {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let parse = || {
-            let (plan, rest) = text.split_once('/')?;
-            let (step, attempt) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
-            Some(Self { plan: plan.parse().ok()?, step: StepId(step.parse().ok()?), attempt: attempt.parse().ok()? })
-        };
-        parse().ok_or_else(|| InvalidName {
-            what: "key of a step",
-            text: text.chars().take(64).collect(),
-            problem: "write it as it was printed, such as p1-7/2 or p1-7/2.undo".into(),
-        })
-    }
-}
-
-impl TryFrom<String> for IdempotencyKey {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<IdempotencyKey> for String {
-    fn from(key: IdempotencyKey) -> Self {
-        key.to_string()
-    }
-}
+written!(IdempotencyKey, "key of a step", "p1-7/2 or p1-7/2.undo", |text| {
+    let (plan, rest) = text.split_once('/')?;
+    let (step, attempt) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+    Some(Self { plan: plan.parse().ok()?, step: StepId(step.parse().ok()?), attempt: attempt.parse().ok()? })
+});
 
 /// How far a policy may go by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
