@@ -9,8 +9,6 @@
 //!     silentHosts, maxUnhealthy, breaker, budgets                              /
 //! ```
 
-use std::collections::BTreeSet;
-
 use homeostat_decide::Change;
 use homeostat_guard::{Limit, Owner, calendar, health};
 use homeostat_model::{FindingRef, Group, Hold, Impact, Plan, ResourceId, Timestamp, Window};
@@ -158,8 +156,9 @@ impl Engine {
     /// first.
     pub(crate) fn woken(&mut self, finding: &FindingRef, out: &mut Vec<Output>) {
         let now = self.now;
-        if self.cases.get(finding).and_then(|case| case.hold()).is_some_and(Hold::is_a_guards) {
-            let mut due = self.held_by(|hold| hold.is_a_guards() && hold.until().is_some_and(|until| until <= now));
+        if self.cases.hold_of(finding).is_some_and(Hold::is_a_guards) {
+            let due = |hold: &Hold| hold.is_a_guards() && hold.until().is_some_and(|until| until <= now);
+            let mut due = self.cases.held_by(due);
             due.insert(finding.clone());
             self.reconsider(due, out);
         } else {
@@ -179,19 +178,14 @@ impl Engine {
             )
         };
         // What is left alone itself still is. Of another one it may be rid by now, or have another way.
-        let mut eased = self.held_by(elsewhere);
+        let mut eased = self.cases.held_by(elsewhere);
         eased.retain(|finding| self.left_alone(&finding.resource).is_ok());
         self.reconsider(eased, out);
     }
 
     /// Looks again at what is held back for a reason that `which` knows.
     pub(crate) fn reconsider_held(&mut self, which: impl Fn(&Hold) -> bool, out: &mut Vec<Output>) {
-        self.reconsider(self.held_by(which), out);
-    }
-
-    /// The findings that are held back for a reason that `which` knows.
-    pub(crate) fn held_by(&self, which: impl Fn(&Hold) -> bool) -> BTreeSet<FindingRef> {
-        self.cases.held().filter(|(_, hold)| which(hold)).map(|(finding, _)| finding.clone()).collect()
+        self.reconsider(self.cases.held_by(which), out);
     }
 }
 

@@ -189,7 +189,7 @@ impl Engine {
             .get(&id)
             .map(|plan| FindingRef { policy: plan.policy.clone(), resource: plan.subject.clone() });
         if let Some(finding) = finding {
-            self.cases.hold(&finding, Some(hold));
+            self.cases.hold(&finding, hold);
         }
     }
 

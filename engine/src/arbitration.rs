@@ -53,9 +53,10 @@ impl Engine {
     pub(crate) fn join(&mut self, finding: &FindingRef, id: PlanId, out: &mut Vec<Output>) {
         let plan = self.runs.get(&id).map(|run| run.plan()).or_else(|| self.proposals.get(&id).map(AsRef::as_ref));
         let Some(plan) = plan.cloned() else { return };
-        let waits = self.cases.get(&plan.finding()).filter(|_| self.proposals.contains_key(&id));
-        let hold = waits.and_then(|case| case.hold().cloned());
-        self.cases.hold(finding, hold);
+        match self.cases.hold_of(&plan.finding()).filter(|_| self.proposals.contains_key(&id)).cloned() {
+            Some(hold) => self.cases.hold(finding, hold),
+            None => self.cases.free(finding),
+        }
         let done = self.wishes_of(&plan.steps);
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = Some(id);
@@ -117,7 +118,7 @@ impl Engine {
     pub(crate) fn share(&mut self, plan: &Plan, out: &mut Vec<Output>) {
         let done = self.wishes_of(&plan.steps);
         for finding in &plan.findings {
-            self.cases.hold(finding, None);
+            self.cases.free(finding);
             let Some(case) = self.cases.get_mut(finding) else { continue };
             case.plan = Some(plan.id);
             case.answering = true;
@@ -151,7 +152,7 @@ impl Engine {
         self.record(out, Entry::PlanFinished { plan: waiting, result });
         let done = self.wishes_of(&plan.steps);
         for finding in self.findings_of(&old) {
-            self.cases.hold(&finding, None);
+            self.cases.free(&finding);
             let Some(case) = self.cases.get_mut(&finding) else { continue };
             if case.closed {
                 self.cases.remove(&finding);
@@ -195,10 +196,7 @@ impl Engine {
     /// That two policies want opposite things is told to people once, for both.
     pub(crate) fn tell_contradiction(&mut self, finding: &FindingRef, hold: &Hold, out: &mut Vec<Output>) {
         let Hold::Contradicted { by, wanted } = hold else { return };
-        let known = |one: &FindingRef, other: &FindingRef| {
-            let hold = self.cases.get(one).and_then(|case| case.hold());
-            matches!(hold, Some(Hold::Contradicted { by, .. }) if by == other)
-        };
+        let known = |one: &FindingRef, other: &FindingRef| matches!(self.cases.hold_of(one), Some(Hold::Contradicted { by, .. }) if by == other);
         if !known(finding, by) && !known(by, finding) {
             let message = format!(
                 "{finding} wants {wanted}, and {by} the opposite; neither is done until one of them closes, since both policies have \

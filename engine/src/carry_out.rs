@@ -1,6 +1,6 @@
 //! Carries plans out: dispatches steps, takes in their reports, and ends plans.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use homeostat_model::{
     Duration, Entry, IdempotencyKey, Mode, Plan, PlanId, PlanResult, StepCommand, StepId, StepReport, StepResult,
@@ -222,9 +222,9 @@ impl Engine {
             if run.result().is_none() {
                 self.record(out, Entry::PlanCalledOff { plan: id, reason: reason.to_owned(), out_of_time: false });
             }
-        } else if let Some(doubtful) = self.doubtful.remove(&id) {
+        } else if self.doubtful.remove(&id).is_some() {
             // It has ended in doubt; a person has looked.
-            self.guard.release(&doubtful, &BTreeSet::new());
+            self.guard.let_go(id);
             let result = PlanResult::Cancelled { reason: reason.to_owned() };
             self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
             self.recent.ends(id, result, self.now);

@@ -5,7 +5,7 @@ mod cases;
 use std::sync::Arc;
 
 use homeostat_guard::arbitration::Wish;
-use homeostat_model::{Hold, PlanId, Timestamp};
+use homeostat_model::{PlanId, Timestamp};
 use homeostat_policy::Policy;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,6 @@ pub(crate) struct Case {
     pub(crate) plan: Option<PlanId>,
     /// What its plans have brought about since it opened: for each resource and verb the last. No other policy takes it back meanwhile.
     pub(crate) pursued: Vec<Wish>,
-    /// Why nothing is done at the moment, as it was last recorded.
-    hold: Option<Box<Hold>>,
     /// Nothing more is done by itself until the finding closes.
     pub(crate) settled: Option<Settled>,
     /// Not to be tried again before this moment.
@@ -107,7 +105,6 @@ impl Case {
             attempts: 0,
             plan: None,
             pursued: Vec::new(),
-            hold: None,
             settled: None,
             rests_until: None,
             passed: Vec::new(),
@@ -124,9 +121,10 @@ impl Case {
         }
     }
 
-    /// Takes over a changed policy: its ladder begins anew.
-    fn adopt(&mut self, policy: &Arc<Policy>) {
-        if self.policy != *policy {
+    /// Takes over a changed policy, whose ladder begins anew; gives whether it has changed.
+    fn adopt(&mut self, policy: &Arc<Policy>) -> bool {
+        let changed = self.policy != *policy;
+        if changed {
             self.policy = policy.clone();
             self.rung = 0;
             self.attempts = 0;
@@ -134,16 +132,11 @@ impl Case {
             self.pursued.clear();
             self.passed.clear();
             self.unmeant = 0;
-            self.hold = None;
             self.undecided_since = None;
             self.began = Began::default();
             self.out_of_time = self.out_of_time.map(|_| 0);
         }
-    }
-
-    /// Why nothing is done at the moment.
-    pub(crate) fn hold(&self) -> Option<&Hold> {
-        self.hold.as_deref()
+        changed
     }
 
     /// Goes on where the ladder was.

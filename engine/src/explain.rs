@@ -165,7 +165,7 @@ impl Engine {
             let lane = waits.map_or_else(String::new, |(_, why)| format!("; {why}"));
             return (Status::Acting, format!("plan {plan}{whose} is in flight{lane}; {evidence}"), None);
         }
-        match (&case.settled, case.hold()) {
+        match (&case.settled, self.cases.hold_of(finding)) {
             (Some(Settled::HandedOver), _) => {
                 (Status::HandedOver, format!("{}; {evidence}", self.handed_over(finding)), None)
             }

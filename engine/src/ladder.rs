@@ -90,7 +90,7 @@ impl Engine {
 
     /// Looks at the findings whose plan has ended and at those that plans have held back, in order of priority.
     pub(crate) fn reconsider_after(&mut self, ended: &[FindingRef], out: &mut Vec<Output>) {
-        let waiting = self.held_by(Hold::waits_for_a_plan);
+        let waiting = self.cases.held_by(Hold::waits_for_a_plan);
         self.reconsider(ended.iter().cloned().chain(waiting).collect(), out);
     }
 
@@ -366,9 +366,11 @@ impl Engine {
         if let Some(until) = hold.until().filter(|until| *until > self.now) {
             self.wake(finding, until);
         }
-        let Some(case) = self.cases.get(finding) else { return };
-        let told = case.hold().is_some_and(|before| before.alike(&hold));
-        self.cases.hold(finding, Some(hold.clone()));
+        if !self.cases.contains_key(finding) {
+            return;
+        }
+        let told = self.cases.hold_of(finding).is_some_and(|before| before.alike(&hold));
+        self.cases.hold(finding, hold.clone());
         if !told {
             self.record(out, Entry::Held { finding: finding.clone(), hold });
         }
@@ -460,7 +462,7 @@ impl Engine {
     /// A plan has ended: the ladder goes on, rests, or is done.
     pub(crate) fn plan_ended(&mut self, finding: &FindingRef, result: &PlanResult, out: &mut Vec<Output>) {
         let now = self.now;
-        self.cases.hold(finding, None);
+        self.cases.free(finding);
         let Some(case) = self.cases.get_mut(finding) else { return };
         case.plan = None;
         if *result != PlanResult::Succeeded {

@@ -33,9 +33,10 @@ impl Engine {
         }
         self.guard.own_again(self.now, &open.made);
         match Run::recovered(open, self.now) {
-            // It may have done anything: all that it acts on stays its own until a person has looked.
+            // It may have done anything: all of it counts as done, and what it acts on stays its own, until a person has looked.
             Err(illegal) => {
                 self.doubtful.insert(id, Plan::clone(&open.made));
+                self.keep_recent(Run::new(open.made.clone()), None);
                 self.record(out, refuse(format!("its records contradict each other: {illegal}")));
             }
             Ok(run) if open.has_ended() => {

@@ -59,7 +59,7 @@ impl Engine {
             Hold::Silent { of, .. } => Some(of.clone()),
             _ => None,
         };
-        let mut waiting: BTreeSet<String> = self.cases.held().filter_map(|(_, hold)| of(hold)).collect();
+        let mut waiting: BTreeSet<String> = self.cases.holds().filter_map(of).collect();
         if waiting.is_empty() {
             self.listening = None;
             return;
@@ -83,8 +83,8 @@ impl Engine {
     pub(crate) fn healthier(&mut self, out: &mut Vec<Output>) {
         let limits: BTreeSet<&String> = self
             .cases
-            .held()
-            .filter_map(|(_, hold)| match hold {
+            .holds()
+            .filter_map(|hold| match hold {
                 Hold::Unhealthy { of, .. } => Some(of),
                 _ => None,
             })

@@ -90,7 +90,7 @@ impl Engine {
         self.wait_no_more(id, out);
         let by_time = self.agreed.remove(&id).is_some_and(|agreed| agreed.by_time());
         for finding in self.findings_of(&plan) {
-            self.cases.hold(&finding, None);
+            self.cases.free(&finding);
         }
         let policy = plan.policy.clone();
         self.begin(plan, out);
@@ -154,7 +154,7 @@ impl Engine {
         let result = PlanResult::Cancelled { reason: reason.into() };
         let findings = self.take_back(id, &result, out);
         for finding in &findings {
-            self.cases.hold(finding, None);
+            self.cases.free(finding);
             match self.cases.get_mut(finding) {
                 Some(case) if case.closed => {
                     self.cases.remove(finding);

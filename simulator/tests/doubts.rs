@@ -9,7 +9,7 @@
 
 mod bench;
 
-use bench::{Bench, at, host, id, policies, policy, vm};
+use bench::{Bench, at, host, hot, id, plan, policies, policy, vm};
 use expect_test::expect;
 use homeostat_engine::{Generation, Input, OperatorCommand, Output};
 use homeostat_model::*;
@@ -55,6 +55,39 @@ fn an_unknown_outcome_is_neither_repeated_nor_passed_by() {
         1002s begins p1-2/1
     "#]],
     );
+}
+
+/// The host is switched on, moved to and cordoned by one plan: whatever of that is in doubt, once a person has looked nothing of it is owned.
+#[test]
+fn what_a_person_has_looked_at_is_owned_by_nobody() {
+    let yaml = [
+        hot("cooldown: 1h\nthen: [{fisicalize: {pool: micro}}]"),
+        policy("empty", "select: {kind: host}\non: host.empty\ncooldown: 0s\nthen: [evacuate]"),
+    ]
+    .concat();
+    for verb in [Verb::Migrate, Verb::Power, Verb::Cordon] {
+        let micro = |mut host: Resource| {
+            host.labels.insert("pool".into(), "micro".into());
+            host
+        };
+        let [small, used] = [("host/small", "off"), ("host/used", "up")]
+            .map(|(name, state)| micro(host(name, 4.0, &[("state", state.into())])));
+        let placed = [("vm/one", "host/a"), ("vm/three", "host/used")].map(|(name, on)| vm(name, on, 2.0));
+        let resources = [vec![host("host/a", 16.0, &[]), small, used], placed.to_vec()].concat();
+        let unknown = StepResult::Unknown { reason: "it does not answer".into() };
+        let lost = Assumption { verb: Some(verb), ends: Some(unknown), times: Some(1), ..Assumption::default() };
+        let mut bench = Bench::new(&yaml, resources, vec![lost]);
+        bench.sample(10, "vm/one", "cpu", 0.9);
+        bench.operator(60, OperatorCommand::Cancel { plan: plan(1), by: "an operator".into() });
+        // As a person finds it.
+        let found = |resource| Resource { adapter: AdapterName::new("assumed").ok(), ..resource };
+        let small = micro(host("host/small", 4.0, &[("state", "up".into())]));
+        bench.describe(60, found(small)).describe(60, found(vm("vm/two", "host/small", 1.0)));
+        bench.event(61, "host/small", "host.empty", &[]);
+        let told = bench.told(62);
+        let mut after = told.lines().skip_while(|line| !line.contains("plan p1-1: Cancelled"));
+        assert!(after.any(|line| line.contains("begins p1-2/1")), "{verb}:\n{told}");
+    }
 }
 
 /// The clock is set a day forward, or the machine was suspended, while a step is under way.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use homeostat_engine::{Generation, Input, OperatorCommand};
+use homeostat_engine::{Engine, Generation, Input, OperatorCommand, Output, PlanState};
 use homeostat_model::*;
 use homeostat_policy::{Catalogue, Policy, SourceText, UnknownMetrics, load};
 use homeostat_simulator::{Crash, DataCentre, Scenario, VirtualDriver, World};
@@ -264,6 +264,33 @@ fn what_a_person_called_off_stays_called_off_after_a_crash() {
     assert_eq!(second.world().centre.effects().count(&"vm/solo".parse().unwrap(), Verb::Migrate), 0);
     let ended = |record: &Record| matches!(&record.entry, Entry::PlanFinished { plan, result: PlanResult::Cancelled { .. } } if *plan == alone);
     assert!(second.records().iter().any(ended), "{:#?}", second.records());
+}
+
+#[test]
+fn a_plan_whose_records_contradict_each_other_waits_for_a_person() {
+    let start = centre().now();
+    let mut first = VirtualDriver::new(Generation(1), Faulty::new(&[]), start);
+    begin(&mut first, Vec::new());
+    let made = first.records().iter().find_map(|record| match &record.entry {
+        Entry::PlanMade(plan) if plan.policy.as_str() == "alone" => Some(plan.clone()),
+        _ => None,
+    });
+    let made = made.unwrap();
+    let (id, step) = (made.id, made.steps.first().unwrap().id);
+    let result = StepResult::Done { observed: "on".into() };
+    let record = |entry| Record { at: start, entry };
+    let history = vec![record(Entry::PlanBegun { plan: id }), record(Entry::StepFinished { plan: id, step, result })];
+    let mut engine = Engine::new(Generation(2));
+    let (mut out, at) = (Vec::new(), start + Duration::from_secs(1));
+    engine.handle(at, Input::Recovered(Box::new(OpenPlan { made, history })), &mut out);
+    let refused = |one: &Output| matches!(one, Output::Record(Record { entry: Entry::InputRefused { reason, .. }, .. }) if reason.contains("contradict"));
+    assert!(out.iter().any(refused), "{out:#?}");
+    assert_eq!(engine.overview().in_doubt, [id]);
+    assert_eq!(engine.plan(id).map(|plan| plan.state), Some(PlanState::InDoubt));
+    engine.operate(at, OperatorCommand::Cancel { plan: id, by: "somebody".into() }, &mut out).unwrap();
+    assert_eq!(engine.overview().in_doubt, []);
+    assert_eq!(engine.plan(id).map(|plan| plan.state), Some(PlanState::Cancelled));
+    assert!(engine.operate(at, OperatorCommand::Cancel { plan: id, by: "somebody".into() }, &mut out).is_err());
 }
 
 proptest! {

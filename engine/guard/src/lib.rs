@@ -275,6 +275,16 @@ impl Guard {
         }
     }
 
+    /// A person has looked at a plan that ended in doubt: takes back all that it still has.
+    pub fn let_go(&mut self, plan: PlanId) {
+        self.owners.retain(|_, owner| *owner != plan);
+        self.users.retain(|_, plans| {
+            plans.remove(&plan);
+            !plans.is_empty()
+        });
+        self.ledger.end(plan);
+    }
+
     /// From `at` on, the policy of `finding` leaves its resource alone for `cooldown`.
     pub fn rest(&mut self, at: Timestamp, finding: &FindingRef, cooldown: Duration) {
         self.cooldowns.retain(|_, until| *until > at);

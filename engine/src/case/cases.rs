@@ -1,5 +1,5 @@
-//! The cases, and which of them are held back: whoever looks what a hold's end sets free looks at those only, and they are few beside
-//! thousands whose plan is in flight.
+//! The cases, and what holds some of them back: whoever looks what may go on now that something has ended looks at those only, and they are
+//! few beside thousands whose plan is in flight.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,27 +16,22 @@ use super::Case;
 #[derive(Debug, Default)]
 pub(crate) struct Cases {
     all: BTreeMap<FindingRef, Box<Case>>,
-    /// Exactly those that have a hold.
-    held: BTreeSet<FindingRef>,
+    /// Why nothing is done at the moment, as it was last recorded. Only of what is a case.
+    held: BTreeMap<FindingRef, Hold>,
 }
 
 impl Cases {
-    /// The finding is open, of this policy; its case may be there still, since its plan is in flight.
+    /// The finding is open, of this policy. A case may be left whose plan is still in flight: it goes on.
     pub(crate) fn open(&mut self, finding: &FindingRef, policy: &Arc<Policy>) {
         let case = self.all.entry(finding.clone()).or_insert_with(|| Case::new(policy.clone()).into());
-        case.adopt(policy);
-        (case.closed, case.answering) = (false, false);
-        if case.hold.is_none() {
+        if case.adopt(policy) {
             self.held.remove(finding);
         }
+        (case.closed, case.answering) = (false, false);
     }
 
     pub(crate) fn insert(&mut self, finding: FindingRef, case: Case) {
-        if case.hold.is_some() {
-            self.held.insert(finding.clone());
-        } else {
-            self.held.remove(&finding);
-        }
+        self.held.remove(&finding);
         self.all.insert(finding, case.into());
     }
 
@@ -49,20 +44,31 @@ impl Cases {
         self.all.get_mut(finding).map(AsMut::as_mut)
     }
 
-    /// This holds it back, or nothing any more.
-    pub(crate) fn hold(&mut self, finding: &FindingRef, hold: Option<Hold>) {
-        let Some(case) = self.all.get_mut(finding) else { return };
-        if hold.is_some() {
-            self.held.insert(finding.clone());
-        } else {
-            self.held.remove(finding);
+    /// This holds it back.
+    pub(crate) fn hold(&mut self, finding: &FindingRef, hold: Hold) {
+        if self.all.contains_key(finding) {
+            self.held.insert(finding.clone(), hold);
         }
-        case.hold = hold.map(Box::new);
     }
 
-    /// Those that are held back, and by what.
-    pub(crate) fn held(&self) -> impl Iterator<Item = (&FindingRef, &Hold)> {
-        self.held.iter().filter_map(|finding| Some((finding, self.all.get(finding)?.hold()?)))
+    /// Nothing holds it back any more.
+    pub(crate) fn free(&mut self, finding: &FindingRef) {
+        self.held.remove(finding);
+    }
+
+    /// What holds it back.
+    pub(crate) fn hold_of(&self, finding: &FindingRef) -> Option<&Hold> {
+        self.held.get(finding)
+    }
+
+    /// Those that are held back, for a reason that `which` knows.
+    pub(crate) fn held_by(&self, which: impl Fn(&Hold) -> bool) -> BTreeSet<FindingRef> {
+        self.held.iter().filter(|(_, hold)| which(hold)).map(|(finding, _)| finding.clone()).collect()
+    }
+
+    /// What holds cases back.
+    pub(crate) fn holds(&self) -> impl Iterator<Item = &Hold> {
+        self.held.values()
     }
 }
 
@@ -93,24 +99,30 @@ mod tests {
         let (policy, changed) = (policy("cpu > 0.9"), policy("cpu > 0.8"));
         let finding =
             |name: &str| FindingRef { policy: policy.name.clone(), resource: format!("vm/{name}").parse().unwrap() };
-        let held = |cases: &Cases| cases.held().map(|(finding, hold)| format!("{finding}: {hold}")).collect::<Vec<_>>();
+        let held = |cases: &Cases| cases.held_by(|_| true).into_iter().collect::<Vec<_>>();
         let mut cases = Cases::default();
         for name in ["a", "b", "c", "d"] {
             cases.open(&finding(name), &policy);
         }
-        assert_eq!(held(&cases), [""; 0]);
+        assert_eq!(held(&cases), []);
         for name in ["a", "b", "c", "caseless"] {
-            cases.hold(&finding(name), Some(Hold::Paused));
+            cases.hold(&finding(name), Hold::Paused);
         }
-        cases.hold(&finding("c"), Some(Hold::Unknown));
-        let told = |name: &str, hold: Hold| format!("{}: {hold}", finding(name));
-        assert_eq!(held(&cases), [told("a", Hold::Paused), told("b", Hold::Paused), told("c", Hold::Unknown)]);
-        cases.hold(&finding("a"), None);
+        cases.hold(&finding("c"), Hold::Unknown);
+        assert_eq!(held(&cases), ["a", "b", "c"].map(finding));
+        assert_eq!(
+            cases.held_by(|hold| *hold == Hold::Paused).into_iter().collect::<Vec<_>>(),
+            ["a", "b"].map(finding)
+        );
+        cases.free(&finding("a"));
         cases.open(&finding("b"), &changed);
         cases.remove(&finding("c"));
-        assert_eq!(held(&cases), [""; 0], "its hold, its policy and its case are another one, or gone");
-        cases.hold(&finding("d"), Some(Hold::Paused));
+        assert_eq!(held(&cases), [], "its hold, its policy and its case are another one, or gone");
+        for name in ["b", "d"] {
+            cases.hold(&finding(name), Hold::Paused);
+        }
+        cases.open(&finding("b"), &changed);
         cases.insert(finding("d"), Case::new(policy.clone()));
-        assert_eq!(held(&cases), [""; 0]);
+        assert_eq!(held(&cases), [finding("b")], "the one opened again, the other one is another case");
     }
 }
