@@ -27,6 +27,11 @@ pub(crate) struct Watcher {
     life: Generation,
     /// How many plans for a finding did not succeed, one after the other, without anybody being told; and when the last one ended.
     in_vain: BTreeMap<FindingRef, (usize, Timestamp)>,
+    /// Findings of which a plan has interrupted something since they opened.
+    interrupted: BTreeSet<FindingRef>,
+    quarantined: BTreeSet<ResourceId>,
+    /// Where a ladder has ended so that its resource is to be left alone, and when.
+    to_leave_alone: BTreeMap<ResourceId, Timestamp>,
 }
 
 /// Whoever comes again so soon after a plan that did not succeed goes on with its ladder.
@@ -42,6 +47,7 @@ impl Watch for Watcher {
             Fact::Recorded(record) => {
                 self.never_loops(scene, record)?;
                 self.note(scene, record);
+                self.leaves_alone(scene, record)?;
                 if let Entry::PlanMade(plan) = &record.entry {
                     ceiling(scene, plan)?;
                 }
@@ -67,6 +73,11 @@ impl Watcher {
             // Whatever is wrong in them was said when it was recorded.
             let _ = self.never_loops(scene, record);
             self.note(scene, record);
+            match &record.entry {
+                Entry::ResourceQuarantined { finding, .. } => drop(self.quarantined.insert(finding.resource.clone())),
+                Entry::ResourceReleased { resource, .. } => drop(self.quarantined.remove(resource)),
+                _ => {}
+            }
         }
     }
 
@@ -97,6 +108,36 @@ impl Watcher {
             }
             _ => {}
         }
+    }
+
+    /// Where a ladder ends that has interrupted something, its resource is in quarantine, unless its policy says that it is not.
+    fn leaves_alone(&mut self, scene: &Scene, record: &Record) -> Result<(), String> {
+        let late = self.to_leave_alone.iter().find(|(_, since)| **since < record.at);
+        if let Some((resource, since)) = late {
+            return Err(format!("a ladder has ended at {resource} at {since:?}, and it is not in quarantine"));
+        }
+        match &record.entry {
+            Entry::FindingOpened { finding, .. } => drop(self.interrupted.remove(finding)),
+            Entry::HandedOver { finding, .. } if !self.quarantined.contains(&finding.resource) => {
+                // Of what is in doubt it is not known whether anything was interrupted.
+                let in_doubt =
+                    scene.flights.values().any(|one| one.plan.finding() == *finding && !one.doubtful().is_empty());
+                let interrupted = self.interrupted.contains(finding) && !in_doubt;
+                if scene.policy(&finding.policy).limits.hand_over.quarantine.lasts(interrupted).is_some() {
+                    self.to_leave_alone.insert(finding.resource.clone(), record.at);
+                }
+            }
+            Entry::ResourceQuarantined { finding, .. } => {
+                self.to_leave_alone.remove(&finding.resource);
+                self.quarantined.insert(finding.resource.clone());
+            }
+            Entry::ResourceReleased { resource, .. } => drop(self.quarantined.remove(resource)),
+            _ => {}
+        }
+        if let Some(flight) = scene.beginning().filter(|flight| flight.plan.reach.impact >= Impact::Restart) {
+            self.interrupted.insert(flight.plan.finding());
+        }
+        Ok(())
     }
 
     fn never_loops(&mut self, scene: &Scene, record: &Record) -> Result<(), String> {
