@@ -35,7 +35,7 @@ fn watchers() -> Vec<Box<dyn Watch>> {
         Box::new(p06_journalled::Watcher::default()),
         Box::new(p07_verified::Watcher::default()),
         Box::new(p08_fenced::Watcher::default()),
-        Box::new(p09_owned::Watcher),
+        Box::new(p09_owned::Watcher::default()),
         Box::new(p10_warm_start::Watcher::default()),
         Box::new(p11_explained::Watcher::default()),
         Box::new(p12_capabilities::Watcher),
