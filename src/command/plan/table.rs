@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use homeostat_engine::{PlanState, PlanView, StepView};
-use homeostat_model::{PlanResult, Timestamp};
+use homeostat_model::{Cost, PlanResult, Timestamp};
 
 use crate::{printable::printable, story::clock};
 
@@ -75,19 +75,8 @@ pub(super) fn whole(view: &PlanView) -> String {
     line("made", &moment(plan.created));
     line("because", &plan.evidence.to_string());
     line("then", &plan.effect);
-    if !plan.cost.is_nothing() {
-        let cost = &plan.cost;
-        let mut parts = Vec::new();
-        if cost.interrupted > 0 {
-            parts.push(format!(
-                "{} workloads are interrupted, for {} altogether",
-                cost.interrupted, cost.expected_downtime
-            ));
-        }
-        if cost.moved_bytes > 0 {
-            parts.push(format!("{} bytes are moved from host to host", cost.moved_bytes));
-        }
-        line("cost", &parts.join("; "));
+    if let Some(cost) = cost(&plan.cost) {
+        line("cost", &cost);
     }
     if let Some(wanted) = &plan.verification {
         line("verified", &format!("`{}` within {}", wanted.that, wanted.within));
@@ -114,6 +103,21 @@ pub(super) fn whole(view: &PlanView) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What it costs, as far as it is not nothing.
+fn cost(cost: &Cost) -> Option<String> {
+    let Cost { expected_downtime, interrupted, moved_bytes } = *cost;
+    let parts = [
+        (interrupted > 0).then(|| match interrupted {
+            1 => "1 workload is interrupted".to_owned(),
+            many => format!("{many} workloads are interrupted"),
+        }),
+        (!expected_downtime.is_zero()).then(|| format!("{expected_downtime} of downtime altogether")),
+        (moved_bytes > 0).then(|| format!("{moved_bytes} bytes are moved from host to host")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn state(step: &StepView) -> String {
@@ -160,5 +164,48 @@ mod tests {
             assert!(shown.contains("\\u{9b}31mred\\nhash 11"), "{shown}");
             assert!(!shown.lines().any(|line| line.starts_with("forged") || line.trim_start().starts_with("hash 11")));
         }
+    }
+
+    #[test]
+    fn a_cost_is_told_as_far_as_there_is_one() {
+        let of = |seconds, interrupted, moved_bytes| {
+            let expected_downtime = homeostat_model::Duration::from_secs(seconds);
+            cost(&Cost { expected_downtime, interrupted, moved_bytes })
+        };
+        for (told, wanted) in [
+            (of(0, 0, 0), None),
+            // A live move of a machine whose size is known, and of one whose size is not.
+            (of(1, 0, 4096), Some("1s of downtime altogether; 4096 bytes are moved from host to host")),
+            (of(1, 0, 0), Some("1s of downtime altogether")),
+            (of(30, 1, 0), Some("1 workload is interrupted; 30s of downtime altogether")),
+            // Nobody knows until when.
+            (of(0, 2, 0), Some("2 workloads are interrupted")),
+            (
+                of(91, 2, 4096),
+                Some(
+                    "2 workloads are interrupted; 1m31s of downtime altogether; 4096 bytes are moved from host to host",
+                ),
+            ),
+        ] {
+            assert_eq!(told.as_deref(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_plan_that_costs_nothing_has_no_line_about_it() {
+        let whole_of = |cost: serde_json::Value| {
+            let view = serde_json::json!({
+                "plan": {
+                    "id": "p1-1", "created": 0, "policy": "p", "subject": "vm/a", "response": "migrate", "rung": 1, "mode": "auto",
+                    "evidence": {"truth": "true", "clauses": []}, "priority": 0, "effect": "it moves", "steps": [], "cost": cost,
+                },
+                "hash": "00", "state": "running", "result": null, "ended": null, "held": null, "steps": [],
+            });
+            whole(&serde_json::from_value(view).unwrap())
+        };
+        let live = whole_of(serde_json::json!({"expectedDowntime": "1s"}));
+        assert!(live.contains("\n  cost       1s of downtime altogether\n"), "{live}");
+        let nothing = whole_of(serde_json::json!({}));
+        assert!(!nothing.contains("cost"), "{nothing}");
     }
 }
