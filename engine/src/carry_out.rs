@@ -158,10 +158,15 @@ impl Engine {
         let now = self.now;
         let truth = self.decider.verified(now, &finding, rung, &wanted.that, done);
         let Some(run) = self.runs.get_mut(id) else { return };
-        match truth {
+        let looked = match truth {
             Some(truth) => run.verify(truth, now),
             None => run.give_up_verifying("its policy was changed before it was known whether it helped"),
+        };
+        if let Err(illegal) = looked {
+            let input = format!("a look at plan {id}");
+            return self.record(out, Entry::InputRefused { input, reason: illegal.to_string() });
         }
+        let Some(run) = self.runs.get(&id) else { return };
         if run.verifying_until().is_some() {
             self.alarms.insert(((now + LOOK_EVERY).min(until.max(now + Duration::from_millis(1))), Alarm::Look(id)));
         } else {

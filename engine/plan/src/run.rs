@@ -1,15 +1,7 @@
 //! A plan while it is carried out: what may begin now, what is undone, when it is over.
 //!
-//! ```text
-//!              nothing is left to do              it helped
-//!   Forward ------------------------> Verifying ------------> Over: succeeded
-//!      |  \                               |
-//!      |   \ a step failed                | it did not, in time
-//!      |    `---------------> Backward <--+
-//!      |                         |  nothing is left to undo
-//!      | called off, in doubt    v
-//!      +----------------------> Over: failed, unverified, cancelled
-//! ```
+//! Its steps each go their way (`step_state.rs`), and so does it as a whole (`phase.rs`): forward until no step is left, then it is looked
+//! whether it helped; backward when a step failed or it did not help, in time.
 //!
 //! A plan whose time is over begins nothing more forward; when what runs has ended it turns back, as one does that did not help.
 //!
@@ -28,6 +20,7 @@ use crate::{
     backoff::pause,
     compensation::before_undoing,
     draft,
+    phase::{IllegalPhase, Phase, PhaseEvent},
     step_state::{IllegalTransition, StepEvent, StepState},
 };
 
@@ -46,20 +39,6 @@ pub struct Deed {
     pub timeout: Duration,
     /// How often it is tried.
     pub retry: Retry,
-}
-
-/// How far a plan is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Phase {
-    Forward,
-    /// Since its last step ended it is looked whether it helped, until then; since when it has.
-    Verifying {
-        done: Timestamp,
-        until: Timestamp,
-        since: Option<Timestamp>,
-    },
-    Backward,
-    Over,
 }
 
 /// The states of a plan's steps, in their order: most plans have one step.
@@ -147,8 +126,8 @@ impl Run {
 
     /// Whether it helped, if that is looked at, is looked at from `now` on.
     pub fn look_anew(&mut self, now: Timestamp) {
-        if let (Phase::Verifying { until, since, .. }, Some(wanted)) = (&mut self.phase, &self.plan.verification) {
-            (*until, *since) = (now + wanted.within, None);
+        if let Some(wanted) = self.plan.verification.as_ref().filter(|_| self.verifying_until().is_some()) {
+            self.pass(PhaseEvent::LookAnew { until: now + wanted.within });
         }
     }
 
@@ -157,7 +136,7 @@ impl Run {
         let undo = key.attempt().undo;
         if let (true, Phase::Verifying { .. }, Some(wanted)) = (undo, &self.phase, &self.plan.verification) {
             self.unverified = Some(format!("`{}` was not so within {}", wanted.that, wanted.within));
-            self.phase = Phase::Backward;
+            self.pass(PhaseEvent::TurnBack);
         }
         self.begin(step)?;
         if self.running_key(step).as_ref() == Some(key) {
@@ -256,36 +235,38 @@ impl Run {
         Ok(())
     }
 
-    /// Takes in whether what the plan was for is so at `now`, while that is asked.
-    pub fn verify(&mut self, truth: Truth, now: Timestamp) {
-        let (Phase::Verifying { until, since, .. }, Some(wanted)) = (&mut self.phase, &self.plan.verification) else {
-            return;
-        };
-        match truth {
-            Truth::True => {
-                let since = *since.get_or_insert(now);
-                if now.since(since) >= wanted.stable_for {
-                    self.phase = Phase::Over;
-                    return;
-                }
-            }
+    /// Takes in whether what the plan was for is so at `now`.
+    ///
+    /// # Errors
+    /// [`IllegalPhase`] when that is not asked; nothing changes then.
+    pub fn verify(&mut self, truth: Truth, now: Timestamp) -> Result<(), IllegalPhase> {
+        self.go(match truth {
+            Truth::True => PhaseEvent::Holds { at: now },
             // What is not known may be so or not; it has not been seen to hold without a break.
-            Truth::False | Truth::Unknown => *since = None,
-        }
-        if now >= *until {
+            Truth::False | Truth::Unknown => PhaseEvent::HoldsNot,
+        })?;
+        let (Phase::Verifying { until, since, .. }, Some(wanted)) = (self.phase, &self.plan.verification) else {
+            return Ok(());
+        };
+        if since.is_some_and(|since| now.since(since) >= wanted.stable_for) {
+            self.pass(PhaseEvent::End);
+        } else if now >= until {
             let held = if wanted.stable_for.is_zero() { String::new() } else { format!(" for {}", wanted.stable_for) };
             let seen = if truth == Truth::Unknown { "is not known" } else { "was not so" };
             self.unverified = Some(format!("`{}` {seen}{held} within {}", wanted.that, wanted.within));
             self.turn_back();
         }
+        Ok(())
     }
 
     /// It cannot be asked any more whether it helped: it is over, and nothing is undone.
-    pub fn give_up_verifying(&mut self, reason: &str) {
-        if matches!(self.phase, Phase::Verifying { .. }) {
-            self.unverified = Some(reason.to_owned());
-            self.phase = Phase::Over;
-        }
+    ///
+    /// # Errors
+    /// [`IllegalPhase`] when that was not asked; nothing changes then.
+    pub fn give_up_verifying(&mut self, reason: &str) -> Result<(), IllegalPhase> {
+        self.go(PhaseEvent::HoldsNot)?;
+        self.unverified = Some(reason.to_owned());
+        self.go(PhaseEvent::End)
     }
 
     /// Until when it is looked whether the plan helped, while it is.
@@ -470,10 +451,10 @@ impl Run {
                 let undoable =
                     |step: &Step| self.states.get(step.id) == Some(&StepState::Done) && self.can_be_undone(step);
                 if !self.states.values().any(busy) && !self.plan.steps.iter().any(undoable) {
-                    self.phase = Phase::Over;
+                    self.pass(PhaseEvent::End);
                 }
             }
-            Phase::Verifying { .. } if self.called_off.is_some() => self.phase = Phase::Over,
+            Phase::Verifying { .. } if self.called_off.is_some() => self.pass(PhaseEvent::End),
             Phase::Verifying { .. } | Phase::Over => {}
         }
     }
@@ -483,16 +464,29 @@ impl Run {
         let failed = self.states.values().any(|state| matches!(state, StepState::Failed(_)));
         let in_doubt = self.states.values().any(|state| matches!(state, StepState::InDoubt(_)));
         match &self.plan.verification {
-            _ if in_doubt || self.called_off.is_some() => self.phase = Phase::Over,
+            _ if in_doubt || self.called_off.is_some() => self.pass(PhaseEvent::End),
             _ if failed || self.out_of_time => self.turn_back(),
-            Some(wanted) => self.phase = Phase::Verifying { done: now, until: now + wanted.within, since: None },
-            None => self.phase = Phase::Over,
+            Some(wanted) => self.pass(PhaseEvent::Look { done: now, until: now + wanted.within }),
+            None => self.pass(PhaseEvent::End),
         }
     }
 
     fn turn_back(&mut self) {
-        self.phase = Phase::Backward;
+        self.pass(PhaseEvent::TurnBack);
         self.settle(Timestamp::MIN);
+    }
+
+    fn go(&mut self, event: PhaseEvent) -> Result<(), IllegalPhase> {
+        let Self { plan, phase, .. } = self;
+        let illegal = || IllegalPhase { plan: plan.id, phase: *phase, what: event.name() };
+        self.phase = phase.next(event).ok_or_else(illegal)?;
+        Ok(())
+    }
+
+    /// The same of what was just seen to be possible.
+    fn pass(&mut self, event: PhaseEvent) {
+        let gone = self.go(event);
+        debug_assert!(gone.is_ok(), "{gone:?}");
     }
 
     /// Skips every step of which a predecessor did not get done. Steps come after those they depend on, so once is enough.

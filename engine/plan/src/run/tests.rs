@@ -150,14 +150,12 @@ fn verified(truths: &str) -> (Option<PlanResult>, usize) {
     run.begin(StepId(1)).unwrap();
     run.report(StepId(1), &StepResult::Done { observed: String::new() }, at(0)).unwrap();
     for (second, truth) in (0..).zip(truths.chars()) {
-        run.verify(
-            match truth {
-                't' => Truth::True,
-                'f' => Truth::False,
-                _ => Truth::Unknown,
-            },
-            at(second),
-        );
+        let truth = match truth {
+            't' => Truth::True,
+            'f' => Truth::False,
+            _ => Truth::Unknown,
+        };
+        run.verify(truth, at(second)).unwrap();
         if run.verifying_until().is_none() {
             return (run.result(), usize::try_from(second).unwrap());
         }
@@ -187,7 +185,10 @@ fn what_did_not_help_is_undone() {
     let done = StepResult::Done { observed: String::new() };
     run.begin(StepId(1)).unwrap();
     run.report(StepId(1), &done, at(0)).unwrap();
-    run.verify(Truth::False, at(10));
+    run.verify(Truth::False, at(10)).unwrap();
+    let late = run.verify(Truth::True, at(10)).unwrap_err().to_string();
+    assert_eq!(late, "plan p1-1 is Backward; it cannot be verified");
+    assert_eq!(run.give_up_verifying("too late").unwrap_err().to_string(), late);
     assert_eq!(run.ready(at(10))[0].action, Action::Cordon { on: false });
     run.begin(StepId(1)).unwrap();
     run.report(StepId(1), &done, at(11)).unwrap();
