@@ -200,6 +200,87 @@ mod tests {
     }
 
     #[test]
+    fn a_waiting_plan_is_called_off_by_whoever_may_and_homeostat_goes_on() {
+        let folder = scratch();
+        let program = start(folder.path(), "");
+        let (first, second) = (plan(&program, "two").0, plan(&program, "one").0);
+        let (status, told) = ask(&program, &["plan", "cancel", &first]);
+        assert!(status == 0 && told.contains(&format!("plan {first}: it is called off; it is cancelled")), "{told}");
+        let (status, told) = ask_as(&program, "max", &["plan", "cancel", &second, "-o", "json"]);
+        let view: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((status, &view["state"], &view["plan"]["id"]), (0, &json!("cancelled"), &json!(second)));
+        assert!(plans(&program).is_empty(), "nothing waits any more");
+
+        // It goes on: what else comes up is made a plan of, and that is carried out.
+        let third = POLICIES.split("---\n").next().unwrap().replace("name: two", "name: third");
+        let third = third.replace("web-1", "wiki-1").replace("mode: approve", "mode: auto");
+        program.write_policy("third.yaml", &third.replace("  approval: {quorum: 2}\n", ""));
+        program.wait_for("success of another plan", || (program.entries("planFinished").len() == 3).then_some(()));
+        assert_eq!(ask(&program, &["pause"]).0, 0);
+        let user = program.entries("paused")[0]["by"].as_str().unwrap().to_owned();
+        let finished = program.entries("planFinished");
+        for (plan, finished, by) in [(&first, &finished[0], user.as_str()), (&second, &finished[1], "max")] {
+            let result = json!({"cancelled": {"reason": format!("cancelled by {by}")}});
+            assert_eq!((&finished["plan"], &finished["result"]), (&json!(plan), &result));
+            let (status, told) = ask(&program, &["audit", "--plan", plan]);
+            assert!(status == 0 && told.contains(&format!("cancelled by {by}")), "{told}");
+        }
+        assert_eq!(finished[2]["result"], "succeeded");
+        // Nothing of them was begun, and they are not made again.
+        let begun = program.entries("stepDispatched");
+        assert!(begun.iter().all(|step| step["plan"] == finished[2]["plan"]), "{begun:?}");
+        assert_eq!(program.entries("planMade").len(), 3);
+        program.stop();
+    }
+
+    #[test]
+    fn a_resource_in_quarantine_is_released_by_whoever_may_and_policies_act_on_it_again() {
+        let policy = |name: &str, vm: &str, mode: &str| {
+            format!(
+                "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {{name: {name}-{vm}}}\nspec:\n  \
+                 select: {{kind: vm, name: {vm}}}\n  when: capacity.vcpus > 0\n  mode: {mode}\n  cooldown: 1m\n  then: [restart]\n---\n"
+            )
+        };
+        let folder = scratch();
+        fs::create_dir_all(folder.path().join("policies")).unwrap();
+        let vms = ["wiki-1", "mail-1"];
+        // A restart takes no processor away, so that these have tried everything in vain a minute later.
+        fs::write(folder.path().join("policies/p.yaml"), vms.map(|vm| policy("vain", vm, "auto")).concat()).unwrap();
+        let api = format!("speed: 60\napi:\n  tokens:\n{}", tokens(folder.path()));
+        let program = Program::start(folder.path(), &spec(&api));
+        program.wait_for("quarantine", || (program.entries("resourceQuarantined").len() == 2).then_some(()));
+        let (_, told) = ask(&program, &["status"]);
+        assert!(told.contains("quarantine vm/mail-1, vm/wiki-1"), "{told}");
+        program.write_policy("later.yaml", &vms.map(|vm| policy("later", vm, "approve")).concat());
+        program.wait_for("what is held back", || {
+            let held = program.entries("held");
+            let quarantined = held.iter().filter(|held| held["hold"].to_string().contains("quarantined"));
+            (quarantined.count() >= 2).then_some(())
+        });
+        let made = |vm: &str| {
+            let policy = format!("later-{vm}");
+            program.entries("planMade").into_iter().find(|plan| plan["policy"] == policy).map(drop)
+        };
+
+        let (status, told) = ask(&program, &["release", "vm/wiki-1"]);
+        assert!(status == 0 && told.contains("quarantine vm/mail-1\n"), "{told}");
+        program.wait_for("a plan for what was released", || made("wiki-1"));
+        assert!(made("mail-1").is_none(), "the other one is left alone");
+        let (status, told) = ask_as(&program, "max", &["release", "vm/mail-1"]);
+        assert!(status == 0 && !told.contains("quarantine vm/"), "{told}");
+        program.wait_for("a plan for the other one", || made("mail-1"));
+        assert_eq!(ask(&program, &["pause"]).0, 0);
+        let user = program.entries("paused")[0]["by"].clone();
+        let released = program.entries("resourceReleased");
+        for (released, vm, by) in
+            [(&released[0], "vm/wiki-1", user.as_str().unwrap()), (&released[1], "vm/mail-1", "max")]
+        {
+            assert_eq!(*released, json!({"resource": vm, "reason": format!("{by} has released it")}));
+        }
+        program.stop();
+    }
+
+    #[test]
     fn each_role_may_do_what_it_may_and_a_viewer_changes_nothing() {
         let folder = scratch();
         let program = start(folder.path(), "");
