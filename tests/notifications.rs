@@ -233,6 +233,52 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_ladder_is_told_through_the_channels_that_it_names_and_no_other() {
+        const ENDS: &str = "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {name: vain}\nspec:\n  \
+            select: {kind: vm, name: web-1}\n  when: capacity.vcpus > 0\n  cooldown: 1h\n  \
+            handOver: {to: [hook, shell], severity: info}\n  then: [resize: {vcpus: +1000}]\n";
+        let folder = scratch();
+        fs::create_dir_all(folder.path().join("policies")).unwrap();
+        fs::write(folder.path().join("policies/vain.yaml"), ENDS).unwrap();
+        let (hook, other, told) = (Receiver::start(), Receiver::start(), folder.path().join("told"));
+        let tell = r#"(cat; echo; echo "$HOMEOSTAT_SEVERITY $HOMEOSTAT_POLICY $HOMEOSTAT_RESOURCE") >> "#;
+        // What is named is told, however little is urgent to it; what is not is not, however much.
+        let spec = format!(
+            "adapters: [{{datacentre: {{scenario: {}}}}}]\nnotifications:\n  \
+             - cloudEvents: {{name: hook, url: '{}', minSeverity: critical}}\n  \
+             - cloudEvents: {{name: other, url: '{}', minSeverity: info}}\n  \
+             - command: {{name: shell, argv: [/bin/sh, -c, '{tell}{}']}}",
+            root().join("examples/datacenter/datacenter.yaml").display(),
+            hook.url(),
+            other.url(),
+            told.display()
+        );
+        let program = Program::start(folder.path(), &spec);
+        program.wait_for("both deliveries", || (program.entries("delivered").len() == 2).then_some(()));
+        let reason = program.entries("handedOver").remove(0)["reason"].as_str().unwrap().to_owned();
+        let message = format!("a person has to go on with vm/web-1: {reason}");
+        let event = hook.bodies().remove(0);
+        for (field, value) in
+            [("policy", "vain"), ("resource", "vm/web-1"), ("severity", "info"), ("message", &message)]
+        {
+            assert_eq!(event["data"][field], value, "{event}");
+        }
+        let said = fs::read_to_string(&told).unwrap();
+        let (input, variables) = said.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(serde_json::from_str::<Value>(input).unwrap(), event["data"]);
+        assert_eq!(variables, "info vain vm/web-1");
+
+        // The other one would have been heard: it is told of the first that names it.
+        let later = ENDS.replace("name: vain", "name: later").replace("[hook, shell]", "[other]");
+        program.write_policy("later.yaml", &later);
+        program.wait_for("the other one", || (!other.bodies().is_empty()).then_some(()));
+        program.stop();
+        let policies: Vec<Value> = other.bodies().iter().map(|body| body["data"]["policy"].clone()).collect();
+        assert_eq!(policies, ["later"]);
+        assert_eq!((hook.bodies().len(), fs::read_to_string(&told).unwrap()), (1, said), "they are told once");
+    }
+
+    #[test]
     fn what_is_being_delivered_at_the_end_arrives_and_is_not_delivered_again() {
         let folder = scratch();
         prepare(folder.path(), "");
