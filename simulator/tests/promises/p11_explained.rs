@@ -21,6 +21,8 @@ pub(crate) struct Watcher {
     recorded: BTreeMap<FindingRef, Timestamp>,
     /// At what moment each finding could act, when that was asked, and what was the reason.
     promised: BTreeMap<FindingRef, (Timestamp, Timestamp)>,
+    /// What holds a finding back, where that was the last that was recorded of it.
+    held: BTreeMap<FindingRef, Hold>,
 }
 
 impl Watch for Watcher {
@@ -34,6 +36,10 @@ impl Watch for Watcher {
                 if let Some(finding) = concerns(scene, &record.entry) {
                     self.recorded.insert(finding.clone(), record.at);
                     self.promised.remove(&finding);
+                    match &record.entry {
+                        Entry::Held { hold, .. } => drop(self.held.insert(finding, hold.clone())),
+                        _ => drop(self.held.remove(&finding)),
+                    }
                 }
                 Ok(())
             }
@@ -60,6 +66,15 @@ impl Watcher {
         if flying != (explained.status == Status::Acting) {
             return Err(format!("{finding} is said to be {:?}, a plan in flight: {flying}", explained.status));
         }
+        // What is counted goes on without being recorded anew; by whom it is held back, and for what, does not.
+        let said = |hold: &&Hold| words(&explained.because).contains(&words(&hold.to_string()));
+        let in_force = |hold: &&Hold| hold.until().is_none_or(|until| until > scene.now);
+        let held = self.held.get(finding).filter(|hold| hold.is_a_guards() || matches!(hold, Hold::Owned { .. }));
+        if let Some(hold) = held.filter(|_| explained.status == Status::HeldBack).filter(in_force)
+            && !said(&hold)
+        {
+            return Err(format!("{finding} was held: {hold}, and is explained: {}", explained.because));
+        }
         if let Some((asked, then)) = self.promised.remove(finding)
             && then <= scene.now
             && explained.acts_at == Some(then)
@@ -77,6 +92,12 @@ impl Watcher {
             None => Ok(()),
         }
     }
+}
+
+/// A text without its numbers and moments.
+fn words(text: &str) -> String {
+    let words = text.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The finding that a record is about.
