@@ -492,3 +492,55 @@ fn what_is_moved_to_a_guarded_host_waits_for_its_turn_there() {
     crash(&mut bench, &["a0", "a1"]);
     assert_eq!(begun(&mut bench, 100), "1s a0, 21s a1");
 }
+
+/// Hosts a and b are in one rack and c in another, with three machines each.
+fn racks() -> Vec<Resource> {
+    let on = |resource: Resource, rack: &str| Resource { on: Some(id(rack)), ..resource };
+    let racks = ["rack/r0", "rack/r1"].map(|rack| Resource::named(id(rack)));
+    let hosts = [("a", "rack/r0"), ("b", "rack/r0"), ("c", "rack/r1")];
+    let vms =
+        hosts.iter().flat_map(|(on, _)| (0..3).map(move |i| vm(&format!("vm/{on}{i}"), &format!("host/{on}"), 1.0)));
+    let hosts = hosts.iter().map(|(name, rack)| on(host(&format!("host/{name}"), 64.0, &[]), rack));
+    racks.into_iter().chain(hosts).chain(vms).collect()
+}
+
+/// Every host has room for four, and none has more than three to do: it is the rack, or the adapter, that has none.
+#[test]
+fn a_step_waits_for_its_rack_and_for_its_adapter_though_its_host_has_room() {
+    let restarts = policy("crash", &format!("{CRASH}then: [restart]"));
+    let all = ["a0", "a1", "a2", "b0", "b1", "b2", "c0", "c1", "c2"];
+    let site = |parallel: &str| {
+        let few = guard("few", &format!("select: {{kind: vm}}\nparallel: {{{parallel}}}"));
+        let mut bench = Bench::new(&[restarts.clone(), few].concat(), racks(), slow(20));
+        crash(&mut bench, &all);
+        bench
+    };
+    let waits = |bench: &mut Bench, vm: &str| {
+        let because = bench.driver.engine().explain(&id(vm)).remove(0).because;
+        because.split("; ").nth(1).unwrap().to_owned()
+    };
+
+    let mut of_rack = site("rack: 2");
+    let first = "1s a0, 1s a1, 1s c0, 1s c1";
+    assert_eq!(begun(&mut of_rack, 20), first, "two in each rack");
+    assert_eq!(waits(&mut of_rack, "vm/b0"), "it waits for a lane: 2 of 2 steps are in flight on rack/r0 (guard few)");
+    let second = format!("{first}, 21s a2, 21s b0, 21s c2");
+    assert_eq!(begun(&mut of_rack, 40), second);
+    assert_eq!(begun(&mut of_rack, 100), format!("{second}, 41s b1, 41s b2"));
+
+    let mut of_adapter = site("adapter: 3");
+    let first = "1s a0, 1s a1, 1s a2";
+    assert_eq!(begun(&mut of_adapter, 20), first, "three in all");
+    assert_eq!(
+        waits(&mut of_adapter, "vm/c0"),
+        "it waits for a lane: 3 of 3 steps are in flight on adapter assumed (guard few)"
+    );
+    let second = format!("{first}, 21s b0, 21s b1, 21s b2");
+    assert_eq!(begun(&mut of_adapter, 40), second);
+    assert_eq!(begun(&mut of_adapter, 100), format!("{second}, 41s c0, 41s c1, 41s c2"));
+
+    // Nobody says anything: all at once.
+    let mut free = Bench::new(&restarts, racks(), slow(20));
+    crash(&mut free, &all);
+    assert_eq!(begun(&mut free, 20), all.map(|name| format!("1s {name}")).join(", "));
+}
