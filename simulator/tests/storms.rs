@@ -229,6 +229,33 @@ fn where_people_work_nothing_is_done_and_elsewhere_only_at_its_times() {
     );
 }
 
+/// For five minutes from half past two by the clock of Berlin, which is an hour before UTC in winter, and two in summer.
+#[test]
+fn a_maintenance_that_comes_again_begins_and_ends_by_the_clock_of_its_zone() {
+    let hall = guard(
+        "hall",
+        "select: {kind: host}\nmaintenance: [{schedule: \"30 2 * * *\", duration: 5m, timezone: Europe/Berlin}]",
+    );
+    let stopped = policy("stopped", "select: {kind: vm}\non: vm.stopped\nthen: [start]");
+    // Midnight in UTC on the second of January 1970, and on the first of July 2026.
+    for (midnight, begins) in [(86_400, (1, 30)), (1_782_864_000, (0, 30))] {
+        let second = |(hour, minute): (u64, u64)| midnight + hour * 3_600 + minute * 60;
+        let (begins, ends) = (second(begins), second(begins) + 300);
+        let mut bench = Bench::new(&[hall.clone(), stopped.clone()].concat(), centre(2), vec![]);
+        let stops = [("vm/a0", begins - 1), ("vm/a1", begins), ("vm/b0", ends - 1), ("vm/b1", ends)];
+        for (name, second) in stops {
+            bench.event(second, name, "vm.stopped", &[]);
+        }
+        bench.driver.run_until(at(ends + 10));
+        let when = |name: &str| {
+            let plan_of = |record: &&Record| matches!(&record.entry, Entry::PlanMade(plan) if plan.subject == id(name));
+            bench.driver.records().iter().find(plan_of).map(|record| record.at)
+        };
+        let wanted = [begins - 1, ends, ends, ends].map(|second| Some(at(second)));
+        assert_eq!(stops.map(|(name, _)| when(name)), wanted, "from {begins}");
+    }
+}
+
 #[test]
 fn what_is_marked_is_left_alone_with_all_that_runs_on_it() {
     let crash = policy("crash", &format!("{CRASH}then: [restart]"));
