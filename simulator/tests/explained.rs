@@ -9,7 +9,7 @@
 
 mod bench;
 
-use bench::{Bench, at, host, id, policy, vm};
+use bench::{Bench, at, fails, guard, host, id, policy, vm};
 use expect_test::{Expect, expect};
 use homeostat_engine::{OperatorCommand, Status};
 use homeostat_model::*;
@@ -122,4 +122,76 @@ fn who_has_only_recommended_has_not_acted() {
             r#"cooldown: a plan was recommended here not long ago; last("cpu") > 80% is true (last(cpu) = 0.95)"#
         ]],
     );
+}
+
+/// vm/one is stuck at second 3. If a machine is crashed at second 1, its restart fails, and it is in quarantine for two minutes.
+fn stuck(others: &[String], crashed: Option<&str>) -> Bench {
+    let held = policy("held", "select: {kind: vm}\non: vm.stuck\nthen: [restart]");
+    let crash = policy("crash", "select: {kind: vm}\non: vm.crashed\nhandOver: {quarantine: 2m}\nthen: [restart]");
+    let resources = vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0), vm("vm/two", "host/a", 1.0)];
+    let mut bench =
+        Bench::new(&[&[held, crash], others].concat().concat(), resources, fails(Verb::Restart, "no", 0, Some(1)));
+    if let Some(crashed) = crashed {
+        bench.event(1, crashed, "vm.crashed", &[]);
+    }
+    bench.event(3, "vm/one", "vm.stuck", &[]);
+    bench
+}
+
+/// It flaps from second 40 on: three times within a minute, the first of them at second 20.
+fn flapping() -> Bench {
+    let lines =
+        "cooldown: 10s\nflap: {changes: 3, within: 1m}\nthen: [{resize: {vcpus: +1, maxVcpus: 8}, attempts: 9}]";
+    let resources = vec![host("host/a", 8.0, &[]), vm("vm/one", "host/a", 1.0)];
+    let mut bench = Bench::new(&policy("held", &format!("{HOT}staleAfter: 1h\n{lines}")), resources, vec![]);
+    for second in [0, 20, 40] {
+        bench.sample(second, "vm/one", "cpu", 0.9).sample(second + 5, "vm/one", "cpu", 0.1);
+    }
+    bench.sample(55, "vm/one", "cpu", 0.9);
+    bench
+}
+
+/// It was moved at second 1, and would go back from where it is crowded by now.
+fn returning() -> Bench {
+    let spec = "select: {kind: vm}\non: vm.move\ncooldown: 0s\nreturnAfter: 3m\nthen: [{migrate: , attempts: 5}]";
+    let hosts = ["host/a", "host/b"].map(|name| host(name, 8.0, &[]));
+    let vms = [vm("vm/one", "host/a", 1.0), vm("vm/two", "host/a", 2.0)];
+    let mut bench = Bench::new(&policy("held", spec), hosts.into_iter().chain(vms).collect(), vec![]);
+    let crowd = Resource { adapter: Some(AdapterName::new("assumed").unwrap()), ..vm("vm/three", "host/b", 6.0) };
+    bench.event(1, "vm/one", "vm.move", &[]).describe(20, crowd).event(30, "vm/one", "vm.move", &[]);
+    bench
+}
+
+/// At the moment that is named it is done, and not before.
+#[test]
+fn what_is_held_back_for_a_time_is_done_when_explain_says() {
+    let guarded = |spec: &str, crashed| stuck(&[guard("site", &format!("select: {{kind: vm}}\n{spec}"))], crashed);
+    let breaker = guarded("breaker: {failures: 1, within: 1m, pause: 2m}", Some("vm/two"));
+    let maintenance = guarded("maintenance: [{from: 1970-01-01T00:00, to: 1970-01-01T00:03}]", None);
+    let hours = guarded("onlyWithin: [{schedule: \"5 0 * * *\", duration: 1m}]", None);
+    for (mut bench, ends, because) in [
+        (breaker, 121, "the breaker of guard site is open"),
+        (maintenance, 180, "maintenance, says guard site"),
+        (hours, 300, "outside of the times in which guard site lets anything be disrupted"),
+        (guarded("settle: 1m", None), 60, "settling, says guard site: the program began not long ago"),
+        (flapping(), 80, "flapping: it has opened 3 times within 1m"),
+        (returning(), 181, "returnAfter: vm/one left host/a not long ago"),
+        (stuck(&[], Some("vm/one")), 121, "vm/one is in quarantine: the ladder of crash has come to its end"),
+    ] {
+        let all = bench.driver.engine().explain(&id("vm/one"));
+        let one = all.into_iter().find(|one| one.policy.as_str() == "held").unwrap();
+        assert_eq!((one.status, one.acts_at), (Status::HeldBack, Some(at(ends))), "{}", one.because);
+        assert!(one.because.starts_with(&format!("{because}; ")), "{}", one.because);
+        let mut made = |until: Timestamp| {
+            bench.driver.run_until(until);
+            let of_it = |record: &&Record| matches!(&record.entry, Entry::PlanMade(plan) if plan.policy == one.policy);
+            bench.driver.records().iter().filter(of_it).count()
+        };
+        let before = made(at(ends) - Duration::from_millis(1));
+        assert_eq!(made(at(ends)), before + 1, "{because}");
+    }
+    // What is over only when the event is too old to be answered is not waited for.
+    let mut late = guarded("maintenance: [{from: 1970-01-01T00:00, to: 1970-01-01T00:30}]", None);
+    let held = late.driver.engine().explain(&id("vm/one")).remove(1);
+    assert_eq!((held.status, held.acts_at), (Status::HeldBack, None), "{}", held.because);
 }
