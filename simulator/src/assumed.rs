@@ -3,7 +3,7 @@
 //! A step that succeeds changes the inventory as it should (a resized VM has its new size, a migrated one its new host),
 //! so that the next plan is made for what is then. It does not change the metrics: those are given.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use homeostat_engine::Input;
 use homeostat_model::{
@@ -12,6 +12,9 @@ use homeostat_model::{
 };
 
 use crate::World;
+
+/// Most steps of which it is remembered that they were done: far more than are in flight at a time, and only of those anybody asks.
+const REMEMBERED: usize = 1_024;
 
 /// What is to become of a step, other than success at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct AssumedWorld {
     gone: BTreeSet<ResourceId>,
     /// Steps that are going on and how they end, by when they do and the order in which they were dispatched.
     going_on: BTreeMap<(Timestamp, u64), (StepCommand, Option<StepResult>)>,
+    /// Steps that were done, the newest last.
+    done: VecDeque<IdempotencyKey>,
     dispatched: u64,
     cancelled: Vec<IdempotencyKey>,
 }
@@ -75,6 +80,7 @@ impl AssumedWorld {
             agenda: BTreeMap::new(),
             gone: BTreeSet::new(),
             going_on: BTreeMap::new(),
+            done: VecDeque::new(),
             dispatched: 0,
             cancelled: Vec::new(),
         }
@@ -151,12 +157,16 @@ impl AssumedWorld {
             (None, None) => StepResult::Done { observed: "assumed".into() },
         };
         let mut inputs = Vec::new();
-        if matches!(result, StepResult::Done { .. })
-            && let Some(resource) = self.resources.get_mut(&command.resource)
-        {
-            change(resource, &command.action);
-            let upsert = InventoryChange::Upsert(resource.clone());
-            inputs.push((at, Input::Observed(Observation::Inventory(upsert))));
+        if matches!(result, StepResult::Done { .. }) && !self.done.contains(&command.key) {
+            self.done.push_back(command.key.clone());
+            if self.done.len() > REMEMBERED {
+                self.done.pop_front();
+            }
+            if let Some(resource) = self.resources.get_mut(&command.resource) {
+                change(resource, &command.action);
+                let upsert = InventoryChange::Upsert(resource.clone());
+                inputs.push((at, Input::Observed(Observation::Inventory(upsert))));
+            }
         }
         let StepCommand { plan, step, key, generation, .. } = command.clone();
         inputs.push((at, Input::Report(StepReport { plan, step, key, generation, result })));
@@ -243,7 +253,8 @@ impl World for AssumedWorld {
             begun.generation = command.generation;
         } else {
             self.dispatched += 1;
-            let ends = Some(StepResult::Failed { reason: "it was never begun".into() });
+            let never = || StepResult::Failed { reason: "it was never begun".into() };
+            let ends = (!self.done.contains(&command.key)).then(never);
             self.going_on.insert((at, self.dispatched), (command.clone(), ends));
         }
     }
