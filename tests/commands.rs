@@ -89,6 +89,35 @@ mod tests {
     }
 
     #[test]
+    fn check_warns_of_policies_that_undo_each_other_with_the_values_at_which_they_do() {
+        let folder = scratch();
+        let (grow, shrink) = (folder.path().join("grow.yaml"), folder.path().join("shrink.yaml"));
+        let at = HOT.replace("name: hot", "name: grow").replace("[restart]", "[{resize: {vcpus: +2}}]");
+        let grows = at.replace("avg(\"cpu\", 1m) > 90%", "avg(\"cpu.utilization\", 5m) > 80%");
+        let shrinks = grows.replace("grow", "shrink").replace("+2", "-2").replace("5m) > 80%", "1h) < 50%");
+        fs::write(&grow, grows).unwrap();
+        fs::write(&shrink, &shrinks).unwrap();
+        let how = "at cpu.utilization 81.7% with 3 vcpus `grow` makes it 5, which gives 49%, at which `shrink` makes it 3 again";
+        // It is a warning: both are good.
+        let output = homeostat(&["check", "-o", "json", &text(folder.path())]);
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let problems = document["problems"].as_array().unwrap();
+        assert_eq!((output.status.code(), problems.len()), (Some(0), 1), "{document:#}");
+        let warning = &problems[0];
+        assert_eq!((&warning["message"], &warning["code"]), (&how.into(), &"homeostat::policy::oscillation".into()));
+        assert_eq!((&warning["file"], &warning["line"]), (&text(&shrink).into(), &6.into()), "{warning:#}");
+        let (status, told) = printed(&homeostat(&["check", &text(folder.path())]));
+        let words = told.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [how, "shrink.yaml:6:", "grow.yaml:6:", "2 policies in 2 files: no problem, 1 warning"] {
+            assert!(status == 0 && words.contains(part), "no {part} in\n{told}");
+        }
+        // With room between them for what they change there is none.
+        fs::write(&shrink, shrinks.replace("< 50%", "< 20%")).unwrap();
+        let (status, told) = printed(&homeostat(&["check", &text(folder.path())]));
+        assert!(status == 0 && told.contains("2 policies in 2 files: no problem\n"), "{told}");
+    }
+
+    #[test]
     fn check_looks_at_a_configuration_however_its_path_is_written() {
         let folder = scratch();
         fs::write(

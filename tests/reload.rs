@@ -149,6 +149,45 @@ mod tests {
     }
 
     #[test]
+    fn policies_that_undo_each_other_are_warned_of_whenever_they_are_loaded() {
+        const HOW: &str = "at cpu.utilization 81.7% with 3 vcpus `grow` makes it 5, which gives 49%, at which `shrink` makes it 3 again";
+        let policy = |name: &str, when: &str, by: &str| {
+            format!(
+                "apiVersion: homeostat.dev/v1alpha1\nkind: Policy\nmetadata: {{name: {name}}}\nspec:\n  select: {{kind: vm}}\n  \
+                 when: avg(\"cpu.utilization\", {when}\n  then: [{{resize: {{vcpus: {by}}}}}]\n"
+            )
+        };
+        let (grow, shrink) = (policy("grow", "5m) > 80%", "+2"), policy("shrink", "1h) < 50%", "-2"));
+        let warnings = |program: &Program| {
+            let log = program.log();
+            let lines: Vec<&str> = log.lines().filter(|line| line.contains(HOW)).collect();
+            let said = |line: &&str| line.contains(" WARN ") && line.contains("shrink.yaml:6: ");
+            assert!(lines.iter().all(said), "{log}");
+            lines.len()
+        };
+        let spec = "metrics: [{name: cpu.utilization, unit: ratio}]\nsources: [{alertmanager: {path: /first}}]";
+        let folder = scratch();
+        fs::create_dir(folder.path().join("policies")).unwrap();
+        fs::write(folder.path().join("policies/grow.yaml"), &grow).unwrap();
+        let program = Program::start(folder.path(), spec);
+        assert_eq!(warnings(&program), 0, "one policy alone undoes nothing");
+        // The other one comes while it runs.
+        program.write_policy("shrink.yaml", &shrink);
+        wait(&program, "the other one", || program.entries("policiesLoaded").len() == 2);
+        assert_eq!(warnings(&program), 1, "when it comes");
+        // With room between them for what they change there is nothing to say.
+        program.write_policy("shrink.yaml", &shrink.replace("< 50%", "< 20%"));
+        wait(&program, "more room", || program.entries("policiesLoaded").len() == 3);
+        assert_eq!(warnings(&program), 1, "not once more");
+        program.stop();
+
+        fs::write(folder.path().join("policies/shrink.yaml"), &shrink).unwrap();
+        let program = Program::start(folder.path(), spec);
+        assert_eq!(warnings(&program), 1, "at the start");
+        program.stop();
+    }
+
+    #[test]
     fn a_mounted_config_map_is_followed_when_its_link_is_swapped() {
         let folder = scratch();
         let path = |name: &str| -> PathBuf { folder.path().join(name) };
