@@ -99,6 +99,39 @@ spec:
         program.stop();
     }
 
+    #[test]
+    fn a_quarantine_outlasts_it_and_so_does_its_end() {
+        // Nothing can evacuate what only events tell of, so that its ladder is at its end soon.
+        let ends = POLICIES
+            .split("---\n")
+            .next()
+            .unwrap()
+            .replace("failed-disk", "vain")
+            .replace("cooldown: 1h", "staleAfter: 1s");
+        let (ladder, _) = ends.split_once("  then:").unwrap();
+        let folder = scratch();
+        fs::create_dir(folder.path().join("policies")).unwrap();
+        let ends = format!("{ladder}  handOver: {{quarantine: 1h}}\n  then: [evacuate]\n");
+        fs::write(folder.path().join("policies/vain.yaml"), ends).unwrap();
+        let program = start(folder.path());
+        let status = |program: &Program| printed(&homeostat(&["status", "--server", &program.socket()])).1;
+        assert!(status(&program).contains("quarantine none\n"));
+        fail(&program, 1);
+        program.wait_for("quarantine", || program.entries("resourceQuarantined").first().map(drop));
+        program.kill();
+        let program = start(folder.path());
+        assert!(status(&program).contains("quarantine host/h1\n"), "{}", status(&program));
+        let release = |program: &Program| printed(&homeostat(&["release", "host/h1", "--server", &program.socket()]));
+        let (code, told) = release(&program);
+        assert!(code == 0 && told.contains("quarantine none\n"), "{told}");
+        program.kill();
+        let program = start(folder.path());
+        assert!(status(&program).contains("quarantine none\n"), "{}", status(&program));
+        let (code, told) = release(&program);
+        assert!(code == 1 && told.contains("host/h1 is not in quarantine"), "{told}");
+        program.stop();
+    }
+
     /// A segment that is too long for a journal that has become smaller is left as homeostat starts, before it knows what it is to carry
     /// over; and one that is to be left because of what only counts.
     #[test]
