@@ -142,8 +142,9 @@ fn policy(draw: &mut Draw, pattern: &Pattern) -> String {
         85..93 => spec += "mode: recommend\n",
         _ => spec += "mode: observe\n",
     }
+    let label = if pattern.condition.contains("kind: vm") { "label:tier" } else { "label:pool" };
     if draw.chance(35) {
-        spec += &format!("budgets: [{}]\n", budget(draw, &["policy", "policy", "host", "rack"]));
+        spec += &format!("budgets: [{}]\n", budget(draw, &["policy", "policy", "host", "rack", "kind", label]));
     }
     spec += *draw.pick(&["", "", "", "", "maxUnhealthy: 3\n", "maxUnhealthy: 50%\n"]);
     spec += *draw.pick(&["", "", "", "", "flap: {changes: 3, within: 10m}\n"]);
@@ -178,23 +179,33 @@ fn ladder(draw: &mut Draw, pattern: &Pattern) -> String {
     then
 }
 
-/// Some have room for plans of several resources, some for one at a time.
+/// Some have room for plans of several resources, some for one at a time; some are in force only when the worlds have their troubles.
 fn budget(draw: &mut Draw, scopes: &[&str]) -> String {
     let scope = draw.pick(scopes);
-    let most = if draw.chance(50) { 3 } else { 6 };
-    let max = draw.between(1, most);
-    match draw.below(3) {
-        0 => format!("{{scope: {scope}, max: {max}}}"),
-        1 => format!("{{scope: {scope}, max: {max}, per: 3m}}"),
-        _ => format!("{{scope: {scope}, max: {max}, per: 15m}}"),
-    }
+    let max = if draw.chance(25) {
+        format!("{}%", draw.pick(&[10, 25, 34, 50]))
+    } else {
+        let most = if draw.chance(50) { 3 } else { 6 };
+        draw.between(1, most).to_string()
+    };
+    let per = draw.pick(&["", ", per: 3m", ", per: 15m"]);
+    let during = draw.pick(&[
+        "",
+        "",
+        "",
+        "",
+        ", schedule: \"0 23 * * *\", duration: 5m",
+        ", schedule: \"*/10 * * * *\", duration: 4m, timezone: UTC",
+        ", schedule: \"55 23 * * *\", duration: 10m, timezone: Europe/Berlin",
+    ]);
+    format!("{{scope: {scope}, max: {max}{per}{during}}}")
 }
 
 fn guard(draw: &mut Draw, number: u64) -> String {
     let (kind, scopes) = *draw.pick(&[
-        ("{kind: vm}", ["all", "host", "rack", "policy"]),
-        ("{kind: vm, matchLabels: {tier: web}}", ["all", "host", "rack", "policy"]),
-        ("{kind: host}", ["all", "host", "rack", "policy"]),
+        ("{kind: vm}", ["all", "host", "rack", "policy", "kind", "label:tier"]),
+        ("{kind: vm, matchLabels: {tier: web}}", ["all", "host", "rack", "policy", "kind", "label:tier"]),
+        ("{kind: host}", ["all", "host", "rack", "policy", "kind", "label:pool"]),
     ]);
     let mut spec = format!("select: {kind}\n");
     if draw.chance(50) {

@@ -52,6 +52,10 @@ pub(crate) struct Seen {
     pub(crate) guards: BTreeSet<PolicyName>,
     /// The policies that did.
     pub(crate) policies: BTreeSet<PolicyName>,
+    /// What it was called.
+    pub(crate) kind: String,
+    /// What it was marked with.
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 impl Flight {
@@ -268,7 +272,7 @@ impl Scene {
     }
 
     /// The hosts and racks that `id` is, or is on.
-    fn places(&self, id: &ResourceId) -> impl Iterator<Item = ResourceId> {
+    pub(crate) fn places(&self, id: &ResourceId) -> impl Iterator<Item = ResourceId> {
         let above = self.told.ancestors(id).map(|one| one.id.clone());
         above.chain([id.clone()]).filter(|id| matches!(id.kind(), "host" | "rack"))
     }
@@ -277,7 +281,13 @@ impl Scene {
         let matches = |select: &Selector| self.told.get(id).is_some_and(|one| select.matches(one, &self.told));
         let guards = self.guards.iter().filter(|guard| matches(&guard.select)).map(|guard| guard.name.clone());
         let policies = self.policies.iter().filter(|policy| matches(&policy.select)).map(|policy| policy.name.clone());
-        Seen { places: self.places(id).collect(), guards: guards.collect(), policies: policies.collect() }
+        Seen {
+            places: self.places(id).collect(),
+            guards: guards.collect(),
+            policies: policies.collect(),
+            kind: id.kind().to_owned(),
+            labels: self.told.get(id).map(|one| one.labels.clone()).unwrap_or_default(),
+        }
     }
 
     fn begins(&mut self, at: Timestamp, plan: PlanId) {

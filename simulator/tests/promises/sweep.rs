@@ -73,7 +73,7 @@ struct Swept {
     seeds: u64,
 }
 
-/// Runs all seeds; where `HOMEOSTAT_ENOUGH_OF` names a promise, only until that is broken in [`ENOUGH`] of them.
+/// Runs all seeds, from `HOMEOSTAT_FIRST_SEED` on as many as `HOMEOSTAT_SEEDS` says; where `HOMEOSTAT_ENOUGH_OF` names a promise, only until that is broken in [`ENOUGH`] of them.
 fn all() -> &'static Swept {
     static ALL: OnceLock<Swept> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -81,6 +81,7 @@ fn all() -> &'static Swept {
             return Swept { broken: one(seed, true), seeds: 1 };
         }
         let (seeds, enough_of) = (number("HOMEOSTAT_SEEDS").unwrap_or(SEEDS), number("HOMEOSTAT_ENOUGH_OF"));
+        let first = number("HOMEOSTAT_FIRST_SEED").unwrap_or(0);
         let [next, run, fatal] = [0; 3].map(AtomicU64::new);
         let broken = Mutex::new(Vec::<Broken>::new());
         let work = || {
@@ -88,7 +89,7 @@ fn all() -> &'static Swept {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let seed = match ONCE_BROKEN.get(number as usize) {
                     Some(seed) => *seed,
-                    None if number - (ONCE_BROKEN.len() as u64) < seeds => number - ONCE_BROKEN.len() as u64,
+                    None if number - (ONCE_BROKEN.len() as u64) < seeds => first + number - ONCE_BROKEN.len() as u64,
                     None => return,
                 };
                 // Before the lock is taken, not while it is held: all processors would wait for one.
