@@ -29,6 +29,8 @@ struct Mutation {
     file: String,
     text: String,
     instead: String,
+    /// The test program and the test in it that notice, where it takes more seeds than are run to see it.
+    scenario: Option<(String, String)>,
 }
 
 /// `cargo xtask mutations`: all of them, or those of the promises with these numbers.
@@ -56,17 +58,20 @@ fn try_one(mutation: &Mutation, tree: &Path, target: &Path) -> Result<Option<Str
     let path = tree.join(&mutation.file);
     let whole = read(&path)?;
     write(&path, &whole.replacen(&mutation.text, &mutation.instead, 1))?;
-    let built = test(tree, target, mutation.promise, true);
+    let built = test(tree, target, mutation, true);
     let ran = built.and_then(|built| {
         if built.status.success() {
-            return test(tree, target, mutation.promise, false);
+            return test(tree, target, mutation, false);
         }
         let said = String::from_utf8_lossy(&built.stderr);
         Err(format!("without `{}` it cannot be built:\n{said}", mutation.text))
     });
     write(&path, &whole)?;
     let ran = ran?;
-    Ok((!ran.status.success()).then(|| told(&String::from_utf8_lossy(&ran.stdout))))
+    Ok((!ran.status.success()).then(|| match &mutation.scenario {
+        Some((program, name)) => format!("`simulator/tests/{program}.rs`: `{name}` fails"),
+        None => told(&String::from_utf8_lossy(&ran.stdout)),
+    }))
 }
 
 /// In how many seeds a promise was broken, and one example, of what its test printed.
@@ -78,16 +83,19 @@ fn told(said: &str) -> String {
     format!("fails in {seeds} seeds: {}", example.unwrap_or_default())
 }
 
-fn test(tree: &Path, target: &Path, promise: u32, build_only: bool) -> Result<Output, String> {
+fn test(tree: &Path, target: &Path, mutation: &Mutation, build_only: bool) -> Result<Output, String> {
+    let Mutation { promise, scenario, .. } = mutation;
+    // A number of its own: the test of a promise lies in the file `p06_..`.
+    let of_promise = ("promises".to_owned(), format!("p{promise:02}_"));
+    let (program, name) = scenario.as_ref().unwrap_or(&of_promise);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(tree).env("CARGO_TARGET_DIR", target).env("RUST_BACKTRACE", "0");
     cargo.env("HOMEOSTAT_SEEDS", SEEDS).env("HOMEOSTAT_ENOUGH_OF", promise.to_string());
-    cargo.args(["test", "--quiet", "--offline", "-p", "homeostat-simulator", "--test", "promises"]);
-    // A number of its own: the test of a promise lies in the file `p06_..`.
+    cargo.args(["test", "--quiet", "--offline", "-p", "homeostat-simulator", "--test", program]);
     if build_only {
         cargo.arg("--no-run")
     } else {
-        cargo.args(["--", &format!("p{promise:02}_")])
+        cargo.args(["--", name])
     };
     cargo.output().map_err(|error| format!("cannot run cargo: {error}"))
 }
@@ -127,8 +135,14 @@ fn parse(list: &str) -> Result<Vec<Mutation>, String> {
 }
 
 fn block(lines: &[&str]) -> Result<Mutation, String> {
-    let wrong = || format!("{LIST}: a mutation is `promise: what`, `file ..`, `- ..`, `+ ..`, and not {lines:?}");
-    let [head, file, text, instead] = lines else { return Err(wrong()) };
+    let wrong = || {
+        format!("{LIST}: a mutation is `promise: what`, `file ..`, `- ..`, `+ ..`, maybe `test ..`, and not {lines:?}")
+    };
+    let ([head, file, text, instead], scenario) = (match lines {
+        [head, file, text, instead] => ([head, file, text, instead], None),
+        [head, file, text, instead, scenario] => ([head, file, text, instead], Some(scenario)),
+        _ => return Err(wrong()),
+    });
     let (promise, what) = head.split_once(": ").ok_or_else(wrong)?;
     let after = |line: &str, word: &str| line.strip_prefix(word).map(str::to_owned).ok_or_else(wrong);
     Ok(Mutation {
@@ -137,7 +151,13 @@ fn block(lines: &[&str]) -> Result<Mutation, String> {
         file: after(file, "file ")?,
         text: after(text, "- ")?,
         instead: after(instead, "+ ")?,
+        scenario: scenario.map(|line| named(line).ok_or_else(wrong)).transpose()?,
     })
+}
+
+fn named(line: &str) -> Option<(String, String)> {
+    let (program, name) = line.strip_prefix("test ")?.split_once("::")?;
+    Some((program.to_owned(), name.to_owned()))
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -175,6 +195,11 @@ mod tests {
     fn what_is_no_mutation_is_refused() {
         assert!(parse("6: what\nfile a.rs\n- b").is_err());
         assert!(parse("six: what\nfile a.rs\n- b\n+ c").is_err());
-        assert_eq!(parse("# a comment\n\n6: what\nfile a.rs\n- b\n+ c\n").unwrap().len(), 1);
+        assert!(parse("6: what\nfile a.rs\n- b\n+ c\ntest of nothing").is_err());
+        let two =
+            "# a comment\n\n6: what\nfile a.rs\n- b\n+ c\n\n6: else\nfile a.rs\n- b\n+ c\ntest doubts::it_works\n";
+        let two = parse(two).unwrap();
+        let scenarios: Vec<_> = two.iter().map(|one| one.scenario.as_ref().map(|(program, _)| &**program)).collect();
+        assert_eq!(scenarios, [None, Some("doubts")]);
     }
 }
