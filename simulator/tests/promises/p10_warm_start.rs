@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_engine::{Input, Past};
 use homeostat_model::*;
-use homeostat_policy::Policy;
+use homeostat_policy::{OnUnknown, Policy};
 
 use crate::{
     scene::Scene,
@@ -54,7 +54,7 @@ impl Watch for Watcher {
                 self.ends.insert(Generation(scene.life), scene.now);
                 self.memory = Memory::default();
                 durable.iter().for_each(|record| self.memory.note(scene, record, &self.ends));
-                self.remember();
+                self.remember(scene);
             }
             Fact::Told(Input::Recalled { past, .. }) => {
                 let ended = self.ends.get(&self.memory.before_this()).copied().unwrap_or(scene.started);
@@ -86,10 +86,12 @@ impl Watcher {
         self.before.remove(finding);
     }
 
-    /// The program has ended.
-    fn remember(&mut self) {
+    /// The program has ended. Where what is not known counts as false, nothing is known at first: such a condition has to hold anew.
+    fn remember(&mut self, scene: &Scene) {
         let Self { memory, holds, before, .. } = self;
-        let held = std::mem::take(holds).into_iter().filter_map(|(finding, (since, last))| {
+        let goes_on = |finding: &FindingRef| scene.policy(&finding.policy).on_unknown != OnUnknown::Close;
+        let held = std::mem::take(holds).into_iter().filter(|(finding, _)| goes_on(finding));
+        let held = held.filter_map(|(finding, (since, last))| {
             let kept = memory.counting.get(&finding)?.held(memory.kept);
             let measured = before.get(&finding).copied().unwrap_or_default().plus(last.since(since));
             Some((finding, kept.min(measured)))

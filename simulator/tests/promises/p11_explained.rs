@@ -66,8 +66,11 @@ impl Watcher {
         if flying != (explained.status == Status::Acting) {
             return Err(format!("{finding} is said to be {:?}, a plan in flight: {flying}", explained.status));
         }
-        // What is counted goes on without being recorded anew; by whom it is held back, and for what, does not.
-        let said = |hold: &&Hold| words(&explained.because).contains(&words(&hold.to_string()));
+        // What is counted, and what a breaker does, goes on without being recorded anew; by whom it is held back, and for what, does not.
+        let said = |hold: &&Hold| match hold {
+            Hold::Breaker { of, .. } => explained.because.contains(&format!("the breaker of {of} is ")),
+            hold => words(&explained.because).contains(&words(&hold.to_string())),
+        };
         let in_force = |hold: &&Hold| hold.until().is_none_or(|until| until > scene.now);
         let held = self.held.get(finding).filter(|hold| hold.is_a_guards() || matches!(hold, Hold::Owned { .. }));
         if let Some(hold) = held.filter(|_| explained.status == Status::HeldBack).filter(in_force)
