@@ -41,6 +41,8 @@ pub(crate) struct Case {
     pub(crate) out_of_time: Option<usize>,
     /// A plan of the ladder has interrupted something.
     pub(crate) disrupted: bool,
+    /// Its last plan has not brought about what it was for.
+    pub(crate) in_vain: bool,
     /// A person was told of it not long ago, at the end of the ladder.
     pub(crate) known_to_people: bool,
     /// All were told whom a hand-over tells, as urgently, and nothing was done since.
@@ -75,7 +77,8 @@ pub(crate) enum Settled {
 }
 
 /// How far a policy has climbed for a resource. What comes again soon after shows that what was done did not help, so that the ladder
-/// goes on where it was: always of an event; of a condition when something was interrupted, or a person has taken over.
+/// goes on where it was: always of an event; of a condition when its last plan was in vain, something was interrupted, or a person has taken
+/// over.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Climbed {
     /// As it was then: the ladder of another one begins anew.
@@ -84,6 +87,8 @@ pub(crate) struct Climbed {
     pub(crate) attempts: u16,
     /// Something was interrupted.
     pub(crate) disrupted: bool,
+    /// The last plan has not brought about what it was for.
+    pub(crate) in_vain: bool,
     /// A person knows of it.
     pub(crate) told: bool,
     /// Nothing more is to be done, of a finding that was open when homeostat last ended.
@@ -114,6 +119,7 @@ impl Case {
             began: Began::default(),
             out_of_time: None,
             disrupted: false,
+            in_vain: false,
             known_to_people: false,
             told_last: false,
             answering: false,
@@ -133,6 +139,7 @@ impl Case {
             self.passed.clear();
             self.unmeant = 0;
             self.undecided_since = None;
+            self.in_vain = false;
             self.began = Began::default();
             self.out_of_time = self.out_of_time.map(|_| 0);
         }
@@ -143,7 +150,7 @@ impl Case {
     pub(crate) fn go_on_from(&mut self, climbed: Climbed) {
         if self.policy == climbed.policy {
             (self.rung, self.attempts) = (climbed.rung, climbed.attempts);
-            self.disrupted = climbed.disrupted;
+            (self.disrupted, self.in_vain) = (climbed.disrupted, climbed.in_vain);
             self.known_to_people = climbed.told;
             (self.settled, self.passed) = (climbed.settled, climbed.passed);
             (self.began, self.out_of_time) = (climbed.began, climbed.next);

@@ -117,7 +117,7 @@ impl Engine {
                 }
             }
             None => {
-                self.keep_climbed(finding, false);
+                self.keep_climbed(finding);
                 self.cases.remove(finding);
             }
         }
@@ -385,12 +385,11 @@ impl Engine {
         self.alarms.insert((at, Alarm::Reconsider(finding.clone().into())));
     }
 
-    /// Keeps how far a ladder was climbed, before its case ends; `failed`: with a plan that failed, which closed the finding while it was
-    /// at work.
-    fn keep_climbed(&mut self, finding: &FindingRef, failed: bool) {
+    /// Keeps how far a ladder was climbed, before its case ends.
+    fn keep_climbed(&mut self, finding: &FindingRef) {
         // Once a person has taken over, it counts until it has been quiet for long enough, however often it opened meanwhile.
         let handed_over = |case: &Case| case.known_to_people || case.settled == Some(Settled::HandedOver);
-        let counts = |case: &&Case| failed || case.policy.answers_events() || case.disrupted || handed_over(case);
+        let counts = |case: &&Case| case.in_vain || case.policy.answers_events() || case.disrupted || handed_over(case);
         let Some(case) = self.cases.get(finding).map(AsRef::as_ref).filter(counts) else { return };
         let within = case.policy.recurs_within().max(RECURS_WITHIN);
         let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));
@@ -399,6 +398,7 @@ impl Engine {
             rung: case.rung,
             attempts: case.attempts,
             disrupted: case.disrupted,
+            in_vain: case.in_vain,
             told,
             settled: None,
             passed: Vec::new(),
@@ -419,7 +419,7 @@ impl Engine {
         let Some(climbed) = self.climbed.get_mut(finding).filter(|_| !self.cases.contains_key(finding)) else { return };
         let settled = climbed.settled.take();
         let handed_over = climbed.told || settled == Some(Settled::HandedOver);
-        let counts = climbed.policy.answers_events() || climbed.disrupted || handed_over;
+        let counts = climbed.in_vain || climbed.policy.answers_events() || climbed.disrupted || handed_over;
         climbed.passed.clear();
         climbed.told = handed_over || settled == Some(Settled::Told);
         if counts && climbed.until > now && (climbed.rung > 0 || climbed.attempts > 0) {
@@ -451,7 +451,7 @@ impl Engine {
         let closed = case.closed;
         let mut changes = Vec::new();
         if closed {
-            self.keep_climbed(finding, false);
+            self.keep_climbed(finding);
             self.cases.remove(finding);
         } else {
             self.decider.answered(self.now, finding, "a person has to look", &mut changes);
@@ -468,6 +468,7 @@ impl Engine {
         if *result != PlanResult::Succeeded {
             case.pursued.clear();
         }
+        case.in_vain = in_vain(result, case.in_vain);
         let policy = case.policy.clone();
         let rung = u16::try_from(case.rung.saturating_add(1)).unwrap_or(u16::MAX);
         let next = case.out_of_time.take();
@@ -504,8 +505,8 @@ impl Engine {
         let mut changes = Vec::new();
         match result {
             _ if closed => {
-                // What closed it was the plan at work, not its success: opened again soon, it goes on where it was.
-                self.keep_climbed(finding, matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. }));
+                // What closed it was the plan at work, if not its success: opened again soon, it goes on where it was.
+                self.keep_climbed(finding);
                 self.cases.remove(finding);
             }
             PlanResult::Succeeded => self.decider.answered(now, finding, "the plan succeeded", &mut changes),
@@ -530,5 +531,15 @@ pub(crate) fn pause_after(policy: &Policy, rung: u16, result: &PlanResult, out_o
         // A response that has a pause of its own backs off: also when it failed.
         PlanResult::Failed { .. } | PlanResult::Unverified { .. } => own.map(|own| own.max(RETRY_AFTER)),
         PlanResult::Cancelled { .. } | PlanResult::Expired { .. } => None,
+    }
+}
+
+/// Whether the last plan was in vain once one has ended like this; `before`: whether the one before it was.
+pub(crate) fn in_vain(result: &PlanResult, before: bool) -> bool {
+    match result {
+        PlanResult::Succeeded => false,
+        PlanResult::Failed { .. } | PlanResult::Unverified { .. } => true,
+        // Of itself it says nothing.
+        PlanResult::Cancelled { .. } | PlanResult::Expired { .. } => before,
     }
 }

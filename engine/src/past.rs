@@ -112,6 +112,9 @@ pub(crate) struct Ladder {
     /// A plan of it has interrupted something.
     #[serde(default)]
     pub(crate) disrupted: bool,
+    /// Its last plan has not brought about what it was for.
+    #[serde(default)]
+    pub(crate) in_vain: bool,
     /// A person knows of it since an earlier time that it was open.
     #[serde(default)]
     pub(crate) known: bool,
@@ -154,6 +157,7 @@ impl Engine {
                 rung: case.place(),
                 attempts: case.attempts,
                 disrupted: case.disrupted,
+                in_vain: case.in_vain,
                 known: case.known_to_people,
                 told: case.settled == Some(Settled::Told),
                 settled: case.settled.clone().filter(|settled| *settled != Settled::Told),
@@ -165,11 +169,15 @@ impl Engine {
             (finding.clone(), ladder)
         });
         let climbed = self.climbed.iter().filter(|(_, climbed)| climbed.until > self.now).map(|(finding, climbed)| {
-            let Climbed { rung, attempts, disrupted, told: known, settled, passed, began, next, until, .. } =
-                climbed.clone();
+            let Climbed {
+                rung, attempts, disrupted, in_vain, told: known, settled, passed, began, next, until, ..
+            } = climbed.clone();
             let until = Some(until);
             let (told, settled) = (settled == Some(Settled::Told), settled.filter(|settled| *settled != Settled::Told));
-            (finding.clone(), Ladder { rung, attempts, disrupted, known, told, settled, passed, began, next, until })
+            (
+                finding.clone(),
+                Ladder { rung, attempts, disrupted, in_vain, known, told, settled, passed, began, next, until },
+            )
         });
         Past {
             at: self.now,

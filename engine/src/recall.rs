@@ -19,7 +19,7 @@ use crate::{
     case::{Climbed, Settled, passes},
     ending::Ending,
     engine::Alarm,
-    ladder::{RECURS_WITHIN, pause_after},
+    ladder::{RECURS_WITHIN, in_vain, pause_after},
     past::Ladder,
     quarantine::Quarantined,
 };
@@ -69,7 +69,11 @@ impl Memory {
 impl Ladder {
     /// Whether it goes on where it was when its finding, which has closed, opens again before long.
     fn counts(&self, policy: &Policy) -> bool {
-        policy.answers_events() || self.disrupted || self.known || self.settled == Some(Settled::HandedOver)
+        self.in_vain
+            || policy.answers_events()
+            || self.disrupted
+            || self.known
+            || self.settled == Some(Settled::HandedOver)
     }
 
     /// Whether anything of it was tried.
@@ -434,6 +438,9 @@ impl Engine {
         if !doubt && let Some(pause) = pause_after(&policy, rung, result, out_of_time.is_some()) {
             self.guard.rest(at, finding, pause);
         }
+        if !doubt {
+            ladder.in_vain = in_vain(result, ladder.in_vain);
+        }
         let counts = !doubt && out_of_time.is_none() && !matches!(result, PlanResult::Cancelled { .. });
         if counts {
             ladder.attempts = ladder.attempts.saturating_add(1);
@@ -447,9 +454,8 @@ impl Engine {
         if ladder.until.is_none() {
             return;
         }
-        // It has closed meanwhile. What closed it was the plan at work, not its success: see `plan_ended`.
-        let failed = !doubt && matches!(result, PlanResult::Failed { .. } | PlanResult::Unverified { .. });
-        if (failed || ladder.counts(&policy)) && ladder.is_climbed() {
+        // It has closed meanwhile: see `plan_ended`.
+        if ladder.counts(&policy) && ladder.is_climbed() {
             ladder.close(at, &policy);
         } else {
             memory.ladders.remove(finding);
@@ -538,11 +544,13 @@ impl Engine {
         }
         for (finding, ladder) in std::mem::take(&mut memory.ladders) {
             let Some(policy) = self.same(&memory, &finding.policy) else { continue };
-            let Ladder { rung, attempts, disrupted, known, told, settled, passed, began, next, until } = ladder;
+            let Ladder { rung, attempts, disrupted, in_vain, known, told, settled, passed, began, next, until } =
+                ladder;
             // What a person knows of since before settles by that when it is looked at again, of which there is no record.
             let (told, settled) = (known, settled.or((told && !known).then_some(Settled::Told)));
             if let Some(until) = until.filter(|until| *until > now) {
-                let climbed = Climbed { policy, rung, attempts, disrupted, told, settled, passed, began, next, until };
+                let climbed =
+                    Climbed { policy, rung, attempts, disrupted, in_vain, told, settled, passed, began, next, until };
                 self.climbed.insert(finding, climbed);
             }
         }

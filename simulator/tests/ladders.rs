@@ -9,7 +9,7 @@
 
 mod bench;
 
-use bench::{Bench, at, id, on_vms, plan, policies, small, tell};
+use bench::{Bench, at, fails, host, hot, id, on_vms, plan, policies, small, tell, vm};
 use expect_test::expect;
 use homeostat_engine::{Generation, Input, OperatorCommand};
 use homeostat_model::*;
@@ -344,4 +344,42 @@ fn a_response_with_a_pause_of_its_own_backs_off_when_it_fails() {
         370s told: it cannot be restarted
     "#]],
     );
+}
+
+/// It comes and goes, and what is tried against it always fails: closed for a moment, it begins no new ladder, so that people hear of it.
+#[test]
+fn a_ladder_whose_last_plan_was_in_vain_goes_on_when_its_condition_comes_back() {
+    let resources = vec![host("host/a", 4.0, &[]), host("host/b", 16.0, &[]), vm("vm/one", "host/a", 2.0)];
+    let failing = fails(Verb::Migrate, "the API hiccuped", 0, None);
+    let yaml = hot("cooldown: 0s\nthen: [{migrate: {}, attempts: 2, retry: {attempts: 1}}]");
+    let mut bench = Bench::new(&yaml, resources, failing);
+    for (second, load) in [(10, 0.9), (14, 0.1), (30, 0.9), (34, 0.1), (50, 0.9)] {
+        bench.sample(second, "vm/one", "cpu", load);
+    }
+    bench.until(60, expect![[r#"
+        10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        10s plan p1-1 migrate for hot: vm/one migrate to host/b
+        10s begins p1-1/1
+        10s ended p1-1/1: Failed { reason: "the API hiccuped" }
+        10s plan p1-1: Failed { step: StepId(1), reason: "the API hiccuped" }
+        14s closed hot on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
+        30s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        30s plan p1-2 migrate for hot: vm/one migrate to host/b
+        30s begins p1-2/1
+        30s ended p1-2/1: Failed { reason: "the API hiccuped" }
+        30s plan p1-2: Failed { step: StepId(1), reason: "the API hiccuped" }
+        30s handed over hot on vm/one: the ladder is at its end: migrate
+        30s told: a person has to go on with vm/one: the ladder is at its end: migrate
+        34s closed hot on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
+        50s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+    "#]]);
+    // Where it was quiet for long enough, the ladder begins anew.
+    bench.sample(70, "vm/one", "cpu", 0.1).sample(900, "vm/one", "cpu", 0.9).until(901, expect![[r#"
+        70s closed hot on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
+        900s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
+        900s plan p1-3 migrate for hot: vm/one migrate to host/b
+        900s begins p1-3/1
+        900s ended p1-3/1: Failed { reason: "the API hiccuped" }
+        900s plan p1-3: Failed { step: StepId(1), reason: "the API hiccuped" }
+    "#]]);
 }

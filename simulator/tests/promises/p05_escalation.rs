@@ -29,7 +29,6 @@ pub(crate) struct Watcher {
     in_vain: BTreeMap<FindingRef, (usize, Timestamp)>,
     /// Findings of which a plan has interrupted something since they opened.
     interrupted: BTreeSet<FindingRef>,
-    quarantined: BTreeSet<ResourceId>,
     /// Where a ladder has ended so that its resource is to be left alone, and when.
     to_leave_alone: BTreeMap<ResourceId, Timestamp>,
 }
@@ -73,11 +72,6 @@ impl Watcher {
             // Whatever is wrong in them was said when it was recorded.
             let _ = self.never_loops(scene, record);
             self.note(scene, record);
-            match &record.entry {
-                Entry::ResourceQuarantined { finding, .. } => drop(self.quarantined.insert(finding.resource.clone())),
-                Entry::ResourceReleased { resource, .. } => drop(self.quarantined.remove(resource)),
-                _ => {}
-            }
         }
     }
 
@@ -112,13 +106,14 @@ impl Watcher {
 
     /// Where a ladder ends that has interrupted something, its resource is in quarantine, unless its policy says that it is not.
     fn leaves_alone(&mut self, scene: &Scene, record: &Record) -> Result<(), String> {
+        self.to_leave_alone.retain(|resource, _| !scene.quarantined.contains(resource));
         let late = self.to_leave_alone.iter().find(|(_, since)| **since < record.at);
         if let Some((resource, since)) = late {
             return Err(format!("a ladder has ended at {resource} at {since:?}, and it is not in quarantine"));
         }
         match &record.entry {
             Entry::FindingOpened { finding, .. } => drop(self.interrupted.remove(finding)),
-            Entry::HandedOver { finding, .. } if !self.quarantined.contains(&finding.resource) => {
+            Entry::HandedOver { finding, .. } if !scene.quarantined.contains(&finding.resource) => {
                 // Of what is in doubt it is not known whether anything was interrupted.
                 let in_doubt =
                     scene.flights.values().any(|one| one.plan.finding() == *finding && !one.doubtful().is_empty());
@@ -127,15 +122,10 @@ impl Watcher {
                     self.to_leave_alone.insert(finding.resource.clone(), record.at);
                 }
             }
-            Entry::ResourceQuarantined { finding, .. } => {
-                self.to_leave_alone.remove(&finding.resource);
-                self.quarantined.insert(finding.resource.clone());
-            }
-            Entry::ResourceReleased { resource, .. } => drop(self.quarantined.remove(resource)),
             _ => {}
         }
         if let Some(flight) = scene.beginning().filter(|flight| flight.plan.reach.impact >= Impact::Restart) {
-            self.interrupted.insert(flight.plan.finding());
+            self.interrupted.extend(flight.plan.findings.iter().cloned());
         }
         Ok(())
     }

@@ -95,7 +95,12 @@ fn in_the_air(durable: &[Record]) -> BTreeSet<IdempotencyKey> {
 const LONGEST: Duration = Duration::from_mins(150);
 
 fn lost(scene: &Scene) -> Result<(), String> {
-    let overdue = |flight: &&Flight| flight.begun.is_some_and(|begun| begun + LONGEST < scene.now);
+    // What people are to leave alone stands still until they let it go.
+    let stands = |flight: &Flight| {
+        let (touches, uses) = (flight.plan.touches(), flight.plan.uses());
+        touches.iter().chain(&uses).any(|id| scene.quarantined.contains(id))
+    };
+    let overdue = |flight: &&Flight| flight.begun.is_some_and(|begun| begun + LONGEST < scene.now) && !stands(flight);
     match scene.in_flight().find(overdue) {
         Some(Flight { plan, .. }) => Err(format!("plan {} began and never ended", plan.id)),
         None => Ok(()),

@@ -133,12 +133,19 @@ impl Watcher {
     /// A condition that was measured to hold, without a gap, for as long as it has to, together with what is known of before, is open.
     fn measured(&mut self, scene: &Scene, sample: &Sample) -> Result<(), String> {
         let Sample { resource, time, value, .. } = sample;
-        if sample.metric.as_str() != "load" || *time != scene.now {
+        if sample.metric.as_str() != "load" {
             return Ok(());
         }
         for policy in scene.policies.iter().filter(|policy| !policy.hold_for.is_zero()) {
             let Some(holds) = over_load(policy, *value) else { continue };
             let finding = FindingRef { policy: policy.name.clone(), resource: resource.clone() };
+            if *time != scene.now {
+                // It comes late; where it is the first after a start, it is what is known until the next one.
+                if !self.holds.contains_key(&finding) {
+                    self.before.remove(&finding);
+                }
+                continue;
+            }
             if !holds || !selects(scene, policy, resource) || scene.open.contains_key(&finding) {
                 self.holds_no_more(&finding);
                 continue;

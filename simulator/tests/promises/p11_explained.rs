@@ -21,7 +21,7 @@ pub(crate) struct Watcher {
     recorded: BTreeMap<FindingRef, Timestamp>,
     /// At what moment each finding could act, when that was asked, and what was the reason.
     promised: BTreeMap<FindingRef, (Timestamp, Timestamp)>,
-    /// What holds a finding back, where that was the last that was recorded of it.
+    /// What holds findings back, since nothing else was recorded.
     held: BTreeMap<FindingRef, Hold>,
 }
 
@@ -36,10 +36,10 @@ impl Watch for Watcher {
                 if let Some(finding) = concerns(scene, &record.entry) {
                     self.recorded.insert(finding.clone(), record.at);
                     self.promised.remove(&finding);
-                    match &record.entry {
-                        Entry::Held { hold, .. } => drop(self.held.insert(finding, hold.clone())),
-                        _ => drop(self.held.remove(&finding)),
-                    }
+                }
+                match &record.entry {
+                    Entry::Held { finding, hold } => drop(self.held.insert(finding.clone(), hold.clone())),
+                    _ => self.held.clear(),
                 }
                 Ok(())
             }
@@ -66,16 +66,9 @@ impl Watcher {
         if flying != (explained.status == Status::Acting) {
             return Err(format!("{finding} is said to be {:?}, a plan in flight: {flying}", explained.status));
         }
-        // What is counted, and what a breaker does, goes on without being recorded anew; by whom it is held back, and for what, does not.
-        let said = |hold: &&Hold| match hold {
-            Hold::Breaker { of, .. } => explained.because.contains(&format!("the breaker of {of} is ")),
-            hold => words(&explained.because).contains(&words(&hold.to_string())),
-        };
-        let in_force = |hold: &&Hold| hold.until().is_none_or(|until| until > scene.now);
-        let held = self.held.get(finding).filter(|hold| hold.is_a_guards() || matches!(hold, Hold::Owned { .. }));
-        if let Some(hold) = held.filter(|_| explained.status == Status::HeldBack).filter(in_force)
-            && !said(&hold)
-        {
+        let unnamed = |hold: &&Hold| names(hold).iter().any(|name| !explained.because.contains(name));
+        let held = self.held.get(finding).filter(|_| explained.status == Status::HeldBack);
+        if let Some(hold) = held.filter(|hold| hold.until().is_none_or(|until| until > scene.now)).filter(unnamed) {
             return Err(format!("{finding} was held: {hold}, and is explained: {}", explained.because));
         }
         if let Some((asked, then)) = self.promised.remove(finding)
@@ -97,10 +90,22 @@ impl Watcher {
     }
 }
 
-/// A text without its numbers and moments.
-fn words(text: &str) -> String {
-    let words = text.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
-    words.collect::<Vec<_>>().join(" ")
+/// Whose a hold is, and what it is about: as long as nothing else is recorded, this stays as it was, whatever becomes of its numbers.
+fn names(hold: &Hold) -> Vec<String> {
+    match hold {
+        Hold::Owned { resource, by } => vec![resource.to_string(), by.to_string()],
+        Hold::Budget { of, counted, .. } => vec![of.clone(), counted.clone()],
+        Hold::Unhealthy { of, .. }
+        | Hold::Silent { of, .. }
+        | Hold::Breaker { of, .. }
+        | Hold::Maintenance { of, .. }
+        | Hold::Outside { of, .. }
+        | Hold::Settling { of, .. } => vec![of.clone()],
+        Hold::Quarantined { resource, by, .. } => vec![resource.to_string(), by.to_string()],
+        Hold::Contradicted { by, .. } | Hold::Overruled { by, .. } => vec![by.to_string()],
+        Hold::Return { resource, host, .. } => vec![resource.to_string(), host.to_string()],
+        _ => Vec::new(),
+    }
 }
 
 /// The finding that a record is about.

@@ -120,6 +120,8 @@ pub(crate) struct Scene {
     pub(crate) looked_at: BTreeSet<PlanId>,
     /// Open findings of this life, and since when.
     pub(crate) open: BTreeMap<FindingRef, Timestamp>,
+    /// Where a ladder has ended, so that nothing acts there.
+    pub(crate) quarantined: BTreeSet<ResourceId>,
     /// The plan that the newest record begins.
     pub(crate) just_begun: Option<PlanId>,
     /// Whether adapters lie in this run.
@@ -142,6 +144,7 @@ impl Scene {
             flights: BTreeMap::new(),
             looked_at: BTreeSet::new(),
             open: BTreeMap::new(),
+            quarantined: BTreeSet::new(),
             just_begun: None,
             lies,
         }
@@ -201,6 +204,8 @@ impl Scene {
             Entry::FindingClosed { finding, .. } => {
                 self.open.remove(finding);
             }
+            Entry::ResourceQuarantined { finding, .. } => drop(self.quarantined.insert(finding.resource.clone())),
+            Entry::ResourceReleased { resource, .. } => drop(self.quarantined.remove(resource)),
             Entry::PlanMade(plan) => self.made(record.at, plan),
             Entry::Joined { finding, plan, .. } => {
                 if let Some(flight) =
@@ -312,6 +317,7 @@ impl Scene {
         let life = self.life;
         self.open.clear();
         self.looked_at.clear();
+        self.quarantined.clear();
         for record in durable {
             self.record(record);
         }
