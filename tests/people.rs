@@ -246,7 +246,7 @@ mod tests {
         let vms = ["wiki-1", "mail-1"];
         // A restart takes no processor away, so that these have tried everything in vain a minute later.
         fs::write(folder.path().join("policies/p.yaml"), vms.map(|vm| policy("vain", vm, "auto")).concat()).unwrap();
-        let api = format!("speed: 60\napi:\n  tokens:\n{}", tokens(folder.path()));
+        let api = format!("speed: 20\napi:\n  tokens:\n{}", tokens(folder.path()));
         let program = Program::start(folder.path(), &spec(&api));
         program.wait_for("quarantine", || (program.entries("resourceQuarantined").len() == 2).then_some(()));
         let (_, told) = ask(&program, &["status"]);

@@ -173,11 +173,11 @@ mod tests {
         assert_eq!(warnings(&program), 0, "one policy alone undoes nothing");
         // The other one comes while it runs.
         program.write_policy("shrink.yaml", &shrink);
-        wait(&program, "the other one", || program.entries("policiesLoaded").len() == 2);
-        assert_eq!(warnings(&program), 1, "when it comes");
+        wait(&program, "a warning", || warnings(&program) == 1);
+        let loaded = program.entries("policiesLoaded").len();
         // With room between them for what they change there is nothing to say.
         program.write_policy("shrink.yaml", &shrink.replace("< 50%", "< 20%"));
-        wait(&program, "more room", || program.entries("policiesLoaded").len() == 3);
+        wait(&program, "more room", || program.entries("policiesLoaded").len() > loaded);
         assert_eq!(warnings(&program), 1, "not once more");
         program.stop();
 

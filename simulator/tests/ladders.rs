@@ -356,7 +356,9 @@ fn a_ladder_whose_last_plan_was_in_vain_goes_on_when_its_condition_comes_back() 
     for (second, load) in [(10, 0.9), (14, 0.1), (30, 0.9), (34, 0.1), (50, 0.9)] {
         bench.sample(second, "vm/one", "cpu", load);
     }
-    bench.until(60, expect![[r#"
+    bench.until(
+        60,
+        expect![[r#"
         10s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
         10s plan p1-1 migrate for hot: vm/one migrate to host/b
         10s begins p1-1/1
@@ -372,14 +374,18 @@ fn a_ladder_whose_last_plan_was_in_vain_goes_on_when_its_condition_comes_back() 
         30s told: a person has to go on with vm/one: the ladder is at its end: migrate
         34s closed hot on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
         50s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
-    "#]]);
+    "#]],
+    );
     // Where it was quiet for long enough, the ladder begins anew.
-    bench.sample(70, "vm/one", "cpu", 0.1).sample(900, "vm/one", "cpu", 0.9).until(901, expect![[r#"
+    bench.sample(70, "vm/one", "cpu", 0.1).sample(900, "vm/one", "cpu", 0.9).until(
+        901,
+        expect![[r#"
         70s closed hot on vm/one: last("cpu") > 80% is false (last(cpu) = 0.1)
         900s opened hot on vm/one: last("cpu") > 80% is true (last(cpu) = 0.9)
         900s plan p1-3 migrate for hot: vm/one migrate to host/b
         900s begins p1-3/1
         900s ended p1-3/1: Failed { reason: "the API hiccuped" }
         900s plan p1-3: Failed { step: StepId(1), reason: "the API hiccuped" }
-    "#]]);
+    "#]],
+    );
 }

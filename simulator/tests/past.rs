@@ -374,6 +374,31 @@ fn what_has_closed_since_a_restart_has_to_hold_anew_after_the_next_one() {
     .assert_eq(&said);
 }
 
+/// What has held for 40 of 60 seconds has to hold for 20 more, whether that was kept in what is known or in a record since.
+#[test]
+fn what_counts_towards_a_for_goes_on_after_a_restart() {
+    let spec = "select: {kind: vm}\nwhen: last(\"cpu.utilization\") > 0.8\nfor: 1m\nmode: observe\nthen: [restart]";
+    let site = policy("hot", spec);
+    for is_recorded in [true, false] {
+        let (mut first, mut out) = (Engine::new(Generation(1)), Vec::new());
+        first.replace_policies(at(0), &policies(&site), &mut out).unwrap();
+        let before = first.past();
+        out.extend(sees(&mut first, 0, listed()));
+        out.extend(sees(&mut first, 10, heat(10, 0.9)));
+        first.advance(at(50), &mut out);
+        let (past, since) = if is_recorded { (before, first.counted()) } else { (first.past(), Vec::new()) };
+        let (mut engine, mut out) = next_engine(&site, past, &since, 100);
+        out.extend(sees(&mut engine, 100, listed()));
+        out.extend(sees(&mut engine, 101, heat(101, 0.9)));
+        engine.advance(at(200), &mut out);
+        expect_test::expect![[r#"
+            121s opened hot on vm/a0: last("cpu.utilization") > 0.8 is true (last(cpu.utilization) = 0.9)
+            121s held hot on vm/a0: mode observe: findings only
+        "#]]
+        .assert_eq(&lines(&out));
+    }
+}
+
 /// Whether a finding has closed while homeostat did not run is known when its condition is; before, no quarantine ends.
 #[test]
 fn a_restart_ends_no_quarantine() {
