@@ -56,6 +56,7 @@ impl Engine {
         self.verifying.remove(&id);
         self.recovered.remove(&id);
         self.standing.remove(&id);
+        self.fenced.retain(|(plan, _)| *plan != id);
         self.record(out, Entry::PlanFinished { plan: id, result: result.clone() });
         let findings = self.findings_of(run.plan());
         self.joined.remove(&id);
@@ -93,6 +94,7 @@ impl Engine {
                     continue;
                 }
                 let wrong = preconditions.iter().find_map(|one| unmet(&self.topology, &step.resource, one));
+                let wrong = wrong.or_else(|| self.may_still_run(id, &deed));
                 if let Some(reason) = wrong {
                     changed |= self.refuse(id, step.id, reason, out);
                 } else if self.lanes.admit(&self.topology, id, &key, &deed, &width) {
@@ -193,6 +195,9 @@ impl Engine {
             return self.record(out, Entry::InputRefused { input: format!("report of step {key}"), reason });
         }
         self.record(out, Entry::StepFinished { plan: *plan, step: *step, result: result.clone() });
+        if matches!(result, StepResult::Done { .. }) {
+            self.proves(*plan, *step);
+        }
         let left = self.lanes.leave(key);
         self.go_on(*plan, out);
         self.call_next(left, out);

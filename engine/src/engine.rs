@@ -89,6 +89,8 @@ pub struct Engine {
     pub(crate) runs: Flight,
     /// What may have been done of plans that have ended, until a person has looked: it counts as done.
     pub(crate) doubtful: BTreeMap<PlanId, Plan>,
+    /// Hosts that plans in flight have fenced since the program began, and that were not seen to run since.
+    pub(crate) fenced: BTreeSet<(PlanId, ResourceId)>,
     pub(crate) lanes: Lanes,
     /// Overdue steps that were asked about, as long as nothing has been heard since, and how long each may take.
     pub(crate) inquiries: BTreeMap<IdempotencyKey, Duration>,
@@ -152,6 +154,7 @@ impl Engine {
             climbed: BTreeMap::new(),
             runs: Flight::default(),
             doubtful: BTreeMap::new(),
+            fenced: BTreeSet::new(),
             lanes: Lanes::default(),
             inquiries: BTreeMap::new(),
             verifying: BTreeSet::new(),
@@ -378,6 +381,7 @@ impl Engine {
         }
         let mut changes = Vec::new();
         for id in &changed {
+            self.fenced_no_more(id);
             if self.topology.get(id).is_some_and(|resource| resource.adapter.is_none()) {
                 self.forget_later(FORGET_AFTER);
             }

@@ -58,6 +58,7 @@ mod drafting;
 mod ending;
 mod engine;
 mod explain;
+mod fenced;
 mod flight;
 mod input;
 mod ladder;

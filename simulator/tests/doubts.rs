@@ -9,7 +9,7 @@
 
 mod bench;
 
-use bench::{Bench, at, host, hot, id, plan, policies, policy, vm};
+use bench::{Bench, at, fails, host, hot, id, plan, policies, policy, vm};
 use expect_test::expect;
 use homeostat_engine::{Generation, Input, OperatorCommand, Output};
 use homeostat_model::*;
@@ -88,6 +88,42 @@ fn what_a_person_has_looked_at_is_owned_by_nobody() {
         let mut after = told.lines().skip_while(|line| !line.contains("plan p1-1: Cancelled"));
         assert!(after.any(|line| line.contains("begins p1-2/1")), "{verb}:\n{told}");
     }
+}
+
+/// A host that was fenced comes back and goes down again before what it ran was begun elsewhere: it may run there by now.
+#[test]
+fn a_fence_proves_nothing_once_its_host_was_seen_to_run_again() {
+    let yaml = policy("down", "select: {kind: host}\non: host.down\ncooldown: 0s\nthen: [evacuate]");
+    let state = |state: &str| {
+        let host = host("host/a", 16.0, &[("state", state.into())]);
+        Resource { adapter: AdapterName::new("assumed").ok(), ..host }
+    };
+    let resources = vec![state("down"), host("host/b", 16.0, &[]), vm("vm/one", "host/a", 4.0)];
+    let told = |returns: bool| {
+        let mut bench = Bench::new(&yaml, resources.clone(), fails(Verb::Restart, "no answer", 0, Some(1)));
+        bench.event(1, "host/a", "host.down", &[]);
+        if returns {
+            bench.describe(2, state("up")).describe(3, state("down"));
+        }
+        bench.told(20)
+    };
+    expect![[r#"
+        1s opened down on host/a: event host.down is true
+        1s plan p1-1 evacuate for down: host/a fence, vm/one after [1] restart on host/b
+        1s begins p1-1/1
+        1s ended p1-1/1: Done { observed: "assumed" }
+        1s begins p1-1/2
+        1s ended p1-1/2: Failed { reason: "no answer" }
+        4.665s ended p1-1/2: Refused { reason: "host/a may have run again since it was fenced" }
+        4.665s plan p1-1: Failed { step: StepId(2), reason: "refused: host/a may have run again since it was fenced" }
+        4.665s handed over down on host/a: the ladder is at its end: evacuate
+        4.665s told: a person has to go on with host/a: the ladder is at its end: evacuate
+        4.665s quarantine of host/a by down on host/a, 10m
+        4.665s closed down on host/a: everything was tried
+    "#]]
+    .assert_eq(&told(true));
+    let once = told(false);
+    assert!(once.contains("begins p1-1/2.2") && once.contains("plan p1-1: Succeeded"), "{once}");
 }
 
 /// The clock is set a day forward, or the machine was suspended, while a step is under way.

@@ -34,8 +34,8 @@ impl Watch for Watcher {
             Fact::Recorded(_) => self.begins(scene),
             // Of what had ended before, promise 10 tells.
             Fact::Recovered => {
-                let remembered =
-                    |plan: &PlanId| scene.flights.get(plan).is_some_and(|flight| flight.life == scene.life);
+                let goes_on = |flight: &Flight| flight.life == scene.life && flight.begun.is_some();
+                let remembered = |plan: &PlanId| scene.flights.get(plan).is_some_and(goes_on);
                 self.left.retain(|(plan, ..)| remembered(plan));
                 Ok(())
             }

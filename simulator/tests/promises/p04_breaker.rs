@@ -84,6 +84,10 @@ impl Watcher {
                 }
                 return self.opened(scene, finding);
             }
+            // The plan of another finding that is under way answers it.
+            Entry::Joined { finding, plan, .. } if scene.flights.get(plan).is_some_and(Flight::is_in_flight) => {
+                self.answered.insert(finding.clone());
+            }
             Entry::Held { finding, hold } => {
                 // What is in somebody's hand is looked at again when it is free, however long that takes.
                 if matches!(hold, Hold::Owned { .. } | Hold::Cooldown { .. }) {

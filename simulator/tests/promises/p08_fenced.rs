@@ -65,8 +65,11 @@ impl Watcher {
     fn dispatched(&self, scene: &Scene, command: &StepCommand) -> Result<(), String> {
         let flight = &scene.flights[&command.plan];
         let from = flight.from.get(&command.resource);
+        let is_off = |host: &ResourceId| scene.told.get(host).and_then(Resource::state) == Some("off");
         match (&command.action, from) {
-            (Action::Restart { on: Some(to) }, Some(from)) if to != from && !self.fenced.contains(from) => {
+            (Action::Restart { on: Some(to) }, Some(from))
+                if to != from && !self.fenced.contains(from) && !is_off(from) =>
+            {
                 Err(format!("{} starts {} on {to}, and {from} was not fenced", command.key, command.resource))
             }
             // A host that is not known to be down is alive until the contrary is seen.
