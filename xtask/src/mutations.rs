@@ -138,11 +138,11 @@ fn block(lines: &[&str]) -> Result<Mutation, String> {
     let wrong = || {
         format!("{LIST}: a mutation is `promise: what`, `file ..`, `- ..`, `+ ..`, maybe `test ..`, and not {lines:?}")
     };
-    let ([head, file, text, instead], scenario) = (match lines {
+    let ([head, file, text, instead], scenario) = match lines {
         [head, file, text, instead] => ([head, file, text, instead], None),
         [head, file, text, instead, scenario] => ([head, file, text, instead], Some(scenario)),
         _ => return Err(wrong()),
-    });
+    };
     let (promise, what) = head.split_once(": ").ok_or_else(wrong)?;
     let after = |line: &str, word: &str| line.strip_prefix(word).map(str::to_owned).ok_or_else(wrong);
     Ok(Mutation {
