@@ -169,6 +169,8 @@ impl Watcher {
         let Some(flight) = scene.beginning() else { return Ok(()) };
         let (id, finding) = (flight.plan.id, flight.plan.finding());
         let first = self.answered.insert(finding.clone());
+        // It is the answer to all of them.
+        self.answered.extend(flight.plan.findings.iter().cloned());
         if !flight.disrupts() {
             return Ok(());
         }
