@@ -19,7 +19,7 @@ use crate::{
 /// The pause before a response that failed is tried again: long enough for a daemon to come back.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// How long after an answer an event that comes again continues the ladder, at least; twice the longest cooldown if that is more.
-pub(crate) const RECURS_WITHIN: Duration = Duration::from_mins(1);
+const RECURS_WITHIN: Duration = Duration::from_mins(1);
 
 /// What became of looking at a case once.
 enum Verdict {
@@ -391,7 +391,7 @@ impl Engine {
         let handed_over = |case: &Case| case.known_to_people || case.settled == Some(Settled::HandedOver);
         let counts = |case: &&Case| case.in_vain || case.policy.answers_events() || case.disrupted || handed_over(case);
         let Some(case) = self.cases.get(finding).map(AsRef::as_ref).filter(counts) else { return };
-        let within = case.policy.recurs_within().max(RECURS_WITHIN);
+        let within = recurs_within(&case.policy);
         let told = case.known_to_people || matches!(case.settled, Some(Settled::HandedOver | Settled::Told));
         let climbed = Climbed {
             policy: case.policy.clone(),
@@ -423,7 +423,7 @@ impl Engine {
         climbed.passed.clear();
         climbed.told = handed_over || settled == Some(Settled::Told);
         if counts && climbed.until > now && (climbed.rung > 0 || climbed.attempts > 0) {
-            climbed.until = now + climbed.policy.recurs_within().max(RECURS_WITHIN);
+            climbed.until = now + recurs_within(&climbed.policy);
         } else {
             self.climbed.remove(finding);
         }
@@ -542,4 +542,9 @@ pub(crate) fn in_vain(result: &PlanResult, before: bool) -> bool {
         // Of itself it says nothing.
         PlanResult::Cancelled { .. } | PlanResult::Expired { .. } => before,
     }
+}
+
+/// How long a ladder is remembered after its finding has closed.
+pub(crate) fn recurs_within(policy: &Policy) -> Duration {
+    policy.recurs_within().max(RECURS_WITHIN)
 }

@@ -19,15 +19,17 @@ use std::{
 
 use homeostat_guard::Guard;
 use homeostat_model::{
-    Counting, Entry, FindingRef, Generation, Plan, PlanId, PolicyName, Record, ResourceId, Timestamp,
+    Counting, Entry, FindingRef, Generation, Impact, Plan, PlanId, PolicyName, Record, ResourceId, Timestamp,
 };
+use homeostat_policy::Policy;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Engine,
     approval::Shown,
     asked::Asked,
-    case::{Began, Climbed, Settled},
+    case::{Began, Climbed, Settled, passes},
+    ladder::recurs_within,
     quarantine::Quarantined,
     told::Told,
 };
@@ -135,6 +137,67 @@ pub(crate) struct Ladder {
     /// Until when it counts, of a finding that has closed; none while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Timestamp>,
+}
+
+impl Ladder {
+    /// Whether it goes on where it was when its finding, which has closed, opens again before long.
+    pub(crate) fn counts(&self, policy: &Policy) -> bool {
+        self.in_vain
+            || policy.answers_events()
+            || self.disrupted
+            || self.known
+            || self.settled == Some(Settled::HandedOver)
+    }
+
+    /// Whether anything of it was tried.
+    pub(crate) fn is_climbed(&self) -> bool {
+        self.rung > 0 || self.attempts > 0
+    }
+
+    /// Goes on at this rung, from its beginning.
+    pub(crate) fn go_to(&mut self, rung: usize) {
+        (self.rung, self.attempts, self.began.rung) = (rung, 0, None);
+    }
+
+    /// A rung was passed over: the ladder goes on after it, unless all that stands before was not meant either ([`Case::place`]).
+    pub(crate) fn pass(&mut self, rung: usize, reason: &str, unmet: bool) {
+        passes(&mut self.passed, rung, reason);
+        if (!unmet || self.is_climbed()) && self.rung <= rung {
+            self.go_to(rung + 1);
+        }
+    }
+
+    /// A plan was made for it at this rung.
+    pub(crate) fn be_at(&mut self, rung: usize) {
+        if self.rung != rung {
+            self.go_to(rung);
+        }
+        self.told = false;
+    }
+
+    /// A plan of it begins.
+    pub(crate) fn begin(&mut self, plan: &Plan, at: Timestamp) {
+        self.disrupted |= plan.reach.impact >= Impact::Restart;
+        self.began.rung.get_or_insert(at);
+        self.began.ladder.get_or_insert(at);
+    }
+
+    /// The time of its rung is over: it goes on at this one, when the plan in flight has ended.
+    pub(crate) fn leave(&mut self, next: usize, in_flight: bool) {
+        if in_flight {
+            self.next = Some(next);
+        } else {
+            self.go_to(next);
+        }
+    }
+
+    /// Its finding has closed, or may have: it goes on when that opens again before long.
+    pub(crate) fn close(&mut self, at: Timestamp, policy: &Policy) {
+        self.known |= std::mem::take(&mut self.told) || self.settled == Some(Settled::HandedOver);
+        self.settled = None;
+        self.passed.clear();
+        self.until = Some(at + recurs_within(policy));
+    }
 }
 
 impl Past {

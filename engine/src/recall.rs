@@ -16,10 +16,10 @@ use crate::{
     Engine, Output, Past,
     approval::TIME,
     asked::Asked,
-    case::{Climbed, Settled, passes},
+    case::{Climbed, Settled},
     ending::Ending,
     engine::Alarm,
-    ladder::{RECURS_WITHIN, in_vain, pause_after},
+    ladder::{in_vain, pause_after, recurs_within},
     past::Ladder,
     quarantine::Quarantined,
 };
@@ -63,67 +63,6 @@ impl Memory {
     fn in_flight(&self, finding: &FindingRef) -> bool {
         let joined = |plan: &Arc<Plan>| self.joined.get(&plan.id).is_some_and(|joined| joined.contains(finding));
         self.plans.values().any(|plan| plan.finding() == *finding || joined(plan))
-    }
-}
-
-impl Ladder {
-    /// Whether it goes on where it was when its finding, which has closed, opens again before long.
-    fn counts(&self, policy: &Policy) -> bool {
-        self.in_vain
-            || policy.answers_events()
-            || self.disrupted
-            || self.known
-            || self.settled == Some(Settled::HandedOver)
-    }
-
-    /// Whether anything of it was tried.
-    fn is_climbed(&self) -> bool {
-        self.rung > 0 || self.attempts > 0
-    }
-
-    /// Goes on at this rung, from its beginning.
-    fn go_to(&mut self, rung: usize) {
-        (self.rung, self.attempts, self.began.rung) = (rung, 0, None);
-    }
-
-    /// A rung was passed over: the ladder goes on after it, unless all that stands before was not meant either ([`Case::place`]).
-    fn pass(&mut self, rung: usize, reason: &str, unmet: bool) {
-        passes(&mut self.passed, rung, reason);
-        if (!unmet || self.is_climbed()) && self.rung <= rung {
-            self.go_to(rung + 1);
-        }
-    }
-
-    /// A plan was made for it at this rung.
-    fn be_at(&mut self, rung: usize) {
-        if self.rung != rung {
-            self.go_to(rung);
-        }
-        self.told = false;
-    }
-
-    /// A plan of it begins.
-    fn begin(&mut self, plan: &Plan, at: Timestamp) {
-        self.disrupted |= plan.reach.impact >= Impact::Restart;
-        self.began.rung.get_or_insert(at);
-        self.began.ladder.get_or_insert(at);
-    }
-
-    /// The time of its rung is over: it goes on at this one, when the plan in flight has ended.
-    fn leave(&mut self, next: usize, in_flight: bool) {
-        if in_flight {
-            self.next = Some(next);
-        } else {
-            self.go_to(next);
-        }
-    }
-
-    /// Its finding has closed, or may have: it goes on when that opens again before long.
-    fn close(&mut self, at: Timestamp, policy: &Policy) {
-        self.known |= std::mem::take(&mut self.told) || self.settled == Some(Settled::HandedOver);
-        self.settled = None;
-        self.passed.clear();
-        self.until = Some(at + recurs_within(policy));
     }
 }
 
@@ -593,9 +532,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// How long a ladder is remembered after its finding has closed.
-pub(crate) fn recurs_within(policy: &Policy) -> Duration {
-    policy.recurs_within().max(RECURS_WITHIN)
 }

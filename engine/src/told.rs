@@ -16,7 +16,7 @@ use homeostat_decide::Standing;
 use homeostat_model::{Delivery, Duration, Entry, FindingRef, Notification, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Engine, Output, engine::Alarm, recall::recurs_within};
+use crate::{Engine, Output, engine::Alarm, ladder::recurs_within};
 
 /// How long a finding may stay away after a start at least before what people were told of it is over, where nobody knows whether it
 /// holds: what is scraped every few minutes is measured by then, and an adapter that is out of reach is back.
