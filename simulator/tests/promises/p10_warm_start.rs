@@ -140,9 +140,9 @@ impl Watcher {
             let Some(holds) = over_load(policy, *value) else { continue };
             let finding = FindingRef { policy: policy.name.clone(), resource: resource.clone() };
             if *time != scene.now {
-                // It comes late; where it is the first after a start, it is what is known until the next one.
-                if !self.holds.contains_key(&finding) {
-                    self.before.remove(&finding);
+                // It comes late; where it is the first after a start, or says that it holds no more, it is what is known until the next one.
+                if !holds || !self.holds.contains_key(&finding) {
+                    self.holds_no_more(&finding);
                 }
                 continue;
             }

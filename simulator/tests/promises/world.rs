@@ -46,6 +46,14 @@ enum Due {
     Tell(Box<Input>),
 }
 
+impl Due {
+    fn is_failure_of(&self, command: &StepCommand) -> bool {
+        let Self::Tell(input) = self else { return false };
+        let Input::Report(StepReport { key, generation, result, .. }) = &**input else { return false };
+        (key, *generation) == (&command.key, command.generation) && matches!(result, StepResult::Failed { .. })
+    }
+}
+
 pub(crate) struct World {
     seed: u64,
     draw: Draw,
@@ -287,7 +295,9 @@ impl World {
                     }
                 }
                 Output::Probe(command) => {
-                    if self.synced() {
+                    // A driver asks nobody about what it still carries out: it is about to say that it failed.
+                    let is_going_on = self.agenda.values().any(|due| due.is_failure_of(&command));
+                    if self.synced() && !is_going_on {
                         self.fact(&Fact::Probed(&command));
                         let fate = self.fate();
                         self.fates.insert(command.key.clone(), fate);
