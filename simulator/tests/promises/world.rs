@@ -295,13 +295,14 @@ impl World {
                     }
                 }
                 Output::Probe(command) => {
-                    // A driver asks nobody about what it still carries out: it is about to say that it failed.
-                    let is_going_on = self.agenda.values().any(|due| due.is_failure_of(&command));
-                    if self.synced() && !is_going_on {
+                    if self.synced() {
                         self.fact(&Fact::Probed(&command));
-                        let fate = self.fate();
-                        self.fates.insert(command.key.clone(), fate);
-                        self.centre.tell(&command);
+                        // A driver asks nobody about what it still carries out: it is about to say that it failed.
+                        if !self.agenda.values().any(|due| due.is_failure_of(&command)) {
+                            let fate = self.fate();
+                            self.fates.insert(command.key.clone(), fate);
+                            self.centre.tell(&command);
+                        }
                     }
                 }
                 Output::Cancel(key) => drop(self.centre.cancel(&key)),
